@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* A run of bytes that somebody else owns, and the cursor that foreign bytes are read through.
+ *
+ * A span is valid as long as its owner says. Nothing here allocates or writes. A reader never
+ * passes its end: a read that does not fit returns zeros, sets `short_read` and stays there, so a
+ * parser may read a whole structure and ask once whether all of it was there.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct span {
+    const uint8_t *at; // first byte; may be NULL when size is 0
+    size_t size;       // bytes
+};
+
+static inline struct span span_of(const void *at, size_t size)
+{
+    return (struct span){.at = (const uint8_t *)at, .size = size};
+}
+
+// For our own literals only: foreign bytes have no terminator to trust.
+static inline struct span span_text(const char *literal)
+{
+    return span_of(literal, strlen(literal));
+}
+
+static inline struct span span_head(struct span s, size_t size)
+{
+    return span_of(s.at, size < s.size ? size : s.size);
+}
+
+static inline struct span span_skip(struct span s, size_t size)
+{
+    size_t step = size < s.size ? size : s.size;
+    return span_of(s.size ? s.at + step : s.at, s.size - step);
+}
+
+static inline bool span_equal(struct span a, struct span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
+// ASCII case-insensitive, as verbs, domains and keywords of the mail protocols are compared.
+bool span_equal_nocase(struct span a, struct span b);
+bool span_starts_nocase(struct span s, struct span head);
+
+// Offset of the first such byte, or s.size when there is none.
+size_t span_find(struct span s, uint8_t byte);
+
+// Without leading and trailing spaces and tabs.
+struct span span_trim(struct span s);
+
+// Copies into text[size] as a C string, cut at size - 1; bytes below 0x20, 0x7f and above become
+// '?'.
+void span_to_text(struct span s, char *text, size_t size);
+
+// Decimal digits only, no sign, all of s; false when empty, foreign or beyond `max`.
+bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value);
+
+struct reader {
+    struct span left; // not read yet
+    bool short_read;  // a read asked for more than was there
+};
+
+static inline struct reader reader_of(struct span s)
+{
+    return (struct reader){.left = s};
+}
+
+struct span reader_bytes(struct reader *r, size_t size); // empty when too short
+uint8_t reader_u8(struct reader *r);
+uint16_t reader_u16(struct reader *r); // network order
+uint32_t reader_u32(struct reader *r); // network order

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/tcp_option.h"
+
+enum {
+    KIND_END = 0,
+    KIND_NOP = 1,
+    KIND_MSS = 2,
+    KIND_WINDOW_SCALE = 3,
+    KIND_SACK_PERMITTED = 4,
+    KIND_SACK = 5,
+    KIND_TIMESTAMPS = 8,
+};
+
+static bool parse_sack(struct reader body, struct tcp_option *o)
+{
+    if (body.left.size == 0 || body.left.size % 8 != 0)
+        return false;
+    o->sack_count = 0;
+    while (body.left.size && o->sack_count < TCP_SACK_BLOCKS_MAX) {
+        struct tcp_sack_block *block = &o->sack[o->sack_count++];
+        block->left = reader_u32(&body);
+        block->right = reader_u32(&body);
+    }
+    return true;
+}
+
+static bool parse_one(uint8_t kind, struct reader body, struct tcp_option *o)
+{
+    switch (kind) {
+    case KIND_MSS:
+        o->mss = reader_u16(&body);
+        break;
+    case KIND_WINDOW_SCALE:
+        o->window_scale = reader_u8(&body);
+        if (o->window_scale > TCP_WINDOW_SCALE_MAX) // RFC 7323, section 2.3
+            o->window_scale = TCP_WINDOW_SCALE_MAX;
+        o->has_window_scale = true;
+        break;
+    case KIND_SACK_PERMITTED:
+        o->sack_permitted = true;
+        break;
+    case KIND_SACK:
+        return parse_sack(body, o);
+    case KIND_TIMESTAMPS:
+        o->ts_value = reader_u32(&body);
+        o->ts_echo = reader_u32(&body);
+        o->has_timestamps = true;
+        break;
+    default:
+        return true;
+    }
+    return !body.short_read && body.left.size == 0;
+}
+
+bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
+{
+    struct tcp_option o = {0};
+    struct reader r = reader_of(options);
+    while (r.left.size) {
+        uint8_t kind = reader_u8(&r);
+        if (kind == KIND_END)
+            break;
+        if (kind == KIND_NOP)
+            continue;
+        uint8_t size = reader_u8(&r);
+        if (r.short_read || size < 2)
+            return false;
+        struct span body = reader_bytes(&r, size - 2u);
+        if (r.short_read || !parse_one(kind, reader_of(body), &o))
+            return false;
+    }
+    *ret_option = o;
+    return true;
+}
+
+struct writer {
+    uint8_t *at;
+    size_t size;
+};
+
+static void put(struct writer *w, uint32_t value, unsigned bytes)
+{
+    while (bytes--)
+        w->at[w->size++] = (uint8_t)(value >> (8 * bytes));
+}
+
+size_t tcp_option_write(const struct tcp_option *o, bool syn, uint8_t out[40])
+{
+    struct writer w = {.at = out};
+    if (syn && o->mss)
+        put(&w, KIND_MSS << 24 | 4 << 16 | o->mss, 4);
+    if (syn && o->sack_permitted && o->has_timestamps)
+        put(&w, KIND_SACK_PERMITTED << 8 | 2, 2);
+    else if (syn && o->sack_permitted)
+        put(&w, KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK_PERMITTED << 8 | 2, 4);
+    else if (o->has_timestamps)
+        put(&w, KIND_NOP << 8 | KIND_NOP, 2);
+    if (o->has_timestamps) {
+        put(&w, KIND_TIMESTAMPS << 8 | 10, 2);
+        put(&w, o->ts_value, 4);
+        put(&w, o->ts_echo, 4);
+    }
+    if (syn && o->has_window_scale)
+        put(&w, (uint32_t)(KIND_NOP << 24 | KIND_WINDOW_SCALE << 16 | 3 << 8) | o->window_scale, 4);
+    if (!syn && o->sack_count) {
+        size_t room = (40 - w.size - 4) / 8;
+        size_t count = o->sack_count < room ? o->sack_count : room;
+        put(&w, KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK << 8 | (uint32_t)(2 + 8 * count), 4);
+        for (size_t i = 0; i < count; i++) {
+            put(&w, o->sack[i].left, 4);
+            put(&w, o->sack[i].right, 4);
+        }
+    }
+    return w.size;
+}

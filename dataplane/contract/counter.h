@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Counters in shared memory: one block a worker, written by that worker alone with plain stores,
+ * read by anybody at any time. A 64-bit counter never wraps in practice and is never reset.
+ * Version and sizes are checked by whoever maps it (contract/attach.h).
+ */
+
+#include "base/limits.h"
+#include "contract/reason.h"
+
+#include <stdint.h>
+
+enum counter {
+#define COUNTER(name, text) COUNTER_##name,
+#include "contract/counter.def"
+#undef COUNTER
+    COUNTER_COUNT,
+};
+
+enum { COUNTER_SLOTS = 64, REASON_SLOTS = 128 };
+static_assert((int)COUNTER_COUNT <= COUNTER_SLOTS, "a slot each");
+static_assert((int)REASON_COUNT <= REASON_SLOTS, "a slot each");
+
+struct counter_block { // of one worker
+    uint64_t counters[COUNTER_SLOTS];
+    uint64_t reasons[REASON_SLOTS];
+};
+
+struct counter_area { // the whole memfd
+    uint32_t version; // CONTRACT_VERSION
+    uint32_t workers;
+    uint32_t pad[14];
+    struct counter_block blocks[WORKERS_MAX];
+};
+
+const char *counter_name(enum counter counter); // lower case
+const char *counter_text(enum counter counter);
+
+static inline void counter_add(struct counter_block *block, enum counter counter, uint64_t more)
+{
+    __atomic_store_n(&block->counters[counter], block->counters[counter] + more, __ATOMIC_RELAXED);
+}
+
+static inline void counter_set(struct counter_block *block, enum counter counter, uint64_t value)
+{
+    __atomic_store_n(&block->counters[counter], value, __ATOMIC_RELAXED);
+}
+
+static inline void counter_refuse(struct counter_block *block, enum reason reason)
+{
+    __atomic_store_n(&block->reasons[reason], block->reasons[reason] + 1, __ATOMIC_RELAXED);
+}

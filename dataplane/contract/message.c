@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "contract/message.h"
+
+#include "contract/reason.h"
+
+static bool is_name_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == ':';
+}
+
+static bool all_bytes(struct span text, bool (*is)(uint8_t))
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!is(text.at[i]))
+            return false;
+    return true;
+}
+
+static bool is_graphic(uint8_t c)
+{
+    return c > 0x20 && c < 0x7f;
+}
+
+static bool is_not_control(uint8_t c) // logins and addresses may be UTF-8
+{
+    return c >= 0x20 && c != 0x7f;
+}
+
+struct message message_make(enum message_kind kind, enum message_status status, uint64_t handle)
+{
+    return (struct message){
+        .version = CONTRACT_VERSION,
+        .kind = (uint8_t)kind,
+        .status = (uint8_t)status,
+        .handle = handle,
+    };
+}
+
+bool message_name_set(struct message_name *name, struct span text)
+{
+    if (text.size > sizeof name->text || !all_bytes(text, is_name_byte))
+        return false;
+    name->size = (uint8_t)text.size;
+    if (text.size)
+        memcpy(name->text, text.at, text.size);
+    return true;
+}
+
+static bool name_is_sound(const struct message_name *name)
+{
+    return all_bytes(message_name_span(name), is_name_byte);
+}
+
+static bool question_is_sound(const struct message *m)
+{
+    switch ((enum message_kind)m->kind) {
+    case MESSAGE_RDNS:
+    case MESSAGE_BAN_ADD:
+    case MESSAGE_BAN_REMOVE:
+    case MESSAGE_BAN_LIST:
+    case MESSAGE_SESSION_LIST:
+    case MESSAGE_SESSION_KILL:
+        return true;
+    case MESSAGE_SPF:
+        return name_is_sound(&m->spf_question.helo) &&
+               m->spf_question.mail_from_size <= MAIL_ADDRESS_MAX &&
+               all_bytes(span_of(m->spf_question.mail_from, m->spf_question.mail_from_size),
+                         is_not_control);
+    case MESSAGE_AUTH:
+        return m->auth_question.service < SERVICES_MAX && m->auth_question.user_size > 0 &&
+               all_bytes(span_of(m->auth_question.user, m->auth_question.user_size),
+                         is_not_control);
+    case MESSAGE_REPORT:
+    case MESSAGE_KIND_COUNT:
+        return false;
+    }
+    return false;
+}
+
+static bool report_is_sound(const struct report *r)
+{
+    return r->reason < REASON_COUNT && r->service < SERVICES_MAX &&
+           r->user_size <= sizeof r->user && r->helo_size <= sizeof r->helo &&
+           r->mail_from_size <= sizeof r->mail_from;
+}
+
+static bool session_page_is_sound(const struct session_page *page)
+{
+    if (page->count > SESSIONS_PER_MESSAGE)
+        return false;
+    for (int i = 0; i < page->count; i++) {
+        const struct session_row *row = &page->rows[i];
+        if (row->service >= SERVICES_MAX || row->state_size > sizeof row->state ||
+            row->user_size > sizeof row->user)
+            return false;
+    }
+    return true;
+}
+
+static bool ban_page_is_sound(const struct ban_page *page)
+{
+    if (page->count > BANS_PER_MESSAGE)
+        return false;
+    for (int i = 0; i < page->count; i++)
+        if (page->bans[i].reason >= REASON_COUNT)
+            return false;
+    return true;
+}
+
+static bool answer_is_sound(const struct message *m)
+{
+    switch ((enum message_kind)m->kind) {
+    case MESSAGE_RDNS:
+        return m->rdns_answer.verdict < RDNS_VERDICT_COUNT && name_is_sound(&m->rdns_answer.name);
+    case MESSAGE_SPF:
+        return m->spf_answer.result < SPF_RESULT_COUNT;
+    case MESSAGE_AUTH:
+        return m->auth_answer.verdict < AUTH_VERDICT_COUNT &&
+               all_bytes(span_of(m->auth_answer.user, m->auth_answer.user_size), is_graphic);
+    case MESSAGE_BAN_LIST:
+        return ban_page_is_sound(&m->ban_page);
+    case MESSAGE_SESSION_LIST:
+        return session_page_is_sound(&m->session_page);
+    case MESSAGE_REPORT:
+        return report_is_sound(&m->report);
+    case MESSAGE_BAN_ADD:
+    case MESSAGE_BAN_REMOVE:
+    case MESSAGE_SESSION_KILL:
+        return true;
+    case MESSAGE_KIND_COUNT:
+        return false;
+    }
+    return false;
+}
+
+bool message_is_sound(const struct message *m)
+{
+    if (m->version != CONTRACT_VERSION || m->kind == 0 || m->kind >= MESSAGE_KIND_COUNT)
+        return false;
+    switch ((enum message_status)m->status) {
+    case STATUS_ASKED:
+        return question_is_sound(m);
+    case STATUS_OK:
+        return answer_is_sound(m);
+    case STATUS_UNAVAILABLE:
+    case STATUS_NOT_FOUND:
+        return true;
+    case STATUS_COUNT:
+        return false;
+    }
+    return false;
+}
+
+void message_wipe(struct message *message)
+{
+    explicit_bzero(message, sizeof *message);
+}

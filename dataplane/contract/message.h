@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* What travels in the rings: flat, fixed size, no pointers, host byte order (both ends are one
+ * machine). Every field is the sender's claim: the receiver copies the message, calls
+ * message_is_sound, and only then reads it.
+ *
+ * Three roles have channels (contract/attach.h):
+ *   dns   worker asks, the dns child answers        RDNS, SPF
+ *   auth  worker asks, the auth child answers       AUTH
+ *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*), and the worker also
+ *         sends REPORT messages unasked in the answers' direction.
+ * An answer carries its question's kind and handle. The handle is the asker's own (index and
+ * generation): an answer whose handle finds nothing is dropped and counted.
+ *
+ * Texts are counted, not terminated. Texts of foreign origin in answers (PTR names) hold only what
+ * message_is_sound lets through, so that nothing downstream meets CR, LF or NUL in them.
+ */
+
+#include "base/addr.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/span.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CONTRACT_VERSION = 1 };
+
+enum message_kind {
+    MESSAGE_RDNS = 1,
+    MESSAGE_SPF,
+    MESSAGE_AUTH,
+    MESSAGE_BAN_ADD,
+    MESSAGE_BAN_REMOVE,
+    MESSAGE_BAN_LIST,
+    MESSAGE_SESSION_LIST,
+    MESSAGE_SESSION_KILL,
+    MESSAGE_REPORT,
+    MESSAGE_KIND_COUNT,
+};
+
+enum message_status {
+    STATUS_ASKED,       // it is a question
+    STATUS_OK,          // the body holds an answer
+    STATUS_UNAVAILABLE, // no answer could be had: DNS dead, back end down, queue full, too late
+    STATUS_NOT_FOUND,   // ops: no such ban or session
+    STATUS_COUNT,
+};
+
+struct message_name { // LDH and dots and underscore only (and ':' for literals), no final dot
+    uint8_t size;
+    char text[HOST_NAME_MAX_DNS];
+};
+
+// Reverse DNS, forward confirmed: PTR, then A or AAAA of each name (RFC 8601's iprev).
+enum rdns_verdict { RDNS_NONE, RDNS_UNCONFIRMED, RDNS_CONFIRMED, RDNS_VERDICT_COUNT };
+
+struct rdns_question {
+    struct addr addr;
+};
+struct rdns_answer {
+    uint8_t verdict;          // enum rdns_verdict
+    struct message_name name; // confirmed name, else the first PTR, else empty
+};
+
+// SPF (RFC 7208): result for one identity. An empty mail_from asks for the HELO identity.
+enum spf_result {
+    SPF_NONE,
+    SPF_NEUTRAL,
+    SPF_PASS,
+    SPF_FAIL,
+    SPF_SOFTFAIL,
+    SPF_TEMPERROR,
+    SPF_PERMERROR,
+    SPF_RESULT_COUNT,
+};
+
+struct spf_question {
+    struct addr addr;
+    struct message_name helo;
+    uint16_t mail_from_size;
+    char mail_from[MAIL_ADDRESS_MAX]; // local-part@domain, no angle brackets
+};
+struct spf_answer {
+    uint8_t result; // enum spf_result
+};
+
+// A login with a password that the worker learnt under TLS. Wiped by whoever is done with it.
+enum auth_verdict { AUTH_WRONG, AUTH_RIGHT, AUTH_THROTTLED, AUTH_VERDICT_COUNT };
+
+struct auth_question {
+    struct addr addr;
+    uint8_t service; // index in the policy
+    uint8_t user_size, password_size;
+    char user[USER_NAME_MAX];
+    char password[PASSWORD_MAX];
+};
+struct auth_answer {
+    uint8_t verdict;          // enum auth_verdict
+    uint8_t user_size;        // canonical login name, when right
+    char user[USER_NAME_MAX]; // printable ASCII without spaces
+};
+
+struct ban {          // also the question of BAN_ADD and BAN_REMOVE
+    struct addr addr; // IPv4 address, or the network address of an IPv6 /64
+    uint32_t seconds; // left, or to last
+    uint16_t reason;  // enum reason that brought it; 0: by the operator
+};
+
+enum { BANS_PER_MESSAGE = 16, SESSIONS_PER_MESSAGE = 4 };
+
+struct page_question { // BAN_LIST and SESSION_LIST walk a table, page by page
+    uint32_t cursor;   // 0, then what the last answer gave
+};
+struct ban_page {
+    uint32_t next; // cursor; 0: that was all
+    uint8_t count;
+    struct ban bans[BANS_PER_MESSAGE];
+};
+
+struct session_row {
+    uint64_t id; // unique while the data plane runs; names the session to SESSION_KILL
+    uint64_t age_us;
+    uint64_t idle_us;
+    uint64_t bytes_in, bytes_out; // seen from the client's side, plaintext
+    struct addr client;
+    uint16_t client_port;
+    uint8_t service; // index in the policy
+    uint8_t tls;     // 0 or 1
+    uint8_t backend; // index in the policy, 255: none yet
+    uint8_t state_size, user_size;
+    char state[16];
+    char user[64]; // cut
+};
+struct session_page {
+    uint32_t next; // cursor; 0: that was all
+    uint8_t count;
+    struct session_row rows[SESSIONS_PER_MESSAGE];
+};
+struct session_kill {
+    uint64_t id;
+};
+
+// The end of a session, one a session, for the session log.
+struct report {
+    uint64_t id;
+    uint64_t started_us; // microseconds of Unix time
+    uint64_t duration_us;
+    uint64_t bytes_in, bytes_out;
+    struct addr client;
+    uint16_t client_port;
+    uint16_t reason;     // enum reason
+    uint8_t service;     // index in the policy
+    uint8_t backend;     // 255: none
+    uint8_t tls_version; // 0: none, 2: TLS 1.2, 3: TLS 1.3
+    uint8_t rdns;        // enum rdns_verdict, 255: not asked or not answered
+    uint8_t spf;         // enum spf_result, 255: likewise
+    uint8_t user_size, helo_size;
+    uint16_t mails, recipients, refusals;
+    char user[64]; // cut
+    char helo[128];
+    uint8_t mail_from_size;
+    char mail_from[128]; // of the last transaction, cut
+};
+
+struct message {
+    uint16_t version; // CONTRACT_VERSION
+    uint8_t kind;     // enum message_kind
+    uint8_t status;   // enum message_status
+    uint32_t pad;
+    uint64_t handle; // the asker's
+    union {
+        struct rdns_question rdns_question;
+        struct rdns_answer rdns_answer;
+        struct spf_question spf_question;
+        struct spf_answer spf_answer;
+        struct auth_question auth_question;
+        struct auth_answer auth_answer;
+        struct ban ban;
+        struct page_question page_question;
+        struct ban_page ban_page;
+        struct session_page session_page;
+        struct session_kill session_kill;
+        struct report report;
+        uint8_t bytes[1008];
+    };
+};
+static_assert(sizeof(struct message) == 1024, "a slot is 1 KiB");
+
+// A message of that kind with all other bytes zero.
+struct message message_make(enum message_kind kind, enum message_status status, uint64_t handle);
+
+// Version, kind, status, every size and every enum in range, names and logins printable as said
+// above. The only gate between a peer's bytes and code that trusts them.
+bool message_is_sound(const struct message *message) MUST_CHECK;
+
+// False when text does not fit or has a byte that a DNS name as text cannot have.
+bool message_name_set(struct message_name *name, struct span text);
+static inline struct span message_name_span(const struct message_name *name)
+{
+    return span_of(name->text, name->size);
+}
+
+void message_wipe(struct message *message); // zeros that the compiler keeps

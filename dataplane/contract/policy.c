@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "contract/policy.h"
+
+#include "base/packet.h"
+
+#include <strings.h>
+
+static const struct limit_facts facts[LIMIT_COUNT] = {
+#define LIMIT(name, value, least, most, unit, text) {#name, value, least, most, unit, text},
+#include "contract/limit.def"
+#undef LIMIT
+};
+
+const struct limit_facts *limit_facts(enum limit limit)
+{
+    CHECK(limit < LIMIT_COUNT);
+    return &facts[limit];
+}
+
+bool limit_find(const char *name, enum limit *ret_limit)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (strcasecmp(facts[i].name, name) == 0) {
+            *ret_limit = (enum limit)i;
+            return true;
+        }
+    return false;
+}
+
+static bool is_text(const char *text, size_t size)
+{
+    return memchr(text, '\0', size) != NULL;
+}
+
+#define IS_TEXT(array) is_text(array, sizeof(array))
+
+static bool range_is_sound(const struct policy *p, struct policy_range range, size_t element)
+{
+    return range.offset % 8 == 0 && range.offset >= sizeof *p && range.offset <= p->size &&
+           range.count <= (p->size - range.offset) / element;
+}
+
+static bool boot_is_sound(const struct policy_boot *boot)
+{
+    for (int leg = 0; leg < LEG_COUNT; leg++) {
+        const struct policy_interface *i = &boot->legs[leg];
+        if (!IS_TEXT(i->device) || !i->device[0] || i->mtu < 1280 || i->mtu > 9000 ||
+            i->vlan > 4094)
+            return false;
+        if (addr_is_zero(&i->addr[FAMILY_V4]) && addr_is_zero(&i->addr[FAMILY_V6]))
+            return false;
+        if (i->bits[FAMILY_V4] > 128 || i->bits[FAMILY_V6] > 128)
+            return false;
+    }
+    return IS_TEXT(boot->eal) && boot->workers >= 1 && boot->workers <= WORKERS_MAX &&
+           boot->mbufs >= 1024 && boot->connections >= 16 && boot->sessions >= 8 &&
+           boot->sources >= 64 && (boot->sources & (boot->sources - 1)) == 0;
+}
+
+static bool services_are_sound(const struct policy *p)
+{
+    if (p->services_count == 0 || p->services_count > SERVICES_MAX)
+        return false;
+    for (int i = 0; i < p->services_count; i++) {
+        const struct policy_service *s = &p->services[i];
+        if (!IS_TEXT(s->name) || s->port == 0 || s->protocol >= PROTOCOL_COUNT ||
+            s->tls >= TLS_MODE_COUNT || s->backend >= p->backends_count ||
+            p->backends[s->backend].protocol != s->protocol)
+            return false;
+        if (s->submission && (s->protocol != PROTOCOL_SMTP || s->tls == TLS_OFF))
+            return false;
+        if (s->tls != TLS_OFF && p->certificates_count == 0)
+            return false;
+    }
+    return true;
+}
+
+static bool backends_are_sound(const struct policy *p)
+{
+    if (p->backends_count == 0 || p->backends_count > BACKENDS_MAX)
+        return false;
+    for (int i = 0; i < p->backends_count; i++) {
+        const struct policy_backend *b = &p->backends[i];
+        if (!IS_TEXT(b->name) || addr_is_zero(&b->addr) || b->port == 0 ||
+            b->protocol >= PROTOCOL_COUNT || b->identity >= IDENTITY_COUNT)
+            return false;
+    }
+    return true;
+}
+
+static bool limits_are_sound(const struct policy *p)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (p->limits[i] < facts[i].least || p->limits[i] > facts[i].most)
+            return false;
+    return true;
+}
+
+static bool smtp_is_sound(const struct policy_smtp *s)
+{
+    return IS_TEXT(s->host_name) && s->host_name[0] && s->rdns_none < ACTION_COUNT &&
+           s->rdns_unconfirmed < ACTION_COUNT && s->rdns_unavailable < ACTION_COUNT &&
+           s->spf_fail < ACTION_COUNT && s->spf_softfail < ACTION_COUNT &&
+           s->spf_unavailable < ACTION_COUNT;
+}
+
+static bool certificates_are_sound(const struct policy *p)
+{
+    if (p->certificates_count > CERTIFICATES_MAX)
+        return false;
+    for (int i = 0; i < p->certificates_count; i++)
+        if (!IS_TEXT(p->certificates[i].certificate_file) || !IS_TEXT(p->certificates[i].key_file))
+            return false;
+    return true;
+}
+
+static bool routes_are_sound(const struct policy *p)
+{
+    if (p->routes_count > ROUTES_MAX)
+        return false;
+    for (int i = 0; i < p->routes_count; i++)
+        if (p->routes[i].to.bits > 128 || p->routes[i].leg >= LEG_COUNT)
+            return false;
+    return true;
+}
+
+static bool domains_are_sound(const struct policy *p)
+{
+    if (!range_is_sound(p, p->domains, sizeof(struct policy_domain)) ||
+        p->domains.count > DOMAINS_MAX)
+        return false;
+    const struct policy_domain *domains = policy_at(p, p->domains);
+    for (uint32_t i = 0; i < p->domains.count; i++) {
+        if (!IS_TEXT(domains[i].name) || domains[i].backend >= p->backends_count ||
+            p->backends[domains[i].backend].protocol != PROTOCOL_SMTP)
+            return false;
+        if (i > 0 && strcmp(domains[i - 1].name, domains[i].name) >= 0)
+            return false;
+    }
+    return true;
+}
+
+static bool prefixes_are_sound(const struct policy *p, struct policy_range range)
+{
+    if (!range_is_sound(p, range, sizeof(struct prefix)))
+        return false;
+    const struct prefix *prefixes = policy_at(p, range);
+    for (uint32_t i = 0; i < range.count; i++)
+        if (prefixes[i].bits > 128)
+            return false;
+    return true;
+}
+
+static bool rules_are_sound(const struct policy *p)
+{
+    if (!range_is_sound(p, p->rules, sizeof(struct policy_rule)) ||
+        !range_is_sound(p, p->rules_database, 1))
+        return false;
+    const struct policy_rule *rules = policy_at(p, p->rules);
+    for (uint32_t i = 0; i < p->rules.count; i++)
+        if (!IS_TEXT(rules[i].name) || rules[i].action >= ACTION_COUNT || rules[i].parts > 7)
+            return false;
+    return true;
+}
+
+bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
+{
+    const char *what = NULL;
+    if (size < sizeof *p || p->magic != POLICY_MAGIC || p->version != POLICY_VERSION ||
+        p->size != size || size > POLICY_SIZE_MAX)
+        what = "header";
+    else if (!boot_is_sound(&p->boot))
+        what = "boot";
+    else if (!limits_are_sound(p))
+        what = "limits";
+    else if (!smtp_is_sound(&p->smtp))
+        what = "smtp";
+    else if (!backends_are_sound(p))
+        what = "backends";
+    else if (!certificates_are_sound(p))
+        what = "certificates";
+    else if (!services_are_sound(p))
+        what = "services";
+    else if (!routes_are_sound(p))
+        what = "routes";
+    else if (!domains_are_sound(p))
+        what = "domains";
+    else if (!prefixes_are_sound(p, p->relay_networks) ||
+             p->relay_networks.count > RELAY_NETWORKS_MAX)
+        what = "relay_networks";
+    else if (!prefixes_are_sound(p, p->allow))
+        what = "allow";
+    else if (!prefixes_are_sound(p, p->deny))
+        what = "deny";
+    else if (!rules_are_sound(p))
+        what = "rules";
+    if (what)
+        *ret_what = what;
+    return what == NULL;
+}
+
+static int compare_nocase(struct span name, const char *entry)
+{
+    size_t size = strlen(entry);
+    size_t both = name.size < size ? name.size : size;
+    int order = strncasecmp((const char *)name.at, entry, both);
+    return order ? order : (name.size > size) - (name.size < size);
+}
+
+const struct policy_domain *policy_domain_find(const struct policy *p, struct span name)
+{
+    const struct policy_domain *domains = policy_at(p, p->domains);
+    uint32_t low = 0, high = p->domains.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare_nocase(name, domains[middle].name);
+        if (order == 0)
+            return &domains[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+bool policy_may_relay(const struct policy *p, const struct addr *client)
+{
+    const struct prefix *networks = policy_at(p, p->relay_networks);
+    for (uint32_t i = 0; i < p->relay_networks.count; i++)
+        if (prefix_contains(&networks[i], client))
+            return true;
+    return false;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The policy: everything that the data plane must know, as one flat snapshot.
+ *
+ * The control plane compiles the operator's YAML into it, writes it to a memfd, seals that against
+ * any further write, and hands it over (contract/attach.h). The data plane checks it with
+ * policy_is_sound, builds what it derives from it beside the running one, and lets every worker
+ * swap at the start of a turn. A snapshot never changes after it was published; the data plane
+ * keeps the last one for as long as it runs, control plane or not. `boot` is read once, at the
+ * first snapshot: a later one with another boot part is refused with a text that says to restart.
+ *
+ * Variable parts stand behind the struct as ranges: offset in bytes from the snapshot's start (a
+ * multiple of 8), and count. Texts are NUL-terminated within their arrays.
+ */
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_VERSION = 1 };
+
+enum limit {
+#define LIMIT(name, value, least, most, unit, text) LIMIT_##name,
+#include "contract/limit.def"
+#undef LIMIT
+    LIMIT_COUNT,
+};
+
+struct limit_facts {
+    const char *name; // upper case
+    uint64_t value;   // default
+    uint64_t least, most;
+    const char *unit, *text;
+};
+const struct limit_facts *limit_facts(enum limit limit);
+bool limit_find(const char *name, enum limit *ret_limit) MUST_CHECK; // any case
+
+enum family_index { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };
+
+struct policy_interface {           // of one leg
+    char device[128];               // DPDK device: a PCI address or a vdev with its arguments
+    struct addr addr[FAMILY_COUNT]; // ours; all zero: that family is off
+    uint8_t bits[FAMILY_COUNT];     // on-link prefix, of 128
+    uint16_t mtu;                   // bytes of an IP packet
+    uint16_t vlan;                  // 0: untagged
+};
+
+struct policy_route {
+    struct prefix to;
+    struct addr via;
+    uint8_t leg; // enum leg
+};
+
+struct policy_boot {
+    char eal[512];                   // further EAL arguments, separated by spaces
+    struct policy_interface legs[2]; // by enum leg; equal devices mean one port for both
+    uint16_t workers;
+    uint16_t lcores[WORKERS_MAX]; // CPU of each worker
+    uint16_t main_lcore;
+    uint16_t idle_sleep_us; // what an idle worker sleeps; 0: it spins
+    uint32_t hugepage_mb;   // memory to take, MiB
+    uint32_t mbufs;         // packet buffers in all
+    uint32_t connections;   // TCP connections a worker, both sides
+    uint32_t sessions;      // mail sessions a worker
+    uint32_t sources;       // entries of a worker's IPv4 source table, a power of two
+};
+
+enum protocol { PROTOCOL_SMTP, PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_COUNT };
+enum tls_mode { TLS_OFF, TLS_STARTTLS, TLS_IMPLICIT, TLS_MODE_COUNT };
+
+struct policy_service {
+    char name[16];    // smtp, submission, submissions, imap, …
+    uint16_t port;    // on every address of ours outside
+    uint8_t protocol; // enum protocol
+    uint8_t tls;      // enum tls_mode; STARTTLS means offered
+    uint8_t backend;  // index
+    bool submission;  // SMTP: TLS and AUTH before MAIL, sender must belong to the login
+};
+
+enum backend_identity { // how the backend is told who the client is
+    IDENTITY_NONE,
+    IDENTITY_FORWARD, // SMTP XCLIENT; IMAP ID; POP3 XCLIENT
+    IDENTITY_COUNT,
+};
+
+struct policy_backend {
+    char name[32];
+    struct addr addr;
+    uint16_t port;
+    uint8_t protocol; // enum protocol
+    uint8_t identity; // enum backend_identity
+};
+
+enum action { ACTION_TAG, ACTION_DEFER, ACTION_REJECT, ACTION_COUNT }; // tag: accept and say so
+
+struct policy_smtp {
+    char host_name[HOST_NAME_MAX_DNS + 1]; // in greeting, Received and Authentication-Results
+    // Actions are enum action, on the services that are not submission.
+    uint8_t rdns_none, rdns_unconfirmed, rdns_unavailable;
+    uint8_t spf_fail, spf_softfail, spf_unavailable;
+};
+
+struct policy_certificate {
+    char certificate_file[PATH_NAME_MAX + 1]; // PEM, leaf first
+    char key_file[PATH_NAME_MAX + 1];         // PEM
+};
+
+enum rule_part { RULE_ENVELOPE = 1, RULE_HEADERS = 2, RULE_BODY = 4 }; // bits
+
+struct policy_rule { // id in the Hyperscan database is the index
+    char name[32];
+    uint8_t parts;  // bits of enum rule_part
+    uint8_t action; // enum action
+};
+
+struct policy_domain {
+    char name[HOST_NAME_MAX_DNS + 1]; // lower case, no final dot
+    uint8_t backend;                  // index
+};
+
+struct policy_range {
+    uint64_t offset; // bytes from the start of the snapshot
+    uint32_t count;  // elements; bytes for rules_database
+    uint32_t pad;
+};
+
+struct policy {
+    uint32_t magic;      // POLICY_MAGIC
+    uint32_t version;    // POLICY_VERSION
+    uint64_t size;       // bytes, all of it
+    uint64_t generation; // rises with every snapshot of one control plane
+    struct policy_boot boot;
+    uint64_t limits[LIMIT_COUNT];
+    struct policy_smtp smtp;
+    uint16_t services_count, backends_count, certificates_count, routes_count;
+    struct policy_service services[SERVICES_MAX];
+    struct policy_backend backends[BACKENDS_MAX];
+    struct policy_certificate certificates[CERTIFICATES_MAX];
+    struct policy_route routes[ROUTES_MAX];
+    struct policy_range domains;        // struct policy_domain, sorted by name
+    struct policy_range relay_networks; // struct prefix
+    struct policy_range allow, deny;    // struct prefix
+    struct policy_range rules;          // struct policy_rule
+    struct policy_range rules_database; // bytes: hs_serialize_database, streaming mode; may be 0
+};
+
+// Every count, offset, enum, limit and text in range, and boot usable. On false *ret_what names the
+// first wrong field (a constant text).
+bool policy_is_sound(const struct policy *policy, size_t size, const char **ret_what) MUST_CHECK;
+
+static inline const void *policy_at(const struct policy *policy, struct policy_range range)
+{
+    return (const uint8_t *)policy + range.offset;
+}
+
+// The domain's entry, compared without case, or NULL.
+const struct policy_domain *policy_domain_find(const struct policy *policy, struct span name);
+bool policy_may_relay(const struct policy *policy, const struct addr *client); // relay_networks

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The flood filter: what a packet from outside must pass before any state is spent on it.
+ *
+ * One a worker; sources are steered so that a source's state is on one worker. Order of judgement
+ * for a SYN: lists (allow beats everything but sanity), bans, service, the source's rate. A SYN is
+ * always answered statelessly: the ISN is a cookie (RFC 4987, section 3.6), the options that must
+ * survive (MSS, window scale, SACK) are in the cookie or in the timestamp. A connection begins with
+ * an ACK that carries a valid cookie; only then limits on connections count, and only proven
+ * sources can be banned.
+ *
+ * Rates are GCRA (ITU-T I.371): one theoretical arrival time a source, IPv4 address or IPv6 /64, in
+ * a table without allocation, scans or timers: eight 8-byte entries a cache line; a full bucket
+ * replaces the entry with the least debt, so overload forgets debt and never refuses a conforming
+ * source.
+ *
+ * Limits wider than a source are dealt to workers in equal shares (limit / workers, at least 1).
+ */
+
+#include "base/packet.h"
+#include "base/siphash.h"
+#include "contract/counter.h"
+#include "contract/message.h"
+#include "contract/policy.h"
+
+struct rte_mbuf;
+struct guard;
+struct guard_lists; // allow and deny prefixes, longest match
+
+struct guard_config {
+    uint32_t sources;     // IPv4 entries, a power of two; IPv6 has half as many
+    uint32_t connections; // sources with open connections are counted in a table of this size
+    uint16_t worker, workers;
+    int numa_node;          // -1: any
+    struct siphash_key key; // per boot, the same for all workers: cookies and table
+    struct counter_block *counters;
+};
+
+struct guard *guard_open(const struct guard_config *config) MUST_CHECK; // NULL: no memory
+void guard_shut(struct guard *guard);
+
+// Built aside by the main lcore, never by a worker. NULL when the lists do not fit or memory is
+// short; *ret_what says which. Immutable afterwards, shared by all workers.
+struct guard_lists *guard_lists_build(const struct policy *policy,
+                                      const char **ret_what) MUST_CHECK;
+void guard_lists_free(struct guard_lists *lists);
+
+// The worker's swap, between two turns. Both must outlive their use by this guard.
+void guard_policy(struct guard *guard, const struct policy *policy,
+                  const struct guard_lists *lists);
+
+// Lists and bans, for every packet from outside, ICMP too. REASON_NONE: go on.
+enum reason guard_admit(struct guard *guard, const struct packet *packet, uint64_t now_us);
+
+// The service that the packet is for, index in the policy, or -1.
+int guard_service(const struct guard *guard, const struct packet *packet);
+
+// A SYN of no connection. REASON_NONE: m has become the SYN-ACK (from the IP header on, checksums
+// complete), to be emitted on packet->leg. Else the caller frees m.
+enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
+                      uint64_t now_us);
+
+// Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake, the
+// connection fits its limits and is counted; *ret_handshake describes it.
+enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
+                      struct tcp_handshake *ret_handshake);
+
+// The connection that guard_ack counted has ended (or could not be made).
+void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service);
+
+// Bans of this worker. An IPv6 address stands for its /64. Bounded; add returns false when the
+// table is full or the address is on the allow list.
+bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us);
+bool guard_ban_remove(struct guard *guard, const struct addr *addr);
+void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
+                    struct ban_page *ret_page);

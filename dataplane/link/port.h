@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Ethernet devices: EAL, ports, queues, offloads. The only place, beside main, that knows ethdev.
+ *
+ * port_eal_init starts EAL from the boot part: huge pages when the machine has enough of them, else
+ * --no-huge, and says which. port_open makes a vdev or finds a PCI device, gives it one rx and one
+ * tx queue a worker where it can (RSS by source address with a secret key where the port has it),
+ * one rx queue otherwise. Offloads are used where offered; net/ completes checksums in software
+ * always, so none is needed.
+ */
+
+#include "base/check.h"
+#include "base/packet.h"
+#include "contract/counter.h"
+#include "contract/policy.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+
+struct port {
+    uint16_t id;        // ethdev port
+    uint16_t rx_queues; // 1, or workers
+    uint16_t tx_queues; // workers
+    uint8_t mac[6];
+    bool source_rss; // the port spreads by source address, no software steering needed
+    char device[128];
+};
+
+// 0 or -errno; *ret_what is a text for the operator that names the device or the option.
+int port_eal_init(const struct policy_boot *boot, const char **ret_what) MUST_CHECK;
+int port_open(struct port *port, const struct policy_boot *boot, enum leg leg,
+              struct rte_mempool *mbufs, const char **ret_what) MUST_CHECK;
+void port_close(struct port *port);
+
+uint16_t port_receive(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
+                      uint16_t most);
+// Takes all of them; those that the port did not take are freed. Returns how many it took.
+uint16_t port_transmit(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
+                       uint16_t count);
+
+// Losses at the NIC, for the counters of worker 0: missed frames and frames without mbuf.
+void port_losses(const struct port *port, uint64_t *ret_missed, uint64_t *ret_no_mbuf);

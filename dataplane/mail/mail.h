@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* What the three mail protocols have in common: the face that smtp/, imap/ and pop3/ show to the
+ * session that carries them, and the one that the session shows to them.
+ *
+ * A protocol is a state machine over plaintext bytes: no sockets, TLS, clock, rings or allocation.
+ * The session calls it with what happened (struct mail_protocol) and it answers by asking the
+ * session to do things (struct mail_host). Tests play the session.
+ *
+ * Input: client_input and backend_input get all plaintext that waits, in one span, and return how
+ * much they took; what they left is given again, with more behind it, after anything else happened
+ * (an answer, room, a backend event). A machine that waits for an answer or a backend reply returns
+ * 0. A span never exceeds INPUT_BUFFER_SIZE, and an unfinished line that fills LINE_MAX must be
+ * refused by the machine.
+ *
+ * Output: mail_host.room says how many bytes `send` takes on a side now; send must not be given
+ * more. Before every call the session guarantees REPLY_MAX of room towards the client, and once the
+ * backend is connected LINE_MAX + REPLY_MAX towards it; bulk data (message text, literals, spliced
+ * sessions) asks room first and takes no more input than it can send.
+ *
+ * After finish() or when the session ends it, `done` is called, once, and nothing after it.
+ */
+
+#include "base/packet.h"
+#include "base/span.h"
+#include "contract/message.h"
+#include "contract/policy.h"
+#include "contract/reason.h"
+
+enum mail_side { SIDE_CLIENT, SIDE_BACKEND };
+
+struct mail_host;
+
+struct mail_host_ops {
+    size_t (*room)(struct mail_host *host, enum mail_side side); // bytes
+    void (*send)(struct mail_host *host, enum mail_side side, struct span data);
+    // Everything sent before goes out in the clear, plaintext that waits is discarded (and
+    // counted), then the handshake; tls_started follows, or the session ends.
+    void (*start_tls)(struct mail_host *host);
+    // Puts a question; exactly one answer() follows, in another call, status UNAVAILABLE when there
+    // is none in time. The message's handle is the session's business. One question of a kind at a
+    // time. The question is copied; secrets in it are the caller's to wipe.
+    void (*ask)(struct mail_host *host, const struct message *question);
+    // Opens the session's backend connection (lazily); backend_event follows. One at a time: a
+    // second call closes the first connection and, without event for it, opens another.
+    void (*connect)(struct mail_host *host, unsigned backend);
+    void (*disconnect)(struct mail_host *host); // closes the backend connection in an orderly way
+    // Content rules: one scan a transaction. Feed returns true once a rule demands action;
+    // *ret_rule is its index in the policy.
+    void (*scan_start)(struct mail_host *host);
+    bool (*scan_feed)(struct mail_host *host, enum rule_part part, struct span data,
+                      uint32_t *ret_rule);
+    void (*deadline)(struct mail_host *host, uint64_t at_us); // timeout() then; UINT64_MAX: none
+    // The session ends after what was sent has gone out. The reason is counted and logged.
+    void (*finish)(struct mail_host *host, enum reason reason);
+    void (*count)(struct mail_host *host, enum reason reason); // a refusal that ends nothing
+};
+
+struct mail_host { // embedded in the session; read by the machine
+    const struct mail_host_ops *ops;
+    const struct policy *policy; // fixed for this session's whole life
+    uint8_t service;             // index in the policy
+    bool tls;                    // the client's side is under TLS now
+    uint8_t tls_version;         // 2 or 3, once it is
+    char tls_cipher[48];
+    struct addr client;
+    struct addr local; // the address that the client came to
+    uint16_t client_port, local_port;
+    uint64_t id;            // of the session, in logs and Received
+    int64_t unix_us_offset; // unix time in µs = now_us + this
+    struct report
+        report;     // the machine fills user, helo, mail_from, verdicts, mails as it learns them
+    char state[16]; // the protocol's state by name, for weirctl
+};
+
+enum mail_backend_event {
+    BACKEND_CONNECTED,
+    BACKEND_FAILED, // could not connect
+    BACKEND_CLOSED, // FIN or RST; input that came before it has been offered
+};
+
+struct mail_protocol {
+    const char *name;
+    size_t state_size; // bytes of the machine's state, zeroed before start
+    void (*start)(void *state, struct mail_host *host, uint64_t now_us);
+    size_t (*client_input)(void *state, struct span input, uint64_t now_us);
+    size_t (*backend_input)(void *state, struct span input, uint64_t now_us);
+    void (*client_closed)(void *state, uint64_t now_us); // FIN: nothing more will come
+    void (*backend_event)(void *state, enum mail_backend_event event, uint64_t now_us);
+    void (*tls_started)(void *state, uint64_t now_us);
+    void (*answer)(void *state, const struct message *answer, uint64_t now_us);
+    void (*timeout)(void *state, uint64_t now_us);
+    void (*done)(void *state); // wipes secrets
+};
+
+extern const struct mail_protocol smtp_protocol; // smtp/smtp.c
+extern const struct mail_protocol imap_protocol; // imap/imap.c
+extern const struct mail_protocol pop3_protocol; // pop3/pop3.c

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* One worker's TCP: acceptor behind SYN cookies, connector towards backends (RFC 9293 without a
+ * sockets API, urgent data or Fast Open).
+ *
+ * Share-nothing and pure: no clock, chance or I/O inside. Time is `now_us` (microseconds, never
+ * going back), keys come with the configuration, packets come in by tcp_input and leave through
+ * `emit`, so two stacks over a simulated link behave exactly as on the wire. All memory is taken by
+ * tcp_open (pools) except mbufs, which come from the given mempool.
+ *
+ * mbufs start at the IP header. tcp_input takes its mbuf: keeps or frees it. emit gets the mbuf for
+ * good; checksums are complete, there is headroom for a link header.
+ *
+ * The owner (session/) names a connection by handle, HANDLE_NONE is none; a handle of a connection
+ * that is gone finds nothing and every call with it is a harmless no-op (sizes 0). It learns what
+ * happened through tcp_event_next, never by call-back, so nothing dies under its hands.
+ *
+ * Refusals are counted through `counters` with the reasons of contract/reason.def.
+ */
+
+#include "base/packet.h"
+#include "base/pool.h"
+#include "base/siphash.h"
+#include "contract/counter.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+struct tcp;
+
+struct tcp_config {
+    uint32_t connections;   // most at a time, both kinds; TIME_WAIT records beside them
+    uint32_t send_bytes;    // most bytes a connection holds for sending (unacknowledged + unsent)
+    uint32_t receive_bytes; // most bytes a connection holds unread: its largest window
+    uint16_t mtu[LEG_COUNT];
+    uint16_t worker, workers; // local ports of connects are ≡ worker modulo workers
+    struct siphash_key key;   // ISNs and ports (RFC 6528, RFC 6056), table hash
+    struct rte_mempool *mbufs;
+    struct counter_block *counters;
+    void (*emit)(void *context, struct rte_mbuf *m, enum leg leg);
+    void *context;
+};
+
+struct tcp *tcp_open(const struct tcp_config *config) MUST_CHECK; // NULL: no memory
+void tcp_shut(struct tcp *tcp);                                   // frees all, sends nothing
+
+// The connection that a packet belongs to, by its 4-tuple; TIME_WAIT records included.
+handle tcp_lookup(struct tcp *tcp, const struct packet *packet);
+
+// A segment of connection h (found by tcp_lookup for this very packet). Takes m.
+void tcp_input(struct tcp *tcp, handle h, struct rte_mbuf *m, const struct packet *packet,
+               uint64_t now_us);
+
+// Makes an established connection from a final ACK whose cookie the guard found valid. The ACK
+// itself goes to tcp_input next. `user` comes back in events. HANDLE_NONE: pool exhausted
+// (counted).
+handle tcp_accept(struct tcp *tcp, const struct packet *ack, const struct tcp_handshake *handshake,
+                  uint64_t user, uint64_t now_us);
+
+// Starts a connection; TCP_EVENT_CONNECTED or TCP_EVENT_CLOSED follows. `ret_reason` says why
+// HANDLE_NONE was returned (pool, ports).
+handle tcp_connect(struct tcp *tcp, const struct addr *local, const struct addr *remote,
+                   uint16_t remote_port, enum leg leg, uint64_t user, uint64_t now_us,
+                   enum reason *ret_reason);
+
+enum tcp_event_bit {         // several at once are one event
+    TCP_EVENT_CONNECTED = 1, // connector only
+    TCP_EVENT_READABLE = 2,  // there is data to peek at
+    TCP_EVENT_WRITABLE = 4,  // tcp_send_room rose after a tcp_send that was cut short
+    TCP_EVENT_FINISHED = 8,  // the peer sent FIN: after what is readable nothing more comes
+    TCP_EVENT_CLOSED = 16,   // gone; `reason` says why, REASON_NONE after an orderly end. The last
+                             // event of a connection; its handle is dead after the next
+                             // tcp_event_next. Unread data is lost with it unless it came first.
+};
+struct tcp_event {
+    handle connection;
+    uint64_t user;
+    uint32_t bits;
+    enum reason reason;
+};
+bool tcp_event_next(struct tcp *tcp, struct tcp_event *ret_event); // false: none waits
+
+// Received bytes in order, without copying: up to `most` spans, valid until the next call with this
+// handle or tcp_input. Returns the number of spans.
+unsigned tcp_peek(struct tcp *tcp, handle h, struct span *ret_spans, unsigned most);
+void tcp_consume(struct tcp *tcp, handle h, size_t size); // opens the window again
+size_t tcp_readable(const struct tcp *tcp, handle h);     // bytes
+
+size_t tcp_send(struct tcp *tcp, handle h, struct span data); // copies; bytes taken
+size_t tcp_send_room(const struct tcp *tcp, handle h);        // bytes
+size_t tcp_unsent(const struct tcp *tcp, handle h); // bytes taken and not yet acknowledged
+
+void tcp_finish(struct tcp *tcp, handle h); // FIN behind what was taken; reading goes on
+void tcp_abort(struct tcp *tcp, handle h);  // RST, gone at once, no event follows
+// The owner lets go: no more events, unread data is discarded, FIN is sent if it was not, the stack
+// sees the connection to its end (RST if the peer goes on sending).
+void tcp_release(struct tcp *tcp, handle h);
+
+// Time-outs, delayed ACKs and whatever became sendable since the last call. Call it every turn,
+// after the sessions ran. Bounded work; the rest waits for the next call.
+void tcp_advance(struct tcp *tcp, uint64_t now_us);
+uint64_t tcp_next_us(const struct tcp *tcp); // when to call at the latest, for loops that sleep
+
+// An ICMP error that quotes one of our segments (RFC 5927): hard errors only end a SYN-SENT, and
+// packet-too-big lowers the path MTU of a connection with that sequence in flight. `next_mtu` 0:
+// not a size error. The quote's src is ours.
+void tcp_icmp(struct tcp *tcp, const struct packet *quoted, uint16_t next_mtu, bool hard,
+              uint64_t now_us);
+
+struct tcp_info {
+    struct addr local, remote;
+    uint16_t local_port, remote_port;
+    const char *state; // RFC 9293 name
+    uint32_t rtt_us, cwnd_bytes, retransmitted;
+};
+bool tcp_info(const struct tcp *tcp, handle h, struct tcp_info *ret_info);
+uint32_t tcp_connections(const struct tcp *tcp);

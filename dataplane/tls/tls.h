@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* TLS server side by OpenSSL 3, bytes in and bytes out: no sockets, no clock, no threads.
+ *
+ * TLS 1.2 and 1.3 only, no renegotiation, compression or early data; P-256 and X25519; certificates
+ * chosen by SNI, the first one otherwise; ALPN strictly the service's own when the client offers
+ * any (RFC 7301, RFC 8314: imap, pop3; SMTP has no registered name, so an offer of only foreign
+ * names is refused). Ticket keys are shared by all workers through the context. Idle sessions keep
+ * no record buffers (SSL_MODE_RELEASE_BUFFERS).
+ *
+ * A context is built aside by the main lcore and immutable afterwards (sessions take references, so
+ * replacing it ends nobody). A session belongs to one worker. OpenSSL allocates; this is the stated
+ * exception to the rule that the packet path does not.
+ */
+
+#include "base/check.h"
+#include "base/span.h"
+#include "contract/policy.h"
+#include "contract/reason.h"
+
+struct tls_context;
+struct tls;
+
+// Loads all certificates and keys of the policy. NULL: *ret_what (static or in the caller's `text`)
+// names file and cause.
+struct tls_context *tls_context_build(const struct policy *policy, char *text, size_t text_size,
+                                      const char **ret_what) MUST_CHECK;
+void tls_context_free(struct tls_context *context); // sessions may go on
+
+struct tls *tls_open(struct tls_context *context,
+                     enum protocol protocol) MUST_CHECK; // NULL: memory
+void tls_close(struct tls *tls);
+
+enum tls_state { TLS_HANDSHAKING, TLS_OPEN, TLS_PEER_CLOSED, TLS_FAILED };
+
+// Gives received bytes to the session; returns how many it took (0: it has enough to work on).
+size_t tls_feed(struct tls *tls, struct span ciphertext);
+// Goes on with the handshake: at most one flight. The state after it.
+enum tls_state tls_step(struct tls *tls);
+// Decrypted bytes into buffer; 0: nothing now, see *ret_state.
+size_t tls_read(struct tls *tls, uint8_t *buffer, size_t size, enum tls_state *ret_state);
+// Encrypts; returns bytes of plaintext taken. What comes out waits in tls_output; nothing is taken
+// while more than 32 KiB wait.
+size_t tls_write(struct tls *tls, struct span plaintext);
+void tls_finish(struct tls *tls);        // close_notify
+struct span tls_output(struct tls *tls); // ciphertext to send; valid until the next call
+void tls_output_sent(struct tls *tls, size_t size);
+
+struct tls_facts {
+    uint8_t version;                         // 2: TLS 1.2, 3: TLS 1.3
+    const char *cipher;                      // OpenSSL's name
+    char server_name[HOST_NAME_MAX_DNS + 1]; // SNI, LDH-checked, or ""
+    bool resumed;
+};
+void tls_facts(const struct tls *tls, struct tls_facts *ret_facts);
+const char *tls_error_text(const struct tls *tls); // why TLS_FAILED, for the log
