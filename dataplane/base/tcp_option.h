@@ -13,6 +13,7 @@ enum {
     TCP_MSS_DEFAULT_V4 = 536,
     TCP_MSS_DEFAULT_V6 = 1220,
     TCP_WINDOW_SCALE_MAX = 14,
+    TCP_WINDOW_SCALE_OURS = 7, // what guard advertises in a SYN-ACK and tcp applies afterwards
 };
 
 struct tcp_sack_block {
@@ -40,7 +41,7 @@ size_t tcp_option_write(const struct tcp_option *option, bool syn, uint8_t out[4
 struct tcp_handshake {
     uint32_t iss;              // our initial sequence number
     uint32_t irs;              // the peer's
-    uint32_t ts_offset;        // added to our timestamp clock for this connection
+    uint32_t ts_offset;        // our TSval is now_us / 1000 + ts_offset, modulo 2^32
     uint32_t ts_recent;        // the peer's last timestamp value
     uint16_t peer_mss;         // the peer's offer, or the family's default
     uint8_t peer_window_scale; // 0 when scaling is off

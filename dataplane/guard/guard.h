@@ -32,6 +32,7 @@ struct guard_config {
     uint32_t sources;     // IPv4 entries, a power of two; IPv6 has half as many
     uint32_t connections; // sources with open connections are counted in a table of this size
     uint16_t worker, workers;
+    uint16_t mtu;           // of the outside leg, bytes: our MSS is this less 40 or 60
     int numa_node;          // -1: any
     struct siphash_key key; // per boot, the same for all workers: cookies and table
     struct counter_block *counters;
