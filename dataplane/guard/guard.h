@@ -33,6 +33,7 @@ struct guard_config {
     uint32_t connections; // sources with open connections are counted in a table of this size
     uint16_t worker, workers;
     uint16_t mtu;           // of the outside leg, bytes: our MSS is this less 40 or 60
+    uint32_t receive_bytes; // tcp's largest window; a SYN-ACK offers at most 65535 of it
     int numa_node;          // -1: any
     struct siphash_key key; // per boot, the same for all workers: cookies and table
     struct counter_block *counters;
