@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/mail_host_fake.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct mail_host_fake *fake_of(struct mail_host *host)
+{
+    return (struct mail_host_fake *)host; // it is the first member
+}
+
+static size_t fake_room(struct mail_host *host, enum mail_side side)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    if (side == SIDE_BACKEND && !fake->connected)
+        return 0;
+    return fake->pipes[side].room;
+}
+
+static void fake_send(struct mail_host *host, enum mail_side side, struct span data)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    struct fake_pipe *pipe = &fake->pipes[side];
+    CHECK(!fake->finished);
+    CHECK(side == SIDE_CLIENT || fake->connected);
+    CHECK(side == SIDE_BACKEND || !fake->tls_wanted);
+    CHECK(data.size <= pipe->room);
+    CHECK(pipe->out_size + data.size <= FAKE_OUT_MAX);
+    if (data.size)
+        memcpy(pipe->out + pipe->out_size, data.at, data.size);
+    pipe->out_size += data.size;
+    pipe->out[pipe->out_size] = '\0';
+    pipe->room -= data.size;
+}
+
+static void fake_start_tls(struct mail_host *host)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished && !host->tls && !fake->tls_wanted);
+    fake->tls_wanted = true;
+}
+
+static void fake_ask(struct mail_host *host, const struct message *question)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished);
+    CHECK(question->status == STATUS_ASKED && message_is_sound(question));
+    CHECK(!fake->pending[question->kind]);
+    fake->pending[question->kind] = true;
+    fake->question = *question;
+    fake->asked++;
+}
+
+static void close_backend(struct mail_host_fake *fake)
+{
+    fake->connecting = false;
+    fake->connected = false;
+    fake->pipes[SIDE_BACKEND].in_size = 0;
+}
+
+static void fake_connect(struct mail_host *host, unsigned backend)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished);
+    CHECK(backend < host->policy->backends_count);
+    close_backend(fake);
+    fake->connecting = true;
+    fake->backend = backend;
+    fake->connects++;
+}
+
+static void fake_disconnect(struct mail_host *host)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished);
+    close_backend(fake);
+    fake->disconnects++;
+}
+
+static void fake_scan_start(struct mail_host *host)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    fake->scans++;
+    memset(fake->scanned_size, 0, sizeof fake->scanned_size);
+}
+
+static int part_index(enum rule_part part)
+{
+    return part == RULE_ENVELOPE ? 0 : part == RULE_HEADERS ? 1 : 2;
+}
+
+static bool fake_scan_feed(struct mail_host *host, enum rule_part part, struct span data,
+                           uint32_t *ret_rule)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    int index = part_index(part);
+    CHECK(fake->scans > 0);
+    size_t left = FAKE_SCAN_MAX - fake->scanned_size[index];
+    size_t n = data.size < left ? data.size : left;
+    if (n)
+        memcpy(fake->scanned[index] + fake->scanned_size[index], data.at, n);
+    fake->scanned_size[index] += n;
+    if (!fake->scan_word || !(fake->scan_parts & part))
+        return false;
+    *ret_rule = 0;
+    return memmem(fake->scanned[index], fake->scanned_size[index], fake->scan_word,
+                  strlen(fake->scan_word)) != NULL;
+}
+
+static void fake_deadline(struct mail_host *host, uint64_t at_us)
+{
+    fake_of(host)->deadline_us = at_us;
+}
+
+static void fake_finish(struct mail_host *host, enum reason reason)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished);
+    CHECK(reason < REASON_COUNT);
+    fake->finished = true;
+    fake->reason = reason;
+}
+
+static void fake_count(struct mail_host *host, enum reason reason)
+{
+    CHECK(reason > REASON_NONE && reason < REASON_COUNT);
+    fake_of(host)->counted[reason]++;
+}
+
+static const struct mail_host_ops fake_ops = {
+    .room = fake_room,
+    .send = fake_send,
+    .start_tls = fake_start_tls,
+    .ask = fake_ask,
+    .connect = fake_connect,
+    .disconnect = fake_disconnect,
+    .scan_start = fake_scan_start,
+    .scan_feed = fake_scan_feed,
+    .deadline = fake_deadline,
+    .finish = fake_finish,
+    .count = fake_count,
+};
+
+static const struct policy_service fake_services[] = {
+    {"smtp", 25, PROTOCOL_SMTP, TLS_STARTTLS, 0, false},
+    {"submission", 587, PROTOCOL_SMTP, TLS_STARTTLS, 0, true},
+    {"submissions", 465, PROTOCOL_SMTP, TLS_IMPLICIT, 0, true},
+    {"imap", 143, PROTOCOL_IMAP, TLS_STARTTLS, 1, false},
+    {"imaps", 993, PROTOCOL_IMAP, TLS_IMPLICIT, 1, false},
+    {"pop3", 110, PROTOCOL_POP3, TLS_STARTTLS, 2, false},
+    {"pop3s", 995, PROTOCOL_POP3, TLS_IMPLICIT, 2, false},
+};
+
+static const struct policy_backend fake_backends[] = {
+    {.name = "postfix", .port = 25, .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
+    {.name = "dovecot-imap", .port = 143, .protocol = PROTOCOL_IMAP, .identity = IDENTITY_FORWARD},
+    {.name = "dovecot-pop3", .port = 110, .protocol = PROTOCOL_POP3, .identity = IDENTITY_FORWARD},
+    {.name = "other", .port = 25, .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
+};
+
+enum {
+    FAKE_SERVICES = sizeof fake_services / sizeof fake_services[0],
+    FAKE_BACKENDS = sizeof fake_backends / sizeof fake_backends[0],
+};
+
+static void policy_init(struct fake_policy *fake)
+{
+    struct policy *p = &fake->policy;
+    p->magic = POLICY_MAGIC;
+    p->version = POLICY_VERSION;
+    p->size = sizeof *fake;
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        p->limits[i] = limit_facts((enum limit)i)->value;
+    memcpy(p->smtp.host_name, "mail.example.net", sizeof "mail.example.net");
+    p->services_count = FAKE_SERVICES;
+    memcpy(p->services, fake_services, sizeof fake_services);
+    p->backends_count = FAKE_BACKENDS;
+    memcpy(p->backends, fake_backends, sizeof fake_backends);
+    memcpy(fake->domains[0].name, "example.net", sizeof "example.net");
+    memcpy(fake->domains[1].name, "example.org", sizeof "example.org");
+    fake->domains[1].backend = 3;
+    CHECK(prefix_parse("192.0.2.0/28", &fake->relay_networks[0]));
+    memcpy(fake->rules[0].name, "fake", sizeof "fake");
+    fake->rules[0].action = ACTION_REJECT;
+    p->domains = (struct policy_range){offsetof(struct fake_policy, domains), FAKE_DOMAINS, 0};
+    p->relay_networks = (struct policy_range){offsetof(struct fake_policy, relay_networks), 1, 0};
+    p->rules = (struct policy_range){offsetof(struct fake_policy, rules), 1, 0};
+}
+
+static uint8_t service_find(const struct policy *policy, const char *name)
+{
+    for (uint8_t i = 0; i < policy->services_count; i++)
+        if (strcmp(policy->services[i].name, name) == 0)
+            return i;
+    CHECK(!"a service of that name");
+    return 0;
+}
+
+struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
+                                           const char *service)
+{
+    struct mail_host_fake *fake = calloc(1, sizeof *fake);
+    CHECK(fake);
+    fake->state = calloc(1, protocol->state_size);
+    CHECK(fake->state);
+    fake->protocol = protocol;
+    fake->now_us = 1000000;
+    fake->deadline_us = UINT64_MAX;
+    fake->pipes[SIDE_CLIENT].room_call = REPLY_MAX;
+    fake->pipes[SIDE_BACKEND].room_call = LINE_MAX + REPLY_MAX;
+    policy_init(&fake->policy);
+
+    struct mail_host *host = &fake->host;
+    host->ops = &fake_ops;
+    host->policy = &fake->policy.policy;
+    host->service = service_find(host->policy, service);
+    host->tls = host->policy->services[host->service].tls == TLS_IMPLICIT;
+    host->tls_version = host->tls ? 3 : 0;
+    CHECK(addr_parse("198.51.100.10", &host->client));
+    CHECK(addr_parse("198.51.100.1", &host->local));
+    host->client_port = 40000;
+    host->local_port = host->policy->services[host->service].port;
+    host->id = 0xabcd;
+    host->unix_us_offset = 1700000000LL * 1000000;
+    host->report.rdns = host->report.spf = host->report.backend = 255;
+    return fake;
+}
+
+static void make_room(struct mail_host_fake *fake)
+{
+    for (int side = 0; side < 2; side++)
+        fake->pipes[side].room = fake->pipes[side].room_call;
+}
+
+static bool offer(struct mail_host_fake *fake, enum mail_side side)
+{
+    struct fake_pipe *pipe = &fake->pipes[side];
+    bool open = side == SIDE_CLIENT ? !fake->tls_wanted : fake->connected;
+    if (fake->finished || !open || pipe->in_size == 0)
+        return false;
+    make_room(fake);
+    struct span waiting = span_of(pipe->in, pipe->in_size);
+    size_t taken = side == SIDE_CLIENT
+                       ? fake->protocol->client_input(fake->state, waiting, fake->now_us)
+                       : fake->protocol->backend_input(fake->state, waiting, fake->now_us);
+    if (pipe->in_size == 0)
+        return true; // disconnect() threw it away in the call
+    CHECK(taken <= pipe->in_size);
+    memmove(pipe->in, pipe->in + taken, pipe->in_size - taken);
+    pipe->in_size -= taken;
+    return taken > 0;
+}
+
+void mail_host_fake_pump(struct mail_host_fake *fake)
+{
+    bool moved = true;
+    for (int i = 0; moved && i < 2 * INPUT_BUFFER_SIZE + 2; i++) {
+        moved = offer(fake, SIDE_BACKEND);
+        moved = offer(fake, SIDE_CLIENT) || moved;
+    }
+    CHECK(!moved);
+    if (fake->finished && !fake->done) {
+        fake->done = true;
+        fake->protocol->done(fake->state);
+    }
+}
+
+void mail_host_fake_start(struct mail_host_fake *fake)
+{
+    make_room(fake);
+    fake->protocol->start(fake->state, &fake->host, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+void mail_host_fake_close(struct mail_host_fake *fake)
+{
+    if (!fake->done)
+        fake->protocol->done(fake->state);
+    free(fake->state);
+    free(fake);
+}
+
+void mail_host_fake_input(struct mail_host_fake *fake, enum mail_side side, struct span data)
+{
+    struct fake_pipe *pipe = &fake->pipes[side];
+    while (data.size && !fake->finished) { // as TCP would: what has no room waits outside
+        size_t left = sizeof pipe->in - pipe->in_size;
+        struct span piece = span_head(data, left);
+        CHECK(piece.size > 0); // the machine lets the buffer stand full
+        memcpy(pipe->in + pipe->in_size, piece.at, piece.size);
+        pipe->in_size += piece.size;
+        data = span_skip(data, piece.size);
+        mail_host_fake_pump(fake);
+    }
+}
+
+void mail_host_fake_client(struct mail_host_fake *fake, const char *text)
+{
+    mail_host_fake_input(fake, SIDE_CLIENT, span_text(text));
+}
+
+void mail_host_fake_backend(struct mail_host_fake *fake, const char *text)
+{
+    CHECK(fake->connected || fake->finished);
+    mail_host_fake_input(fake, SIDE_BACKEND, span_text(text));
+}
+
+void mail_host_fake_client_eof(struct mail_host_fake *fake)
+{
+    if (fake->finished)
+        return;
+    make_room(fake);
+    fake->protocol->client_closed(fake->state, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+void mail_host_fake_event(struct mail_host_fake *fake, enum mail_backend_event event)
+{
+    CHECK(event == BACKEND_CLOSED ? fake->connected : fake->connecting);
+    if (event == BACKEND_CONNECTED) {
+        fake->connecting = false;
+        fake->connected = true;
+    } else {
+        close_backend(fake);
+    }
+    make_room(fake);
+    fake->protocol->backend_event(fake->state, event, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+void mail_host_fake_tls(struct mail_host_fake *fake)
+{
+    struct fake_pipe *pipe = &fake->pipes[SIDE_CLIENT];
+    CHECK(fake->tls_wanted);
+    fake->tls_wanted = false;
+    fake->plaintext_discarded += pipe->in_size;
+    pipe->in_size = 0;
+    fake->host.tls = true;
+    fake->host.tls_version = 3;
+    memcpy(fake->host.tls_cipher, "TLS_AES_128_GCM_SHA256", sizeof "TLS_AES_128_GCM_SHA256");
+    make_room(fake);
+    fake->protocol->tls_started(fake->state, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+void mail_host_fake_answer(struct mail_host_fake *fake, const struct message *answer)
+{
+    CHECK(message_is_sound(answer) && answer->status != STATUS_ASKED);
+    CHECK(fake->pending[answer->kind]);
+    fake->pending[answer->kind] = false;
+    if (fake->finished)
+        return;
+    make_room(fake);
+    fake->protocol->answer(fake->state, answer, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+void mail_host_fake_answer_rdns(struct mail_host_fake *fake, enum rdns_verdict verdict,
+                                const char *name)
+{
+    struct message answer = message_make(MESSAGE_RDNS, STATUS_OK, 0);
+    answer.rdns_answer.verdict = (uint8_t)verdict;
+    CHECK(message_name_set(&answer.rdns_answer.name, span_text(name)));
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_answer_spf(struct mail_host_fake *fake, enum spf_result result)
+{
+    struct message answer = message_make(MESSAGE_SPF, STATUS_OK, 0);
+    answer.spf_answer.result = (uint8_t)result;
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_answer_auth(struct mail_host_fake *fake, enum auth_verdict verdict,
+                                const char *user)
+{
+    struct message answer = message_make(MESSAGE_AUTH, STATUS_OK, 0);
+    struct span name = span_text(user);
+    answer.auth_answer.verdict = (uint8_t)verdict;
+    CHECK(name.size <= USER_NAME_MAX);
+    answer.auth_answer.user_size = (uint8_t)name.size;
+    memcpy(answer.auth_answer.user, name.at, name.size);
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_unavailable(struct mail_host_fake *fake, enum message_kind kind)
+{
+    struct message answer = message_make(kind, STATUS_UNAVAILABLE, 0);
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_wait(struct mail_host_fake *fake, uint64_t us)
+{
+    fake->now_us += us;
+    if (fake->finished || fake->deadline_us > fake->now_us)
+        return;
+    fake->deadline_us = UINT64_MAX;
+    make_room(fake);
+    fake->protocol->timeout(fake->state, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
+struct span mail_host_fake_sent_span(struct mail_host_fake *fake, enum mail_side side)
+{
+    struct fake_pipe *pipe = &fake->pipes[side];
+    struct span sent = span_of(pipe->out + pipe->out_told, pipe->out_size - pipe->out_told);
+    pipe->out_told = pipe->out_size;
+    return sent;
+}
+
+const char *mail_host_fake_sent(struct mail_host_fake *fake, enum mail_side side)
+{
+    return (const char *)mail_host_fake_sent_span(fake, side).at;
+}
+
+void mail_host_fake_forget(struct mail_host_fake *fake)
+{
+    for (int side = 0; side < 2; side++)
+        fake->pipes[side].out_size = fake->pipes[side].out_told = 0;
+}
+
+const char *mail_host_fake_state(const struct mail_host_fake *fake)
+{
+    return fake->host.state;
+}
