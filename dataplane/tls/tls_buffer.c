@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tls/tls_buffer.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { STEP = 2048 }; // bytes that an allocation is a multiple of: one segment's worth
+
+bool tls_buffer_put(struct tls_buffer *buffer, struct span data)
+{
+    if (data.size == 0)
+        return true;
+    size_t waiting = tls_buffer_waiting(buffer);
+    if (buffer->size - buffer->end < data.size && buffer->begin > 0) {
+        memmove(buffer->at, buffer->at + buffer->begin, waiting);
+        buffer->begin = 0;
+        buffer->end = waiting;
+    }
+    if (buffer->size - buffer->end < data.size) {
+        size_t least = waiting + data.size;
+        size_t size = least > 2 * buffer->size ? least : 2 * buffer->size;
+        size = (size + STEP - 1) / STEP * STEP;
+        uint8_t *at = realloc(buffer->at, size);
+        if (!at)
+            return false;
+        buffer->at = at;
+        buffer->size = size;
+    }
+    memcpy(buffer->at + buffer->end, data.at, data.size);
+    buffer->end += data.size;
+    return true;
+}
+
+void tls_buffer_skip(struct tls_buffer *buffer, size_t size)
+{
+    CHECK(size <= tls_buffer_waiting(buffer));
+    buffer->begin += size;
+    if (buffer->begin == buffer->end)
+        tls_buffer_done(buffer);
+}
+
+void tls_buffer_done(struct tls_buffer *buffer)
+{
+    free(buffer->at);
+    *buffer = (struct tls_buffer){0};
+}
