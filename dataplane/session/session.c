@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "session/session.h"
+
+#include "rules/rules.h"
+#include "session/session_internal.h"
+
+#include <stdlib.h>
+
+enum {
+    SIDE_SHIFT = 63,  // of tcp_event.user: which leg of the session
+    PUMP_ROUNDS = 16, // of one session in one go; the rest comes with its next event
+    TIMERS_A_TURN = 256,
+    LINGER_US = 2000000,    // for a client that does not close after our FIN
+    FLUSH_US = 30000000,    // for a client that does not read our last words
+    STATE_SIZE_MAX = 16384, // of a protocol machine
+};
+
+static const struct mail_protocol *const protocols[PROTOCOL_COUNT] = {
+    [PROTOCOL_SMTP] = &smtp_protocol,
+    [PROTOCOL_IMAP] = &imap_protocol,
+    [PROTOCOL_POP3] = &pop3_protocol,
+};
+
+static size_t state_size_max(void)
+{
+    size_t most = 0;
+    for (int i = 0; i < PROTOCOL_COUNT; i++)
+        if (protocols[i]->state_size > most)
+            most = protocols[i]->state_size;
+    CHECK(most <= STATE_SIZE_MAX);
+    return most;
+}
+
+struct sessions *sessions_open(const struct sessions_config *config)
+{
+    struct sessions *all = calloc(1, sizeof *all);
+    if (!all)
+        return NULL;
+    all->config = *config;
+    wheel_init(&all->session_timers, 0);
+    wheel_init(&all->question_timers, 0);
+    // Buffers are held only while a line is unfinished or a peer reads slowly: one a session is
+    // ample.
+    if (pool_init(&all->pool, config->sessions, sizeof(struct session) + state_size_max()) < 0 ||
+        pool_init(&all->questions, config->sessions / 2 + 64, sizeof(struct question)) < 0 ||
+        pool_init(&all->buffers, config->sessions + 64, INPUT_BUFFER_SIZE) < 0) {
+        sessions_shut(all);
+        return NULL;
+    }
+    return all;
+}
+
+static void session_free(struct session *s);
+
+void sessions_shut(struct sessions *all)
+{
+    for (uint32_t i = 0; all->pool.objects && i < all->pool.count; i++) {
+        struct session *s = pool_get(&all->pool, pool_at(&all->pool, i));
+        if (s)
+            session_free(s);
+    }
+    pool_done(&all->pool);
+    pool_done(&all->questions);
+    pool_done(&all->buffers);
+    free(all);
+}
+
+void sessions_snapshot(struct sessions *all, struct snapshot *snapshot)
+{
+    if (all->snapshot)
+        __atomic_store_n(&all->snapshot->uses[all->config.worker].current, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&snapshot->uses[all->config.worker].current, 1, __ATOMIC_RELEASE);
+    all->snapshot = snapshot;
+}
+
+uint32_t sessions_count(const struct sessions *all)
+{
+    return all->pool.used;
+}
+
+static void snapshot_use(struct session *s, int change)
+{
+    uint32_t *sessions = &s->snapshot->uses[s->all->config.worker].sessions;
+    __atomic_store_n(sessions, *sessions + (uint32_t)change, __ATOMIC_RELEASE);
+}
+
+static void fill_host(struct session *s, const struct packet *ack, unsigned service)
+{
+    struct mail_host *host = &s->host;
+    const struct sessions_config *config = &s->all->config;
+    host->ops = &session_host_ops;
+    host->policy = s->snapshot->policy;
+    host->service = (uint8_t)service;
+    host->client = ack->src;
+    host->local = ack->dst;
+    host->client_port = ack->src_port;
+    host->local_port = ack->dst_port;
+    host->id = s->self;
+    host->unix_us_offset = config->unix_us_offset;
+    host->report = (struct report){
+        .id = s->self,
+        .started_us = (uint64_t)((int64_t)s->started_us + config->unix_us_offset),
+        .client = ack->src,
+        .client_port = ack->src_port,
+        .service = (uint8_t)service,
+        .backend = 255,
+        .rdns = 255,
+        .spf = 255,
+    };
+}
+
+static void session_free(struct session *s)
+{
+    struct sessions *all = s->all;
+    if (s->machine_started)
+        s->protocol->done(s->state);
+    session_question_drop(s);
+    for (int side = 0; side < SIDES; side++) {
+        session_stream_drop(s, (enum mail_side)side);
+        tcp_release(all->config.tcp, s->connection[side]);
+    }
+    rules_scan_close(s->scan, s->snapshot->uses[all->config.worker].scratch);
+    if (s->tls)
+        tls_close(s->tls);
+    timer_stop(&all->session_timers, &s->timer);
+    snapshot_use(s, -1);
+    pool_give(&all->pool, s->self);
+}
+
+// The session is over for everybody. s is gone after this call.
+static void session_gone(struct session *s)
+{
+    struct sessions *all = s->all;
+    struct addr client = s->host.client;
+    unsigned service = s->host.service;
+    if (s->reason != REASON_NONE)
+        session_refuse(s, s->reason);
+    session_count(s, COUNTER_SESSIONS_CLOSED);
+    session_report_send(s);
+    session_free(s);
+    all->config.client_gone(all->config.context, &client, service);
+}
+
+handle sessions_accept(struct sessions *all, const struct packet *ack,
+                       const struct tcp_handshake *handshake, unsigned service, uint64_t now_us)
+{
+    void *object;
+    handle self = pool_take(&all->pool, &object);
+    if (self == HANDLE_NONE) {
+        counter_refuse(all->config.counters, REASON_SESSION_NO_SLOT);
+        return HANDLE_NONE;
+    }
+    struct session *s = object;
+    memset(s, 0, all->pool.size);
+    s->all = all;
+    s->self = self;
+    s->snapshot = all->snapshot;
+    s->started_us = s->active_us = now_us;
+    s->deadline_us = s->phase_us = UINT64_MAX;
+    s->backend = 255;
+    fill_host(s, ack, service);
+
+    const struct policy_service *facts = &s->host.policy->services[service];
+    s->protocol = protocols[facts->protocol];
+    s->connection[SIDE_CLIENT] = tcp_accept(all->config.tcp, ack, handshake, self, now_us);
+    snapshot_use(s, +1);
+    if (s->connection[SIDE_CLIENT] == HANDLE_NONE) {
+        session_free(s);
+        return HANDLE_NONE;
+    }
+    session_count(s, COUNTER_SESSIONS_OPENED);
+    s->phase = SESSION_TALK;
+    all->now_us = now_us;
+    if (facts->tls == TLS_IMPLICIT)
+        session_stream_start_tls(s);
+    handle connection = s->connection[SIDE_CLIENT];
+    session_run(s);
+    return connection;
+}
+
+void session_timer_update(struct session *s)
+{
+    uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
+    if (at == UINT64_MAX)
+        timer_stop(&s->all->session_timers, &s->timer);
+    else if (!timer_is_running(&s->timer) || s->timer.at_us != at)
+        timer_set(&s->all->session_timers, &s->timer, at);
+}
+
+void session_end(struct session *s, enum reason reason)
+{
+    if (s->phase == SESSION_FLUSH || s->phase == SESSION_LINGER)
+        return;
+    s->phase = SESSION_FLUSH;
+    s->reason = reason;
+    s->deadline_us = UINT64_MAX;
+    s->phase_us = s->all->now_us + FLUSH_US;
+    session_question_drop(s);
+    session_stream_drop(s, SIDE_BACKEND);
+    tcp_release(s->all->config.tcp, s->connection[SIDE_BACKEND]);
+    s->connection[SIDE_BACKEND] = HANDLE_NONE;
+    s->backend_connected = false;
+    if (s->tls)
+        tls_finish(s->tls);
+}
+
+static void start_machine(struct session *s)
+{
+    if (s->machine_started)
+        return;
+    s->machine_started = true;
+    s->protocol->start(s->state, &s->host, s->all->now_us);
+}
+
+static bool tell_tls_started(struct session *s)
+{
+    if (s->phase != SESSION_HANDSHAKE || !s->host.tls)
+        return false;
+    s->phase = SESSION_TALK;
+    s->phase_us = UINT64_MAX;
+    session_count(s, COUNTER_TLS_HANDSHAKES);
+    if (s->machine_started)
+        s->protocol->tls_started(s->state, s->all->now_us);
+    return true;
+}
+
+// The ends of the two connections, once what came before them has been offered.
+static bool tell_finished(struct session *s)
+{
+    if (s->phase == SESSION_TALK && s->connect_failed) {
+        s->connect_failed = false;
+        s->protocol->backend_event(s->state, BACKEND_FAILED, s->all->now_us);
+        return true;
+    }
+    for (int side = 0; side < SIDES && s->phase == SESSION_TALK; side++) {
+        if (!s->finished[side] || s->finished_told[side] ||
+            !session_stream_is_spent(s, (enum mail_side)side))
+            continue;
+        s->finished_told[side] = true;
+        if (side == SIDE_CLIENT)
+            s->protocol->client_closed(s->state, s->all->now_us);
+        else
+            s->protocol->backend_event(s->state, BACKEND_CLOSED, s->all->now_us);
+        return true;
+    }
+    return false;
+}
+
+static bool talk_once(struct session *s)
+{
+    bool moved = false;
+    if (s->phase == SESSION_HANDSHAKE)
+        moved |= session_stream_handshake(s) || tell_tls_started(s);
+    if (s->phase != SESSION_TALK)
+        return moved;
+    start_machine(s);
+    if (s->phase == SESSION_TALK)
+        moved |= session_question_fail(s);
+    if (s->phase == SESSION_TALK)
+        moved |= session_stream_pump(s, SIDE_BACKEND);
+    if (s->phase == SESSION_TALK)
+        moved |= session_stream_pump(s, SIDE_CLIENT);
+    if (s->phase == SESSION_TALK && !moved)
+        moved |= tell_finished(s);
+    if (s->tls_wanted && s->phase == SESSION_TALK) {
+        s->tls_wanted = false;
+        session_stream_start_tls(s);
+        moved = true;
+    }
+    return moved;
+}
+
+// What was sent has gone into TCP: FIN, then read on for a while, so that a client that is still
+// sending gets our last reply and not a RST (RFC 9293, section 3.10.4 and RFC 1122, 4.2.2.13).
+static void wind_up(struct session *s)
+{
+    struct tcp *tcp = s->all->config.tcp;
+    if (s->phase == SESSION_FLUSH && session_stream_flush(s)) {
+        tcp_finish(tcp, s->connection[SIDE_CLIENT]);
+        s->phase = SESSION_LINGER;
+        s->phase_us = s->all->now_us + LINGER_US;
+    }
+    tcp_consume(tcp, s->connection[SIDE_CLIENT], tcp_readable(tcp, s->connection[SIDE_CLIENT]));
+}
+
+void session_run(struct session *s)
+{
+    for (int round = 0; round < PUMP_ROUNDS; round++) {
+        if (!talk_once(s))
+            break;
+        session_stream_flush(s);
+    }
+    session_stream_flush(s);
+    if (s->phase == SESSION_FLUSH || s->phase == SESSION_LINGER)
+        wind_up(s);
+    bool over = (s->phase == SESSION_LINGER && s->finished[SIDE_CLIENT]) ||
+                s->connection[SIDE_CLIENT] == HANDLE_NONE;
+    if (over) {
+        session_gone(s);
+        return;
+    }
+    session_timer_update(s);
+}
+
+static void client_event(struct session *s, const struct tcp_event *event)
+{
+    if (event->bits & TCP_EVENT_FINISHED)
+        s->finished[SIDE_CLIENT] = true;
+    if (!(event->bits & TCP_EVENT_CLOSED))
+        return;
+    bool over = s->phase == SESSION_LINGER || s->phase == SESSION_FLUSH;
+    if (!over) {
+        // The client is gone for good: nobody to flush to. The machine learns it by `done`.
+        session_end(s, event->reason != REASON_NONE ? event->reason : REASON_MAIL_CLIENT_LOST);
+    }
+    s->connection[SIDE_CLIENT] = HANDLE_NONE;
+}
+
+static void backend_event(struct session *s, const struct tcp_event *event)
+{
+    if (s->phase != SESSION_TALK && s->phase != SESSION_HANDSHAKE)
+        return;
+    if (event->bits & TCP_EVENT_CONNECTED) {
+        s->backend_connected = true;
+        session_count(s, COUNTER_CONNECTIONS_TO_BACKENDS);
+        s->protocol->backend_event(s->state, BACKEND_CONNECTED, s->all->now_us);
+    }
+    if (event->bits & TCP_EVENT_FINISHED)
+        s->finished[SIDE_BACKEND] = true;
+    if (!(event->bits & TCP_EVENT_CLOSED))
+        return;
+    if (s->backend_connected)
+        s->finished[SIDE_BACKEND] = true;
+    else
+        s->connect_failed = true;
+    s->backend_connected = false;
+    s->connection[SIDE_BACKEND] = HANDLE_NONE;
+}
+
+void sessions_event(struct sessions *all, const struct tcp_event *event, uint64_t now_us)
+{
+    enum mail_side side = (enum mail_side)(event->user >> SIDE_SHIFT);
+    handle h = event->user & ~((uint64_t)1 << SIDE_SHIFT);
+    struct session *s = pool_get(&all->pool, h);
+    if (!s || s->connection[side] != event->connection)
+        return;
+    all->now_us = now_us;
+    if (event->bits & (TCP_EVENT_READABLE | TCP_EVENT_CONNECTED))
+        s->active_us = now_us;
+    // Data that came with the end is offered before the connection goes.
+    if ((event->bits & TCP_EVENT_CLOSED) && s->phase == SESSION_TALK)
+        session_stream_pump(s, side);
+    if (side == SIDE_CLIENT)
+        client_event(s, event);
+    else
+        backend_event(s, event);
+    session_run(s);
+}
+
+static void session_timer_fired(void *context, struct timer *timer)
+{
+    struct session *s = (struct session *)((uint8_t *)timer - offsetof(struct session, timer));
+    uint64_t now_us = s->all->now_us;
+    if (s->phase_us <= now_us) {
+        s->phase_us = UINT64_MAX;
+        if (s->phase == SESSION_HANDSHAKE) {
+            session_end(s, REASON_TLS_HANDSHAKE_TIMEOUT);
+        } else { // flush or linger: enough waited
+            if (s->phase == SESSION_FLUSH)
+                tcp_abort(s->all->config.tcp, s->connection[SIDE_CLIENT]);
+            else
+                tcp_release(s->all->config.tcp, s->connection[SIDE_CLIENT]);
+            s->connection[SIDE_CLIENT] = HANDLE_NONE;
+        }
+    } else if (s->deadline_us <= now_us) {
+        s->deadline_us = UINT64_MAX;
+        if (s->phase == SESSION_TALK)
+            s->protocol->timeout(s->state, now_us);
+    }
+    session_run(s);
+}
+
+static void question_timer_fired(void *context, struct timer *timer)
+{
+    struct question *q = (struct question *)((uint8_t *)timer - offsetof(struct question, timer));
+    struct sessions *all = context;
+    struct message answer =
+        message_make((enum message_kind)q->message.kind, STATUS_UNAVAILABLE, q->message.handle);
+    counter_refuse(all->config.counters, REASON_SESSION_QUESTION_TIMEOUT);
+    sessions_answer(all, &answer, all->now_us);
+}
+
+void sessions_advance(struct sessions *all, uint64_t now_us)
+{
+    all->now_us = now_us;
+    wheel_advance(&all->session_timers, now_us, TIMERS_A_TURN, session_timer_fired, all);
+    wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);
+}
+
+bool sessions_kill(struct sessions *all, uint64_t id, uint64_t now_us)
+{
+    struct session *s = pool_get(&all->pool, id);
+    if (!s)
+        return false;
+    all->now_us = now_us;
+    session_end(s, REASON_SESSION_KILLED);
+    session_run(s);
+    return true;
+}

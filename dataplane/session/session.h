@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Mail sessions of one worker: what joins a client's TCP connection, TLS, a protocol machine and a
+ * backend's connection, and pumps bytes between them as far as each has room.
+ *
+ * The only place where tcp/, tls/, rules/ and the protocols meet. Nothing is buffered beyond one
+ * input buffer a side: what a protocol does not take stays in TCP and closes its window. A session
+ * ends once, is reported once (contract/message.h) and counted by its reason. Questions are kept
+ * until answered or too late, so that they can be asked again when the control plane comes back.
+ */
+
+#include "base/packet.h"
+#include "base/pool.h"
+#include "contract/attach.h"
+#include "contract/counter.h"
+#include "contract/message.h"
+#include "session/snapshot.h"
+#include "tcp/tcp.h"
+
+struct sessions;
+
+struct sessions_config {
+    uint32_t sessions; // most at a time
+    uint16_t worker;   // index into snapshot uses
+    struct tcp *tcp;
+    struct counter_block *counters;
+    int64_t unix_us_offset; // unix time in µs = now_us + this
+    // Our address towards a backend; NULL when the inside leg has none of that family.
+    const struct addr *(*local)(void *context, const struct addr *backend);
+    // Puts a question into a role's ring; false: full, or nobody is attached.
+    bool (*ask)(void *context, enum attach_role role, const struct message *question);
+    void (*report)(void *context, const struct message *report);
+    // The client's connection of that service is gone (guard's counts).
+    void (*client_gone)(void *context, const struct addr *client, unsigned service);
+    void *context;
+};
+
+struct sessions *sessions_open(const struct sessions_config *config) MUST_CHECK; // NULL: no memory
+void sessions_shut(struct sessions *sessions);
+
+// Sessions opened from now on run under this snapshot. Not before any session was accepted.
+void sessions_snapshot(struct sessions *sessions, struct snapshot *snapshot);
+
+// A client whose cookie was valid: makes the TCP connection and its session. The ACK goes to
+// tcp_input next, with the handle returned. HANDLE_NONE: refused and counted, client_gone not
+// called.
+handle sessions_accept(struct sessions *sessions, const struct packet *ack,
+                       const struct tcp_handshake *handshake, unsigned service, uint64_t now_us);
+
+// What tcp_event_next brought.
+void sessions_event(struct sessions *sessions, const struct tcp_event *event, uint64_t now_us);
+// A sound message from a child; wrong, late and doubled ones are counted and dropped.
+void sessions_answer(struct sessions *sessions, const struct message *answer, uint64_t now_us);
+// Puts all open questions of a role again: its channel is new.
+void sessions_ask_again(struct sessions *sessions, enum attach_role role);
+// Time-outs. Bounded work.
+void sessions_advance(struct sessions *sessions, uint64_t now_us);
+
+void sessions_list(const struct sessions *sessions, uint32_t cursor, uint64_t now_us,
+                   struct session_page *ret_page);
+bool sessions_kill(struct sessions *sessions, uint64_t id, uint64_t now_us);
+uint32_t sessions_count(const struct sessions *sessions);

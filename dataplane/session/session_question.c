@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "session/session_internal.h"
+
+static enum attach_role role_of(enum message_kind kind)
+{
+    return kind == MESSAGE_AUTH ? ROLE_AUTH : ROLE_DNS;
+}
+
+static unsigned slot_of(uint8_t kind)
+{
+    CHECK(kind >= MESSAGE_RDNS && kind < MESSAGE_RDNS + QUESTION_KINDS);
+    return kind - MESSAGE_RDNS;
+}
+
+static void question_give(struct sessions *all, handle h)
+{
+    struct question *q = pool_get(&all->questions, h);
+    timer_stop(&all->question_timers, &q->timer);
+    message_wipe(&q->message);
+    pool_give(&all->questions, h);
+}
+
+void session_question_ask(struct session *s, const struct message *message)
+{
+    struct sessions *all = s->all;
+    unsigned slot = slot_of(message->kind);
+    CHECK(s->questions[slot] == HANDLE_NONE && !s->answer_failed[slot]);
+
+    void *object;
+    handle h = pool_take(&all->questions, &object);
+    if (h != HANDLE_NONE) {
+        struct question *q = object;
+        *q = (struct question){.session = s->self, .message = *message};
+        q->message.handle = h;
+        if (all->config.ask(all->config.context, role_of(message->kind), &q->message)) {
+            uint64_t wait_us = s->host.policy->limits[LIMIT_QUESTION_MS] * 1000;
+            timer_set(&all->question_timers, &q->timer, all->now_us + wait_us);
+            s->questions[slot] = h;
+            session_count(s, COUNTER_QUESTIONS_ASKED);
+            return;
+        }
+        question_give(all, h);
+    }
+    session_refuse(s, REASON_SESSION_QUESTION_FULL);
+    s->answer_failed[slot] = true;
+}
+
+bool session_question_fail(struct session *s)
+{
+    bool told = false;
+    for (unsigned slot = 0; slot < QUESTION_KINDS && s->phase == SESSION_TALK; slot++) {
+        if (!s->answer_failed[slot])
+            continue;
+        s->answer_failed[slot] = false;
+        struct message answer = message_make(MESSAGE_RDNS + slot, STATUS_UNAVAILABLE, HANDLE_NONE);
+        s->protocol->answer(s->state, &answer, s->all->now_us);
+        told = true;
+    }
+    return told;
+}
+
+void session_question_drop(struct session *s)
+{
+    for (unsigned slot = 0; slot < QUESTION_KINDS; slot++) {
+        if (s->questions[slot] != HANDLE_NONE)
+            question_give(s->all, s->questions[slot]);
+        s->questions[slot] = HANDLE_NONE;
+        s->answer_failed[slot] = false;
+    }
+}
+
+void sessions_answer(struct sessions *all, const struct message *answer, uint64_t now_us)
+{
+    struct question *q = pool_get(&all->questions, answer->handle);
+    if (!q || q->message.kind != answer->kind || answer->status == STATUS_ASKED) {
+        counter_refuse(all->config.counters, REASON_SESSION_ANSWER_LATE);
+        return;
+    }
+    struct session *s = pool_get(&all->pool, q->session);
+    CHECK(s != NULL); // a session that ends takes its questions with it
+    all->now_us = now_us;
+    s->questions[slot_of(answer->kind)] = HANDLE_NONE;
+    question_give(all, answer->handle);
+    if (answer->status != STATUS_UNAVAILABLE)
+        session_count(s, COUNTER_ANSWERS_TAKEN);
+    if (s->phase == SESSION_TALK)
+        s->protocol->answer(s->state, answer, now_us);
+    session_run(s);
+}
+
+void sessions_ask_again(struct sessions *all, enum attach_role role)
+{
+    for (uint32_t i = 0; i < all->questions.count; i++) {
+        struct question *q = pool_get(&all->questions, pool_at(&all->questions, i));
+        // One that does not fit waits for its time-out: the policy's failure mode follows.
+        if (q && role_of((enum message_kind)q->message.kind) == role &&
+            !all->config.ask(all->config.context, role, &q->message))
+            return;
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/worker.h"
+
+#include "worker/worker_internal.h"
+
+#include <rte_cycles.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TCP_SEND_BYTES = 262144, TCP_RECEIVE_BYTES = 262144, IDLE_TURNS_BEFORE_SLEEP = 16 };
+
+static void emit_packet(void *worker, struct rte_mbuf *m, enum leg leg) // from tcp
+{
+    struct worker *w = worker;
+    net_output(w->net, m, leg, w->now_us);
+}
+
+static const struct addr *backend_local(void *worker, const struct addr *backend)
+{
+    struct worker *w = worker;
+    return net_local(w->net, LEG_INSIDE, backend);
+}
+
+static void client_gone(void *worker, const struct addr *client, unsigned service)
+{
+    struct worker *w = worker;
+    guard_connection_closed(w->guard, client, service);
+}
+
+static int64_t unix_offset_us(const struct worker *w)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)w->now_us;
+}
+
+static const char *open_stations(struct worker *w)
+{
+    const struct worker_config *c = &w->config;
+    const struct policy_boot *boot = c->boot;
+    struct net_config net = {.boot = boot,
+                             .mbufs = c->mbufs,
+                             .counters = w->counters,
+                             .transmit = worker_tx_transmit,
+                             .context = w};
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        memcpy(net.mac[leg], c->ports[leg]->mac, sizeof net.mac[leg]);
+    if (!(w->net = net_open(&net)))
+        return "no memory for the neighbour cache";
+
+    struct guard_config guard = {.sources = boot->sources,
+                                 .connections = boot->connections,
+                                 .worker = c->index,
+                                 .workers = boot->workers,
+                                 .numa_node = -1,
+                                 .mtu = boot->legs[LEG_OUTSIDE].mtu,
+                                 .key = c->guard_key,
+                                 .counters = w->counters};
+    if (!(w->guard = guard_open(&guard)))
+        return "no memory for the source table";
+
+    struct tcp_config tcp = {.connections = boot->connections,
+                             .send_bytes = TCP_SEND_BYTES,
+                             .receive_bytes = TCP_RECEIVE_BYTES,
+                             .worker = c->index,
+                             .workers = boot->workers,
+                             .key = c->tcp_key,
+                             .mbufs = c->mbufs,
+                             .counters = w->counters,
+                             .emit = emit_packet,
+                             .context = w};
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        tcp.mtu[leg] = boot->legs[leg].mtu;
+    if (!(w->tcp = tcp_open(&tcp)))
+        return "no memory for the connection table";
+
+    struct sessions_config sessions = {.sessions = boot->sessions,
+                                       .worker = c->index,
+                                       .tcp = w->tcp,
+                                       .counters = w->counters,
+                                       .unix_us_offset = unix_offset_us(w),
+                                       .local = backend_local,
+                                       .ask = worker_link_ask,
+                                       .report = worker_link_report,
+                                       .client_gone = client_gone,
+                                       .context = w};
+    if (!(w->sessions = sessions_open(&sessions)))
+        return "no memory for the session table";
+    return NULL;
+}
+
+struct worker *worker_open(const struct worker_config *config, const char **ret_what)
+{
+    struct worker *w = aligned_alloc(64, (sizeof *w + 63) / 64 * 64);
+    if (!w) {
+        *ret_what = "no memory for a worker";
+        return NULL;
+    }
+    memset(w, 0, sizeof *w);
+    w->config = *config;
+    w->counters = config->counters;
+    w->us_per_cycle = 1e6 / (double)rte_get_tsc_hz();
+    w->now_us = (uint64_t)((double)(rte_rdtsc() - config->clock_start) * w->us_per_cycle);
+    w->snapshot_next = config->snapshot;
+    const char *what = open_stations(w);
+    if (what) {
+        worker_close(w);
+        *ret_what = what;
+        return NULL;
+    }
+    return w;
+}
+
+void worker_close(struct worker *w)
+{
+    if (w->sessions)
+        sessions_shut(w->sessions);
+    if (w->tcp)
+        tcp_shut(w->tcp);
+    if (w->guard)
+        guard_shut(w->guard);
+    if (w->net)
+        net_shut(w->net);
+    free(w);
+}
+
+void worker_stop(struct worker *w)
+{
+    __atomic_store_n(&w->stopping, true, __ATOMIC_RELEASE);
+}
+
+int worker_run(void *worker)
+{
+    struct worker *w = worker;
+    uint16_t sleep_us = w->config.boot->idle_sleep_us;
+    unsigned idle_turns = 0;
+    while (!__atomic_load_n(&w->stopping, __ATOMIC_ACQUIRE)) {
+        if (worker_turn(w)) {
+            idle_turns = 0;
+        } else if (sleep_us && ++idle_turns > IDLE_TURNS_BEFORE_SLEEP) {
+            usleep(sleep_us);
+        }
+    }
+    return 0;
+}
+
+void worker_set_snapshot(struct worker *w, struct snapshot *snapshot)
+{
+    __atomic_store_n(&w->snapshot_next, snapshot, __ATOMIC_RELEASE);
+}
+
+void worker_set_link(struct worker *w, enum attach_role role, struct worker_link *link)
+{
+    __atomic_store_n(&w->links_next[role], link, __ATOMIC_RELEASE);
+}
+
+bool worker_has_adopted(const struct worker *w)
+{
+    if (__atomic_load_n(&w->snapshot, __ATOMIC_ACQUIRE) != w->snapshot_next)
+        return false;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (__atomic_load_n(&w->links[role], __ATOMIC_ACQUIRE) != w->links_next[role])
+            return false;
+    return true;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The worker's own structure, for the files of worker/ only. */
+
+#include "guard/guard.h"
+#include "net/net.h"
+#include "session/session.h"
+#include "tcp/tcp.h"
+#include "worker/worker.h"
+
+#include <rte_mbuf.h>
+
+enum { BURST = 32, TX_ROOM = 64 };
+
+struct worker_tx { // frames that wait for the end of the turn, a leg
+    struct rte_mbuf *frames[TX_ROOM];
+    uint16_t count;
+};
+
+struct worker {
+    struct worker_config config;
+    struct net *net;
+    struct guard *guard;
+    struct tcp *tcp;
+    struct sessions *sessions;
+    struct counter_block *counters;
+    uint64_t now_us;     // of this turn
+    double us_per_cycle; // of the time-stamp counter
+    uint64_t slow_us;    // when the slow things are due again
+    struct worker_tx tx[LEG_COUNT];
+    struct snapshot *snapshot;             // in use
+    struct worker_link *links[ROLE_COUNT]; // in use
+    bool bells[ROLE_COUNT];                // something was put this turn
+    // Written by the main lcore, read by the worker.
+    _Alignas(64) struct snapshot *snapshot_next;
+    struct worker_link *links_next[ROLE_COUNT];
+    bool stopping;
+};
+
+// worker_turn.c: true when there was anything to do
+bool worker_turn(struct worker *w);
+
+// worker_steer.c: hands a frame to the worker that owns its source or port. True: it is gone;
+// false: it is ours to handle.
+bool worker_steer(struct worker *w, struct rte_mbuf *m, enum leg leg);
+unsigned worker_steered(struct worker *w, struct rte_mbuf **frames, uint8_t *legs, unsigned most);
+
+// worker_link.c: the rings to the control plane
+void worker_link_adopt(struct worker *w);
+bool worker_link_ask(void *worker, enum attach_role role, const struct message *question);
+void worker_link_report(void *worker, const struct message *report);
+unsigned worker_link_serve(struct worker *w); // answers and orders; messages taken
+void worker_link_ring(struct worker *w);      // doorbells, once a turn
+
+// worker_tx.c
+void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg); // frame, for net
+void worker_tx_flush(struct worker *w);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/worker_internal.h"
+
+#include <unistd.h>
+
+enum { MESSAGES_A_TURN = 64 }; // a role
+
+void worker_link_adopt(struct worker *w)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        struct worker_link *next = __atomic_load_n(&w->links_next[role], __ATOMIC_ACQUIRE);
+        if (next == w->links[role])
+            continue;
+        __atomic_store_n(&w->links[role], next, __ATOMIC_RELEASE);
+        if (next && role != ROLE_OPS)
+            sessions_ask_again(w->sessions, (enum attach_role)role);
+    }
+}
+
+static bool put(struct worker *w, enum attach_role role, const struct message *message)
+{
+    struct worker_link *link = w->links[role];
+    if (!link || !spsc_put(&link->channel.out, message))
+        return false;
+    w->bells[role] = true;
+    return true;
+}
+
+bool worker_link_ask(void *worker, enum attach_role role, const struct message *question)
+{
+    return put(worker, role, question);
+}
+
+void worker_link_report(void *worker, const struct message *report)
+{
+    struct worker *w = worker;
+    if (!put(w, ROLE_OPS, report))
+        counter_refuse(w->counters, REASON_SESSION_REPORT_LOST);
+}
+
+void worker_link_ring(struct worker *w)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        struct worker_link *link = w->links[role];
+        if (!w->bells[role] || !link)
+            continue;
+        w->bells[role] = false;
+        uint64_t one = 1;
+        if (spsc_wants_bell(&link->channel.out) &&
+            write(link->doorbell, &one, sizeof one) != (ssize_t)sizeof one)
+            continue; // the counter is full: the sleeper has been rung already
+    }
+}
+
+static struct message obey(struct worker *w, const struct message *order)
+{
+    struct message answer = message_make((enum message_kind)order->kind, STATUS_OK, order->handle);
+    bool found = true;
+    switch ((enum message_kind)order->kind) {
+    case MESSAGE_BAN_ADD:
+        found = guard_ban_add(w->guard, &order->ban, w->now_us);
+        break;
+    case MESSAGE_BAN_REMOVE:
+        found = guard_ban_remove(w->guard, &order->ban.addr);
+        break;
+    case MESSAGE_BAN_LIST:
+        guard_ban_list(w->guard, order->page_question.cursor, w->now_us, &answer.ban_page);
+        break;
+    case MESSAGE_SESSION_LIST:
+        sessions_list(w->sessions, order->page_question.cursor, w->now_us, &answer.session_page);
+        break;
+    case MESSAGE_SESSION_KILL:
+        found = sessions_kill(w->sessions, order->session_kill.id, w->now_us);
+        break;
+    default:
+        found = false;
+        break;
+    }
+    if (!found)
+        answer.status = STATUS_NOT_FOUND;
+    return answer;
+}
+
+static bool take(struct worker *w, enum attach_role role, struct message *ret_message)
+{
+    struct worker_link *link = w->links[role];
+    return link && spsc_take(&link->channel.in, ret_message);
+}
+
+unsigned worker_link_serve(struct worker *w)
+{
+    unsigned count = 0;
+    struct message message;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        for (int i = 0; i < MESSAGES_A_TURN && take(w, (enum attach_role)role, &message); i++) {
+            count++;
+            bool order = role == ROLE_OPS;
+            if (!message_is_sound(&message) || (message.status == STATUS_ASKED) != order) {
+                counter_refuse(w->counters, REASON_SESSION_ANSWER_BAD);
+                continue;
+            }
+            if (!order) {
+                sessions_answer(w->sessions, &message, w->now_us);
+                continue;
+            }
+            struct message answer = obey(w, &message);
+            if (!put(w, ROLE_OPS, &answer))
+                counter_refuse(w->counters, REASON_SESSION_REPORT_LOST);
+        }
+    }
+    if (count)
+        message_wipe(&message);
+    return count;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* A packet's way, in order: rx, net, guard, tcp, session (tls, protocols, pump), tx; then answers
+ * of the control plane, timers, and once in a while the gauges. Every step has a budget, so a turn
+ * has a bounded worst case. */
+#include "worker/worker_internal.h"
+
+#include <rte_cycles.h>
+
+enum {
+    EVENTS_A_TURN = 512,
+    SLOW_US = 10000, // gauges, neighbours, losses at the NIC
+};
+
+static void drop(struct worker *w, struct rte_mbuf *m, enum reason reason)
+{
+    counter_refuse(w->counters, reason);
+    rte_pktmbuf_free(m);
+}
+
+// A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
+static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+{
+    int service = guard_service(w->guard, packet);
+    if (service < 0) {
+        drop(w, m, REASON_NO_SERVICE);
+        return;
+    }
+    if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+        counter_add(w->counters, COUNTER_SYN_RECEIVED, 1);
+        enum reason reason = guard_syn(w->guard, m, packet, w->now_us);
+        if (reason != REASON_NONE) {
+            drop(w, m, reason);
+            return;
+        }
+        counter_add(w->counters, COUNTER_SYN_ANSWERED, 1);
+        net_output(w->net, m, (enum leg)packet->leg, w->now_us);
+        return;
+    }
+
+    struct tcp_handshake handshake;
+    enum reason reason = guard_ack(w->guard, packet, w->now_us, &handshake);
+    if (reason != REASON_NONE) {
+        drop(w, m, reason);
+        return;
+    }
+    handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)service, w->now_us);
+    if (h == HANDLE_NONE) { // counted where it was refused
+        guard_connection_closed(w->guard, &packet->src, (unsigned)service);
+        rte_pktmbuf_free(m);
+        return;
+    }
+    counter_add(w->counters, COUNTER_CONNECTIONS_ACCEPTED, 1);
+    tcp_input(w->tcp, h, m, packet, w->now_us);
+}
+
+static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+{
+    if (packet->leg == LEG_OUTSIDE) {
+        enum reason reason = guard_admit(w->guard, packet, w->now_us);
+        if (reason != REASON_NONE) {
+            drop(w, m, reason);
+            return;
+        }
+    }
+    handle h = tcp_lookup(w->tcp, packet);
+    if (h != HANDLE_NONE)
+        tcp_input(w->tcp, h, m, packet, w->now_us);
+    else if (packet->leg == LEG_OUTSIDE)
+        stranger(w, m, packet);
+    else
+        drop(w, m, REASON_OUT_OF_STATE);
+}
+
+static void echo(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+{
+    enum reason reason =
+        packet->leg == LEG_OUTSIDE ? guard_admit(w->guard, packet, w->now_us) : REASON_NONE;
+    if (reason != REASON_NONE)
+        drop(w, m, reason);
+    else
+        net_echo(w->net, m, packet, w->now_us);
+}
+
+static void frame(struct worker *w, struct rte_mbuf *m, enum leg leg)
+{
+    struct packet packet;
+    struct net_icmp icmp;
+    enum reason reason = REASON_NONE;
+    switch (net_input(w->net, m, leg, w->now_us, &packet, &icmp, &reason)) {
+    case NET_REFUSED:
+        drop(w, m, reason);
+        break;
+    case NET_DONE:
+        break;
+    case NET_TCP:
+        segment(w, m, &packet);
+        break;
+    case NET_ICMP_ECHO:
+        echo(w, m, &packet);
+        break;
+    case NET_ICMP_ERROR:
+        tcp_icmp(w->tcp, &packet, icmp.next_mtu, icmp.hard, w->now_us);
+        rte_pktmbuf_free(m);
+        break;
+    }
+}
+
+static unsigned receive(struct worker *w, enum leg leg)
+{
+    const struct port *port = w->config.ports[leg];
+    if (w->config.index >= port->rx_queues)
+        return 0;
+    struct rte_mbuf *frames[BURST];
+    uint16_t count = port_receive(port, w->config.index, frames, BURST);
+    uint64_t bytes = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        bytes += rte_pktmbuf_pkt_len(frames[i]);
+        if (i + 1 < count)
+            rte_prefetch0(rte_pktmbuf_mtod(frames[i + 1], void *));
+        if (w->config.boot->workers == 1 || !worker_steer(w, frames[i], leg))
+            frame(w, frames[i], leg);
+    }
+    if (count) {
+        counter_add(w->counters, COUNTER_RX_PACKETS, count);
+        counter_add(w->counters, COUNTER_RX_BYTES, bytes);
+    }
+    return count;
+}
+
+static unsigned receive_steered(struct worker *w)
+{
+    struct rte_mbuf *frames[BURST];
+    uint8_t legs[BURST];
+    unsigned count = worker_steered(w, frames, legs, BURST);
+    for (unsigned i = 0; i < count; i++)
+        frame(w, frames[i], (enum leg)legs[i]);
+    return count;
+}
+
+static unsigned events(struct worker *w)
+{
+    struct tcp_event event;
+    unsigned count = 0;
+    while (count < EVENTS_A_TURN && tcp_event_next(w->tcp, &event)) {
+        sessions_event(w->sessions, &event, w->now_us);
+        count++;
+    }
+    return count;
+}
+
+static void adopt_snapshot(struct worker *w)
+{
+    struct snapshot *next = __atomic_load_n(&w->snapshot_next, __ATOMIC_ACQUIRE);
+    if (next == w->snapshot)
+        return;
+    net_policy(w->net, next->policy);
+    guard_policy(w->guard, next->policy, next->lists);
+    sessions_snapshot(w->sessions, next);
+    counter_add(w->counters, COUNTER_POLICY_SWAPS, 1);
+    __atomic_store_n(&w->snapshot, next, __ATOMIC_RELEASE);
+}
+
+static void slow(struct worker *w)
+{
+    w->slow_us = w->now_us + SLOW_US;
+    net_advance(w->net, w->now_us);
+    counter_set(w->counters, COUNTER_SESSIONS_OPEN, sessions_count(w->sessions));
+    counter_set(w->counters, COUNTER_CONNECTIONS_OPEN, tcp_connections(w->tcp));
+    if (w->config.index != 0)
+        return;
+    uint64_t missed = 0, no_mbuf = 0;
+    for (int leg = 0; leg < LEG_COUNT; leg++) {
+        if (leg > 0 && w->config.ports[leg] == w->config.ports[0])
+            break;
+        uint64_t port_missed, port_no_mbuf;
+        port_losses(w->config.ports[leg], &port_missed, &port_no_mbuf);
+        missed += port_missed;
+        no_mbuf += port_no_mbuf;
+    }
+    counter_set(w->counters, COUNTER_NIC_MISSED, missed);
+    counter_set(w->counters, COUNTER_NIC_NO_MBUF, no_mbuf);
+    counter_set(w->counters, COUNTER_MBUFS_IN_USE, rte_mempool_in_use_count(w->config.mbufs));
+}
+
+bool worker_turn(struct worker *w)
+{
+    uint64_t cycles = rte_rdtsc();
+    w->now_us = (uint64_t)((double)(cycles - w->config.clock_start) * w->us_per_cycle);
+    adopt_snapshot(w);
+    worker_link_adopt(w);
+
+    unsigned work = receive(w, LEG_OUTSIDE);
+    if (w->config.ports[LEG_INSIDE] != w->config.ports[LEG_OUTSIDE])
+        work += receive(w, LEG_INSIDE);
+    if (w->config.boot->workers > 1)
+        work += receive_steered(w);
+    work += events(w);
+    work += worker_link_serve(w);
+    sessions_advance(w->sessions, w->now_us);
+    tcp_advance(w->tcp, w->now_us);
+    worker_tx_flush(w);
+    worker_link_ring(w);
+    if (w->now_us >= w->slow_us)
+        slow(w);
+
+    counter_add(w->counters, COUNTER_TURNS, 1);
+    if (work) {
+        uint64_t spent = rte_rdtsc() - cycles;
+        counter_add(w->counters, COUNTER_TURNS_BUSY, 1);
+        counter_add(w->counters, COUNTER_BUSY_US, (uint64_t)((double)spent * w->us_per_cycle));
+    }
+    return work > 0;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker/worker_internal.h"
+
+static void flush_leg(struct worker *w, enum leg leg)
+{
+    struct worker_tx *tx = &w->tx[leg];
+    if (tx->count == 0)
+        return;
+    uint64_t bytes = 0;
+    for (uint16_t i = 0; i < tx->count; i++)
+        bytes += rte_pktmbuf_pkt_len(tx->frames[i]);
+    uint16_t sent = port_transmit(w->config.ports[leg], w->config.index, tx->frames, tx->count);
+    counter_add(w->counters, COUNTER_TX_PACKETS, sent);
+    counter_add(w->counters, COUNTER_TX_BYTES, bytes);
+    for (uint16_t i = sent; i < tx->count; i++)
+        counter_refuse(w->counters, REASON_TX_FULL);
+    tx->count = 0;
+}
+
+void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg)
+{
+    struct worker *w = worker;
+    struct worker_tx *tx = &w->tx[leg];
+    tx->frames[tx->count++] = m;
+    if (tx->count == TX_ROOM)
+        flush_leg(w, leg);
+}
+
+void worker_tx_flush(struct worker *w)
+{
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        flush_leg(w, (enum leg)leg);
+}
