@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The mail servers behind the shield: Debian's Postfix and Dovecot, without systemd.
+
+Postfix takes mail for example.net and hands it to Dovecot over LMTP; what authenticated users send
+elsewhere is kept too, in build/lab/mail/DOMAIN/USER. It believes XCLIENT from the shield alone, and
+asks Dovecot's auth socket so that XCLIENT LOGIN counts.
+"""
+
+import os
+import shutil
+import socket
+
+from . import names
+from .system import fill, run, start, wait_until, within
+
+HOME = names.MOUNT / "postfix"
+PACKAGE = HOME / "package/usr/lib/postfix"
+QUEUES = {"active": 0o700, "bounce": 0o700, "corrupt": 0o700, "defer": 0o700, "deferred": 0o700,
+          "flush": 0o700, "hold": 0o700, "incoming": 0o700, "private": 0o700, "public": 0o755,
+          "maildrop": 0o730, "saved": 0o700, "trace": 0o700}
+
+
+def up():
+    dovecot_write()
+    postfix_write()
+    library = {"LD_LIBRARY_PATH": str(PACKAGE)}
+    servers = {
+        "dovecot": start("dovecot", names.BACKEND, "dovecot", "-F", "-c",
+                         names.MOUNT / "dovecot/dovecot.conf"),
+        "postfix": start("postfix", names.BACKEND, PACKAGE / "sbin/master", "-s", "-c",
+                         HOME / "etc", environment=library),
+    }
+    for port, greeting in ((25, "220"), (143, "* OK"), (110, "+OK")):
+        for address in (names.BACKEND4, names.BACKEND6):
+            wait_until(f"backend port {port}", lambda: is_greeting(address, port, greeting), 20,
+                       servers)
+
+
+def is_greeting(address, port, greeting):
+    said = run(*within(names.BACKEND, "timeout", 2, "nc", "-N", address, port), stdin="",
+               check=False)
+    return said.startswith(greeting)
+
+
+def dovecot_write():
+    home = names.MOUNT / "dovecot"
+    home.mkdir(exist_ok=True)
+    (names.RUN / "dovecot").mkdir(exist_ok=True)
+    mail = names.MOUNT / "mail"
+    mail.mkdir(exist_ok=True)
+    shutil.chown(mail, "mail", "mail")
+    users = home / "users"
+    users.write_text("".join(f"{user}:{{PLAIN}}{password}\n"
+                             for user, password in names.ACCOUNTS.items()))
+    users.chmod(0o640)
+    shutil.chown(users, "root", "dovecot")
+    fill("dovecot.conf", home / "dovecot.conf", users=users, mail=mail, run=names.RUN,
+         log=names.LOG, address4=names.BACKEND4, address6=names.BACKEND6,
+         shield4=names.INSIDE4, shield6=names.INSIDE6)
+
+
+def postfix_write():
+    HOME.mkdir(exist_ok=True)
+    run("dpkg-deb", "-x", names.ROOT / "build/packages/postfix.deb", HOME / "package")
+    queue, data, etc = HOME / "queue", HOME / "data", HOME / "etc"
+    for directory in (queue, queue / "pid", data, etc):
+        directory.mkdir(parents=True, exist_ok=True)
+    shutil.chown(data, "postfix")
+    for name, mode in QUEUES.items():
+        (queue / name).mkdir(exist_ok=True)
+        shutil.chown(queue / name, "postfix")
+        os.chmod(queue / name, mode)
+    for name in ("public", "maildrop"):
+        shutil.chown(queue / name, group="postdrop")
+    fill("main.cf", etc / "main.cf", package=PACKAGE, queue=queue, data=data, etc=etc,
+         log=names.LOG, run=names.RUN, address4=names.BACKEND4, address6=names.BACKEND6,
+         shield4=names.INSIDE4, shield6=names.INSIDE6,
+         recipients=", ".join(f"{user}=ok" for user in names.ACCOUNTS))
+    fill("master.cf", etc / "master.cf")
+    (etc / "dynamicmaps.cf").write_text("")

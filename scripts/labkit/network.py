@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Three namespaces and two cables.
+
+    weir-client eth0 ─── weir-out  weir-host  weir-in ─── eth0 weir-backend
+
+The host's ends carry no address, and netfilter drops whatever its kernel receives there: only the
+data plane, which taps the frames before that, answers. Checksum and segmentation offload are off,
+or frames on a veth carry no finished checksum.
+"""
+
+import os
+
+from .names import (BACKEND, BACKEND4, BACKEND6, CLIENT, HOST, MANY4, MANY6, NAMESPACES, client4,
+                    client6, client_hosts)
+from .system import LabError, run, stop, within
+
+CABLES = (("weir-out", "02:00:5e:33:64:01", CLIENT, "02:00:5e:33:64:10"),
+          ("weir-in", "02:00:5e:71:00:01", BACKEND, "02:00:5e:71:00:10"))
+OFFLOADS = "tx off rx off tso off gso off gro off".split()
+
+
+def up():
+    for namespace in NAMESPACES:
+        run("ip", "netns", "add", namespace)
+        run(*within(namespace, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0",
+                    "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_ra=0",
+                    "net.ipv6.conf.default.accept_ra=0", "net.ipv4.conf.all.rp_filter=0",
+                    "net.ipv4.conf.default.rp_filter=0", "net.ipv4.ip_forward=0"))
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+    for shield_end, shield_mac, namespace, mac in CABLES:
+        cable_lay(shield_end, shield_mac, namespace, mac)
+    run(*within(HOST, "nft", "-f", "-"), stdin="".join(
+        f"add table netdev {end}\nadd chain netdev {end} deaf "
+        f"{{ type filter hook ingress device {end} priority 0; policy drop; }}\n"
+        for end in ("weir-out", "weir-in")))
+    addresses = [f"addr add {client4(last)}/24 dev eth0\naddr add {client6(last)}/64 dev eth0 nodad"
+                 for last in client_hosts()]
+    run("ip", "-n", CLIENT, "-batch", "-", stdin="\n".join(
+        addresses + [f"route add local {MANY4} dev lo", f"route add local {MANY6} dev lo"]) + "\n")
+    run("ip", "-n", BACKEND, "-batch", "-", stdin=f"addr add {BACKEND4}/24 dev eth0\n"
+        f"addr add {BACKEND6}/64 dev eth0 nodad\n")
+
+
+def cable_lay(shield_end, shield_mac, namespace, mac):
+    run("ip", "link", "add", "name", shield_end, "address", shield_mac, "netns", HOST,
+        "numrxqueues", 1, "numtxqueues", 1, "type", "veth",
+        "peer", "name", "eth0", "address", mac, "netns", namespace)
+    run(*within(HOST, "sysctl", "-qw", f"net.ipv6.conf.{shield_end}.disable_ipv6=1"))
+    for owner, device in ((HOST, shield_end), (namespace, "eth0")):
+        run(*within(owner, "ethtool", "-K", device, *OFFLOADS))
+        run("ip", "-n", owner, "link", "set", device, "up")
+
+
+def existing():
+    have = {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()}
+    return [namespace for namespace in NAMESPACES if namespace in have]
+
+
+def down():
+    """Ends whatever runs in the namespaces, but not who called us, and removes them."""
+    present = existing()
+    pids = {int(pid) for namespace in present
+            for pid in run("ip", "netns", "pids", namespace).split()}
+    stop(pids - ancestors())
+    for namespace in present:
+        run("ip", "netns", "del", namespace)
+    if existing():
+        raise LabError(f"namespaces still there: {existing()}")
+
+
+def ancestors():
+    chain, pid = set(), os.getpid()
+    while pid > 1:
+        chain.add(pid)
+        with open(f"/proc/{pid}/stat") as stat:
+            pid = int(stat.read().rpartition(")")[2].split()[1])
+    return chain

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Weir itself in weir-host: its configuration, its two processes, and how one knows they serve."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import names
+from .system import LabError, fill, pid_of, run, start, stop, wait_until, within
+
+DEVICES = {  # DPDK device of a cable's end, by poll-mode driver
+    "af_packet": "net_af_packet{n},iface={end},blocksz=65536,framesz=2048,framecnt=8192,"
+                 "qdisc_bypass=1",
+    "af_xdp": "net_af_xdp{n},iface={end},force_copy=1",
+    "tap": "net_tap{n},iface=weir-tap{n},remote={end}",
+}
+HUGE_PAGES = 320  # of 2 MiB, when the machine lets us
+HUGE_BEFORE = names.RUN / "huge-pages-before"
+PROGRAMS = {"dataplane": names.BUILD / "dataplane/weir-dataplane",
+            "controlplane": names.BUILD / "controlplane/weir-controlplane",
+            "weirctl": names.BUILD / "controlplane/weirctl"}
+
+
+def build():
+    if subprocess.run([names.ROOT / "scripts/dev", "build", "--programs"],
+                      stdout=2).returncode:
+        raise LabError("Weir does not build")
+
+
+def configure(pmd, config, workers):
+    passwords_write()
+    rules = names.MOUNT / "rules.yaml"
+    fill("rules.yaml", rules)
+    if config:
+        shutil.copyfile(config, names.CONFIG)
+        return
+    processors = os.cpu_count() or 1
+    if workers > processors:
+        raise LabError(f"{workers} workers on {processors} processors")
+    last_first = list(range(processors))[::-1]
+    fill("weir.yaml", names.CONFIG, lab=names.MOUNT, run=names.RUN, log=names.LOG, pid=names.PID,
+         metrics=names.METRICS, dns_port=names.DNS_PORT, rules=rules,
+         outside=DEVICES[pmd].format(n=0, end="weir-out"),
+         inside=DEVICES[pmd].format(n=1, end="weir-in"),
+         workers=sorted(last_first[:workers]))
+
+
+def passwords_write():
+    """Users as Weir's auth child reads them: its own file, hashed; the backend has its own."""
+    passwd = names.MOUNT / "passwd"
+    passwd.write_text("".join(
+        f"{user}:{{SHA512-CRYPT}}" + run("openssl", "passwd", "-6", "-stdin", stdin=password)
+        for user, password in names.ACCOUNTS.items()))
+    passwd.chmod(0o600)
+    shutil.chown(passwd, "weir-auth")
+
+
+def start_all():
+    processes = {name: start_one(name) for name in ("dataplane", "controlplane")}
+    wait_until("banner through the shield", is_serving, 30, processes)
+
+
+def start_one(name):
+    arguments = {"dataplane": ("--socket", names.DATAPLANE_SOCKET),
+                 "controlplane": ("--config", names.CONFIG)}[name]
+    return start(name, names.HOST, PROGRAMS[name], *arguments)
+
+
+def restart(name):
+    pid = pid_of(name)
+    if pid:
+        stop([pid])
+    process = start_one(name)
+    wait_until(f"{name} serving", is_controlled, 30, {name: process})
+
+
+def is_controlled():
+    """Both planes and the children are there: weirctl is answered, and so is port 25."""
+    return ctl("status", quiet=True) == 0 and pid_of("dns") and pid_of("auth") and is_serving()
+
+
+def is_serving():
+    knock = within(names.CLIENT, "timeout", 2, "nc", "-w", 2, names.SHIELD4, 25)
+    said = subprocess.run(knock, input=b"QUIT\r\n", capture_output=True).stdout
+    return said.startswith(b"220")
+
+
+def ctl(*arguments, quiet=False):
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.run([PROGRAMS["weirctl"], "--socket", names.CONTROL_SOCKET, *arguments],
+                          stdout=output, stderr=output).returncode
+
+
+def huge_pages_take():
+    """A modest number, unless WEIR_NO_HUGE is set; Weir works without, slower."""
+    setting = Path("/proc/sys/vm/nr_hugepages")
+    if os.environ.get("WEIR_NO_HUGE") or not os.access(setting, os.W_OK):
+        return
+    before = int(setting.read_text())
+    if before < HUGE_PAGES:
+        HUGE_BEFORE.write_text(f"{before}\n")
+        setting.write_text(f"{HUGE_PAGES}\n")
+
+
+def huge_pages_give_back():
+    if HUGE_BEFORE.exists():
+        Path("/proc/sys/vm/nr_hugepages").write_text(HUGE_BEFORE.read_text())
+        HUGE_BEFORE.unlink()
