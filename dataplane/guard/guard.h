@@ -16,6 +16,10 @@
  * source.
  *
  * Limits wider than a source are dealt to workers in equal shares (limit / workers, at least 1).
+ *
+ * Refusals are returned, not counted: the caller counts the reason. What is no refusal (SYNs
+ * received and answered, connections accepted, sources banned) is counted here. Counts, rates and
+ * bans live through a policy swap.
  */
 
 #include "base/packet.h"
@@ -29,7 +33,7 @@ struct guard;
 struct guard_lists; // allow and deny prefixes, longest match
 
 struct guard_config {
-    uint32_t sources;     // IPv4 entries, a power of two; IPv6 has half as many
+    uint32_t sources;     // IPv4 entries, rounded up to a power of two; IPv6 has half as many
     uint32_t connections; // sources with open connections are counted in a table of this size
     uint16_t worker, workers;
     uint16_t mtu;           // of the outside leg, bytes: our MSS is this less 40 or 60
@@ -68,7 +72,8 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
 enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
                       struct tcp_handshake *ret_handshake);
 
-// The connection that guard_ack counted has ended (or could not be made).
+// The connection that guard_ack counted has ended (or could not be made). `service` is what
+// guard_service said then, also when the policy has another order by now.
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service);
 
 // Bans of this worker. An IPv6 address stands for its /64. Bounded; add returns false when the
