@@ -8,6 +8,10 @@
  * tx queue a worker where it can (RSS by source address with a secret key where the port has it),
  * one rx queue otherwise. Offloads are used where offered; net/ completes checksums in software
  * always, so none is needed.
+ *
+ * Known of drivers: net_af_packet has the kernel reassemble IPv4 fragments before we see them, and
+ * cuts what is longer than its framesz; a queue pair a worker is asked for (qpairs) unless the
+ * device string says otherwise. net_af_xdp has as many queues as its interface (queue_count).
  */
 
 #include "base/check.h"
@@ -27,8 +31,14 @@ struct port {
     char device[128];
 };
 
-// 0 or -errno; *ret_what is a text for the operator that names the device or the option.
+/* 0 or -errno; *ret_what is a text for the operator that names the device or the option.
+ *
+ * Worker i runs on the EAL lcore with the id boot->lcores[i], which is its CPU; the caller is the
+ * main lcore afterwards, pinned to boot->main_lcore, whose id differs when a worker has that CPU.
+ */
 int port_eal_init(const struct policy_boot *boot, const char **ret_what) MUST_CHECK;
+// A device that both legs name is opened once: the second call returns the same port, the last
+// port_close closes it. -ENOTSUP: fewer transmit queues than workers. Main lcore only.
 int port_open(struct port *port, const struct policy_boot *boot, enum leg leg,
               struct rte_mempool *mbufs, const char **ret_what) MUST_CHECK;
 void port_close(struct port *port);

@@ -24,7 +24,8 @@ struct net;
 struct net_config {
     const struct policy_boot *boot; // addresses, prefixes, MTU, VLAN; outlives net
     uint8_t mac[LEG_COUNT][6];
-    struct rte_mempool *mbufs; // for ARP, ND and ICMP of our own
+    bool listens_only;         // another worker answers ARP and ND for us, this one only learns
+    struct rte_mempool *mbufs; // for ARP and ND of our own
     struct counter_block *counters;
     // A complete frame for that leg's port; the callee takes m.
     void (*transmit)(void *context, struct rte_mbuf *m, enum leg leg);
@@ -40,14 +41,17 @@ enum net_kind {
     NET_DONE,       // answered or learnt; m was taken
     NET_TCP,        // m starts at the IP header, *ret_packet is filled
     NET_ICMP_ECHO,  // as NET_TCP without ports: an echo request to us; net_echo answers it
-    NET_ICMP_ERROR, // *ret_packet is the quoted TCP segment (src ours), *ret_icmp the error
+    NET_ICMP_ERROR, // *ret_packet is the quoted TCP segment (src ours), *ret_icmp the error; the
+                    // caller frees m
 };
 struct net_icmp {
     uint16_t next_mtu; // 0: not a size error
     bool hard;         // port, protocol or administratively unreachable
 };
 
-// `leg` by the port, and by VLAN or destination address where one port serves both legs.
+// `leg` by the port, and by VLAN or destination address where one port serves both legs. m may come
+// in segments and with its VLAN tag stripped. *ret_packet and *ret_icmp are unspecified unless the
+// kind says that they are filled.
 enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint64_t now_us,
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
                         enum reason *ret_reason);
