@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The operator's configuration in memory: what the YAML file says, defaults filled in, checked.
+ *
+ * `head` holds the fixed part of the policy just as contract/policy.h has it (its header and ranges
+ * stay zero until policy/policy_compile.h), so that nothing is named twice. A config never changes
+ * once it was published: an edit is made on a copy, and the copy replaces it when the data plane
+ * took it. Rules are shared between copies. One thread.
+ */
+
+#include "config/config_errors.h"
+#include "contract/policy.h"
+
+enum { CONFIG_PREFIXES_MAX = 1 << 20, CONFIG_SERVERS_MAX = 8, CONFIG_SERVER_SIZE = 64 };
+
+struct config_control { // read once, when weir-controlplane starts
+    char dataplane_socket[108];
+    char api_socket[108];
+    char pid_directory[PATH_NAME_MAX + 1];
+    char session_log[PATH_NAME_MAX + 1]; // "": none
+    char metrics[CONFIG_SERVER_SIZE];    // ADDRESS:PORT; "": none
+    char dns_user[32], auth_user[32];
+};
+
+struct config_dns {
+    char servers[CONFIG_SERVERS_MAX][CONFIG_SERVER_SIZE]; // ADDRESS:PORT
+    uint32_t servers_count;
+    uint32_t timeout_ms;
+};
+
+struct config_auth {
+    char passwd_file[PATH_NAME_MAX + 1];
+};
+
+struct config_prefixes {
+    struct prefix *items;
+    uint32_t count, room;
+};
+
+struct config_rule {
+    char name[sizeof((struct policy_rule *)0)->name];
+    char *pattern;
+    uint8_t parts;  // bits of enum rule_part
+    uint8_t action; // enum action
+    bool caseless, dotall, multiline;
+    size_t line, column; // in the rules file
+};
+
+struct config_rules {
+    unsigned references;
+    char file[PATH_NAME_MAX + 1]; // "": no rules
+    uint32_t count;
+    struct config_rule *items;
+};
+
+struct config {
+    struct config_control control;
+    struct config_dns dns;
+    struct config_auth auth;
+    struct policy head;
+    struct config_prefixes relay_networks, allow, deny;
+    struct policy_domain *domains; // sorted by name
+    uint32_t domains_count;
+    struct config_rules *rules; // never NULL
+};
+
+// Reads, checks and completes the file, and the rules file that it names. 0, or -EINVAL (or -errno)
+// with at least one line in `errors`; *ret_config is touched only on success.
+int config_read(const char *file, struct config **ret_config,
+                struct config_errors *errors) MUST_CHECK;
+
+struct config *config_new(void); // defaults only; never NULL
+struct config *config_copy(const struct config *config);
+void config_free(struct config *config); // NULL is fine
+
+// 0; -ENOSPC. Looks for no equal one, so that a list of n is read in n steps.
+int config_prefixes_append(struct config_prefixes *prefixes,
+                           const struct prefix *prefix) MUST_CHECK;
+// 0; -EEXIST; -ENOSPC.
+int config_prefixes_add(struct config_prefixes *prefixes, const struct prefix *prefix) MUST_CHECK;
+// All that are equal. 0; -ENOENT.
+int config_prefixes_remove(struct config_prefixes *prefixes,
+                           const struct prefix *prefix) MUST_CHECK;

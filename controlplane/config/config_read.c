@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The tables of weir.yaml. A key's place in its table is the order of reading: tls and backends
+ * come before services, which refer to them. */
+#include "config/config.h"
+#include "config/config_field.h"
+#include "config/rules_read.h"
+
+#include "base/packet.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LCORE_MAX = 1023, VLAN_MAX = 4094, MTU_LEAST = 1280, MTU_MOST = 9000 };
+
+static const char *const protocol_names[] = {"smtp", "imap", "pop3", NULL};
+static const char *const tls_names[] = {"off", "starttls", "implicit", NULL};
+static const char *const identity_names[] = {"none", "forward", NULL};
+static const char *const action_names[] = {"tag", "defer", "reject", NULL};
+static const char *const leg_names[] = {"outside", "inside", NULL};
+
+static bool is_name(const char *text)
+{
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '-' && *text != '_' && *text != '.')
+            return false;
+    return true;
+}
+
+// An entry's name into name[size], or false after an error.
+static bool name_read(struct config_reader *r, yaml_node_t *node, char *name, size_t size)
+{
+    const char *text = config_schema_text(r, node, "a name");
+    if (!text)
+        return false;
+    if (text[0] && strlen(text) < size && is_name(text)) {
+        snprintf(name, size, "%s", text);
+        return true;
+    }
+    config_schema_error(r, node, "expected a name of 1 to %zu letters, digits, '-', '_' and '.'",
+                        size - 1);
+    return false;
+}
+
+// control
+
+static const struct config_key control_keys[] = {
+    {"dataplane_socket", config_field_path, CONFIG_FIELD(config_control, dataplane_socket),
+     .least = 1},
+    {"api_socket", config_field_path, CONFIG_FIELD(config_control, api_socket), .least = 1},
+    {"pid_directory", config_field_path, CONFIG_FIELD(config_control, pid_directory), .least = 1},
+    {"session_log", config_field_path, CONFIG_FIELD(config_control, session_log)},
+    {"metrics", config_field_server, CONFIG_FIELD(config_control, metrics)},
+    {"dns_user", config_field_text, CONFIG_FIELD(config_control, dns_user), .least = 1},
+    {"auth_user", config_field_text, CONFIG_FIELD(config_control, auth_user), .least = 1},
+    {NULL},
+};
+
+// boot
+
+static void take_lcore(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    static const struct config_key key = {.size = sizeof(uint16_t), .most = LCORE_MAX};
+    struct policy_boot *boot = (struct policy_boot *)arg;
+    config_field_number(r, value, &key, &boot->lcores[boot->workers++]);
+}
+
+static void read_lcores(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                        void *at)
+{
+    struct policy_boot *boot = (struct policy_boot *)at;
+    boot->workers = 0;
+    config_schema_items(r, node, WORKERS_MAX, take_lcore, boot);
+    if (node->type == YAML_SEQUENCE_NODE && boot->workers == 0)
+        config_schema_error(r, node, "expected at least one CPU");
+}
+
+static void read_sources(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                         void *at)
+{
+    uint32_t sources = 0;
+    config_field_number(r, node, key, &sources);
+    if (sources & (sources - 1))
+        config_schema_expected(r, node, "a power of two");
+    else if (sources)
+        *(uint32_t *)at = sources;
+}
+
+static const struct config_key boot_keys[] = {
+    {"main_lcore", config_field_number, CONFIG_FIELD(policy_boot, main_lcore), .most = LCORE_MAX},
+    {"worker_lcores", read_lcores},
+    {"idle_sleep_us", config_field_number, CONFIG_FIELD(policy_boot, idle_sleep_us), .most = 10000},
+    {"hugepage_mb", config_field_number, CONFIG_FIELD(policy_boot, hugepage_mb), .most = 1 << 20},
+    {"eal", config_field_text, CONFIG_FIELD(policy_boot, eal)},
+    {"mbufs", config_field_number, CONFIG_FIELD(policy_boot, mbufs), .least = 1024,
+     .most = 1 << 24},
+    {"connections", config_field_number, CONFIG_FIELD(policy_boot, connections), .least = 16,
+     .most = 1 << 24},
+    {"sessions", config_field_number, CONFIG_FIELD(policy_boot, sessions), .least = 8,
+     .most = 1 << 22},
+    {"sources", read_sources, CONFIG_FIELD(policy_boot, sources), .least = 64, .most = 1u << 31},
+    {NULL},
+};
+
+// interfaces
+
+static void read_interface_addr(struct config_reader *r, yaml_node_t *node,
+                                const struct config_key *key, void *at)
+{
+    enum family_index family = (enum family_index)key->most;
+    const char *expected = family == FAMILY_V4 ? "an IPv4 address and prefix, 192.0.2.1/24"
+                                               : "an IPv6 address and prefix, 2001:db8::1/64";
+    const char *text = config_schema_text(r, node, expected);
+    if (!text || !text[0]) // empty: that family is off
+        return;
+    char host[ADDR_TEXT_SIZE];
+    uint64_t bits;
+    struct addr addr;
+    struct span whole = span_text(text);
+    size_t slash = span_find(whole, '/');
+    uint64_t bits_max = family == FAMILY_V4 ? 32 : 128;
+    bool sound = slash < sizeof host && span_to_u64(span_skip(whole, slash + 1), bits_max, &bits);
+    if (sound) {
+        span_to_text(span_head(whole, slash), host, sizeof host);
+        sound = addr_parse(host, &addr) && !addr_is_zero(&addr) &&
+                addr_is_v4(&addr) == (family == FAMILY_V4);
+    }
+    if (!sound) {
+        config_schema_expected(r, node, "%s", expected);
+        return;
+    }
+    struct policy_interface *interface = (struct policy_interface *)at;
+    interface->addr[family] = addr;
+    interface->bits[family] = (uint8_t)(bits + (family == FAMILY_V4 ? ADDR_V4_BITS : 0));
+}
+
+static const struct config_key interface_keys[] = {
+    {"device", config_field_text, CONFIG_FIELD(policy_interface, device), .least = 1,
+     .required = true},
+    {"ipv4", read_interface_addr, .most = FAMILY_V4},
+    {"ipv6", read_interface_addr, .most = FAMILY_V6},
+    {"mtu", config_field_number, CONFIG_FIELD(policy_interface, mtu), .least = MTU_LEAST,
+     .most = MTU_MOST},
+    {"vlan", config_field_number, CONFIG_FIELD(policy_interface, vlan), .most = VLAN_MAX},
+    {NULL},
+};
+
+static void read_interface(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                           void *at)
+{
+    struct policy_interface *interface = (struct policy_interface *)at;
+    unsigned errors_before = r->errors->count;
+    config_schema_mapping(r, node, key, interface);
+    if (r->errors->count == errors_before && addr_is_zero(&interface->addr[FAMILY_V4]) &&
+        addr_is_zero(&interface->addr[FAMILY_V6]))
+        config_schema_error(r, node, "expected an ipv4 or an ipv6 address, or both");
+}
+
+static const struct config_key interfaces_keys[] = {
+    {"outside", read_interface, CONFIG_FIELD(policy_boot, legs[LEG_OUTSIDE]),
+     .keys = interface_keys, .required = true},
+    {"inside", read_interface, CONFIG_FIELD(policy_boot, legs[LEG_INSIDE]), .keys = interface_keys,
+     .required = true},
+    {NULL},
+};
+
+// routes
+
+static const struct config_key route_keys[] = {
+    {"to", config_field_prefix, CONFIG_FIELD(policy_route, to), .required = true},
+    {"via", config_field_addr, CONFIG_FIELD(policy_route, via), .required = true},
+    {"leg", config_field_choice, CONFIG_FIELD(policy_route, leg), .choices = leg_names,
+     .required = true},
+    {NULL},
+};
+static const struct config_key route_key = {.keys = route_keys};
+
+static void take_route(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    struct policy *head = (struct policy *)arg;
+    struct policy_route *route = &head->routes[head->routes_count++];
+    unsigned errors_before = r->errors->count;
+    config_schema_mapping(r, value, &route_key, route);
+    // The mapping of ::/0 covers IPv4 too, so families are told apart by the next hop.
+    bool v4 = addr_is_v4(&route->to.addr) && route->to.bits >= ADDR_V4_BITS;
+    if (r->errors->count == errors_before && v4 != addr_is_v4(&route->via))
+        config_schema_error(r, value, "expected `to` and `via` of one family");
+}
+
+static void read_routes(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                        void *at)
+{
+    config_schema_items(r, node, ROUTES_MAX, take_route, at);
+}
+
+// tls
+
+static const struct config_key certificate_keys[] = {
+    {"certificate", config_field_path, CONFIG_FIELD(policy_certificate, certificate_file),
+     .least = 1, .required = true},
+    {"key", config_field_path, CONFIG_FIELD(policy_certificate, key_file), .least = 1,
+     .required = true},
+    {NULL},
+};
+static const struct config_key certificate_key = {.keys = certificate_keys};
+
+static void take_certificate(struct config_reader *r, yaml_node_t *name, yaml_node_t *value,
+                             void *arg)
+{
+    struct policy *head = (struct policy *)arg;
+    config_schema_mapping(r, value, &certificate_key,
+                          &head->certificates[head->certificates_count++]);
+}
+
+static void read_certificates(struct config_reader *r, yaml_node_t *node,
+                              const struct config_key *key, void *at)
+{
+    config_schema_items(r, node, CERTIFICATES_MAX, take_certificate, at);
+}
+
+static const struct config_key tls_keys[] = {{"certificates", read_certificates}, {NULL}};
+
+// backends
+
+static const struct config_key backend_keys[] = {
+    {"address", config_field_addr, CONFIG_FIELD(policy_backend, addr), .required = true},
+    {"port", config_field_number, CONFIG_FIELD(policy_backend, port), .least = 1,
+     .most = UINT16_MAX, .required = true},
+    {"protocol", config_field_choice, CONFIG_FIELD(policy_backend, protocol),
+     .choices = protocol_names, .required = true},
+    {"identity", config_field_choice, CONFIG_FIELD(policy_backend, identity),
+     .choices = identity_names},
+    {NULL},
+};
+static const struct config_key backend_key = {.keys = backend_keys};
+
+static void take_backend(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    struct policy *head = (struct policy *)arg;
+    struct policy_backend *backend = &head->backends[head->backends_count++];
+    if (name_read(r, name, backend->name, sizeof backend->name))
+        config_schema_mapping(r, value, &backend_key, backend);
+}
+
+static void read_backends(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                          void *at)
+{
+    struct policy *head = (struct policy *)at;
+    config_schema_entries(r, node, BACKENDS_MAX, take_backend, head);
+    if (node->type == YAML_MAPPING_NODE && head->backends_count == 0)
+        config_schema_error(r, node, "expected at least one backend");
+}
+
+// The index of a backend by name; its protocol is checked where the service's is known.
+static void read_backend_name(struct config_reader *r, yaml_node_t *node,
+                              const struct config_key *key, void *at)
+{
+    const struct policy *head = &((struct config *)r->context)->head;
+    const char *text = config_schema_text(r, node, "the name of a backend");
+    if (!text)
+        return;
+    for (uint8_t i = 0; i < head->backends_count; i++)
+        if (strcmp(text, head->backends[i].name) == 0) {
+            *(uint8_t *)at = i;
+            return;
+        }
+    config_schema_expected(r, node, "the name of a backend");
+}
+
+// services
+
+static const struct config_key service_keys[] = {
+    {"port", config_field_number, CONFIG_FIELD(policy_service, port), .least = 1,
+     .most = UINT16_MAX, .required = true},
+    {"protocol", config_field_choice, CONFIG_FIELD(policy_service, protocol),
+     .choices = protocol_names, .required = true},
+    {"tls", config_field_choice, CONFIG_FIELD(policy_service, tls), .choices = tls_names},
+    {"submission", config_field_bool, CONFIG_FIELD(policy_service, submission)},
+    {"backend", read_backend_name, CONFIG_FIELD(policy_service, backend), .required = true},
+    {NULL},
+};
+static const struct config_key service_key = {.keys = service_keys};
+
+static const char *service_fault(const struct policy *head, const struct policy_service *service)
+{
+    if (head->backends[service->backend].protocol != service->protocol)
+        return "backend: expected one of the service's protocol";
+    if (service->submission && service->protocol != PROTOCOL_SMTP)
+        return "submission: expected only with protocol smtp";
+    if (service->submission && service->tls == TLS_OFF)
+        return "tls: expected starttls or implicit with submission";
+    if (service->tls != TLS_OFF && head->certificates_count == 0)
+        return "tls: expected a certificate in tls.certificates";
+    for (const struct policy_service *other = head->services; other < service; other++) {
+        if (other->port == service->port)
+            return "port: expected one that no other service has";
+    }
+    return NULL;
+}
+
+static void take_service(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    struct policy *head = (struct policy *)arg;
+    struct policy_service *service = &head->services[head->services_count++];
+    unsigned errors_before = r->errors->count;
+    if (!name_read(r, name, service->name, sizeof service->name))
+        return;
+    config_schema_mapping(r, value, &service_key, service);
+    if (r->errors->count > errors_before)
+        return;
+    const char *fault = service_fault(head, service);
+    if (fault)
+        config_schema_error(r, value, "%s", fault);
+}
+
+static void read_services(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                          void *at)
+{
+    struct policy *head = (struct policy *)at;
+    config_schema_entries(r, node, SERVICES_MAX, take_service, head);
+    if (node->type == YAML_MAPPING_NODE && head->services_count == 0)
+        config_schema_error(r, node, "expected at least one service");
+}
+
+// domains
+
+static bool host_name_copy(const char *text, char *name, size_t size)
+{
+    size_t length = strlen(text);
+    if (length > 0 && text[length - 1] == '.')
+        length--;
+    if (length == 0 || length >= size || text[0] == '.' || text[0] == '-')
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char c = (char)tolower((unsigned char)text[i]);
+        bool dot_after_dot = c == '.' && i > 0 && text[i - 1] == '.';
+        if ((!isalnum((unsigned char)c) && c != '-' && c != '_' && c != '.') || dot_after_dot)
+            return false;
+        name[i] = c;
+    }
+    name[length] = '\0';
+    return true;
+}
+
+static void read_host_name(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                           void *at)
+{
+    char name[HOST_NAME_MAX_DNS + 1];
+    const char *text = config_schema_text(r, node, "a host name");
+    if (!text)
+        return;
+    if (host_name_copy(text, name, sizeof name))
+        snprintf(at, key->size, "%s", name);
+    else
+        config_schema_expected(r, node, "a host name");
+}
+
+static const struct config_key domain_keys[] = {
+    {"backend", read_backend_name, CONFIG_FIELD(policy_domain, backend), .required = true},
+    {NULL},
+};
+static const struct config_key domain_key = {.keys = domain_keys};
+
+static bool domain_is_known(const struct config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->domains_count; i++)
+        if (strcmp(config->domains[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void take_domain(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    struct config *config = (struct config *)arg;
+    struct policy_domain domain = {0};
+    unsigned errors_before = r->errors->count;
+    if (!host_name_copy((const char *)name->data.scalar.value, domain.name, sizeof domain.name))
+        config_schema_expected(r, name, "a domain name");
+    else if (domain_is_known(config, domain.name))
+        config_schema_error(r, name, "given twice");
+    else
+        config_schema_mapping(r, value, &domain_key, &domain);
+    if (r->errors->count > errors_before)
+        return;
+    if (config->head.backends[domain.backend].protocol != PROTOCOL_SMTP)
+        config_schema_error(r, value, "backend: expected one with protocol smtp");
+    else
+        config->domains[config->domains_count++] = domain;
+}
+
+static int domain_order(const void *a, const void *b)
+{
+    return strcmp(((const struct policy_domain *)a)->name, ((const struct policy_domain *)b)->name);
+}
+
+static void read_domains(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                         void *at)
+{
+    struct config *config = (struct config *)at;
+    config->domains = calloc(DOMAINS_MAX, sizeof *config->domains);
+    CHECK(config->domains);
+    config_schema_entries(r, node, DOMAINS_MAX, take_domain, config);
+    qsort(config->domains, config->domains_count, sizeof *config->domains, domain_order);
+}
+
+// prefixes
+
+static void take_prefix(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    static const struct config_key key = {.size = sizeof(struct prefix)};
+    struct config_prefixes *prefixes = (struct config_prefixes *)arg;
+    struct prefix prefix;
+    unsigned errors_before = r->errors->count;
+    config_field_prefix(r, value, &key, &prefix);
+    if (r->errors->count == errors_before && config_prefixes_append(prefixes, &prefix) < 0)
+        config_schema_error(r, value, "list full");
+}
+
+static void read_prefixes(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                          void *at)
+{
+    config_schema_items(r, node, key->most, take_prefix, at);
+}
+
+static const struct config_key lists_keys[] = {
+    {"allow", read_prefixes, CONFIG_FIELD(config, allow), .most = CONFIG_PREFIXES_MAX},
+    {"deny", read_prefixes, CONFIG_FIELD(config, deny), .most = CONFIG_PREFIXES_MAX},
+    {NULL},
+};
+
+// smtp
+
+static const struct config_key rdns_keys[] = {
+    {"none", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_none), .choices = action_names},
+    {"unconfirmed", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unconfirmed),
+     .choices = action_names},
+    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unavailable),
+     .choices = action_names},
+    {NULL},
+};
+
+static const struct config_key spf_keys[] = {
+    {"fail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_fail), .choices = action_names},
+    {"softfail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_softfail),
+     .choices = action_names},
+    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, spf_unavailable),
+     .choices = action_names},
+    {NULL},
+};
+
+static const struct config_key smtp_keys[] = {
+    {"host_name", read_host_name, CONFIG_FIELD(policy_smtp, host_name), .required = true},
+    {"rdns", config_schema_mapping, .keys = rdns_keys},
+    {"spf", config_schema_mapping, .keys = spf_keys},
+    {NULL},
+};
+
+// auth, dns
+
+static const struct config_key auth_keys[] = {
+    {"passwd_file", config_field_path, CONFIG_FIELD(config_auth, passwd_file), .least = 1},
+    {NULL},
+};
+
+static void take_server(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    static const struct config_key key = {.size = CONFIG_SERVER_SIZE};
+    struct config_dns *dns = (struct config_dns *)arg;
+    char *server = dns->servers[dns->servers_count++];
+    unsigned errors_before = r->errors->count;
+    config_field_server(r, value, &key, server);
+    if (r->errors->count == errors_before && !server[0])
+        config_schema_expected(r, value, "ADDRESS:PORT");
+}
+
+static void read_servers(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                         void *at)
+{
+    struct config_dns *dns = (struct config_dns *)at;
+    dns->servers_count = 0;
+    memset(dns->servers, 0, sizeof dns->servers);
+    config_schema_items(r, node, CONFIG_SERVERS_MAX, take_server, dns);
+    if (node->type == YAML_SEQUENCE_NODE && dns->servers_count == 0)
+        config_schema_error(r, node, "expected at least one server");
+}
+
+static const struct config_key dns_keys[] = {
+    {"servers", read_servers},
+    {"timeout_ms", config_field_number, CONFIG_FIELD(config_dns, timeout_ms), .least = 10,
+     .most = 60000},
+    {NULL},
+};
+
+// limits
+
+static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    struct policy *head = (struct policy *)arg;
+    enum limit limit;
+    if (!limit_find((const char *)name->data.scalar.value, &limit)) {
+        config_schema_error(r, name, "unknown limit; `weirctl limits` lists them");
+        return;
+    }
+    const struct limit_facts *facts = limit_facts(limit);
+    struct config_key key = {
+        .size = sizeof head->limits[0], .least = facts->least, .most = facts->most};
+    config_field_number(r, value, &key, &head->limits[limit]);
+}
+
+static void read_limits(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                        void *at)
+{
+    config_schema_entries(r, node, LIMIT_COUNT, take_limit, at);
+}
+
+// rules
+
+static void read_rules_file(struct config_reader *r, yaml_node_t *node,
+                            const struct config_key *key, void *at)
+{
+    char file[PATH_NAME_MAX + 1] = "";
+    const struct config_key path = {.size = sizeof file};
+    unsigned errors_before = r->errors->count;
+    config_field_path(r, node, &path, file);
+    struct config_rules *rules;
+    if (r->errors->count > errors_before || rules_read(file, &rules, r->errors) < 0)
+        return; // its errors name the rules file
+    struct config *config = (struct config *)r->context;
+    rules_read_give(config->rules);
+    config->rules = rules;
+}
+
+static const struct config_key rules_keys[] = {{"file", read_rules_file}, {NULL}};
+
+// the whole
+
+static const struct config_key root_keys[] = {
+    {"control", config_schema_mapping, CONFIG_FIELD(config, control), .keys = control_keys},
+    {"boot", config_schema_mapping, CONFIG_FIELD(config, head.boot), .keys = boot_keys},
+    {"interfaces", config_schema_mapping, CONFIG_FIELD(config, head.boot), .keys = interfaces_keys,
+     .required = true},
+    {"routes", read_routes, CONFIG_FIELD(config, head)},
+    {"tls", config_schema_mapping, CONFIG_FIELD(config, head), .keys = tls_keys},
+    {"backends", read_backends, CONFIG_FIELD(config, head), .required = true},
+    {"services", read_services, CONFIG_FIELD(config, head), .required = true},
+    {"domains", read_domains},
+    {"relay_networks", read_prefixes, CONFIG_FIELD(config, relay_networks),
+     .most = RELAY_NETWORKS_MAX},
+    {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
+     .required = true},
+    {"auth", config_schema_mapping, CONFIG_FIELD(config, auth), .keys = auth_keys},
+    {"dns", config_schema_mapping, CONFIG_FIELD(config, dns), .keys = dns_keys},
+    {"limits", read_limits, CONFIG_FIELD(config, head)},
+    {"lists", config_schema_mapping, .keys = lists_keys},
+    {"rules", config_schema_mapping, .keys = rules_keys},
+    {NULL},
+};
+
+int config_read(const char *file, struct config **ret_config, struct config_errors *errors)
+{
+    static const struct config_key root = {.read = config_schema_mapping, .keys = root_keys};
+    struct config *config = config_new();
+    int error = config_schema_load(file, &root, config, config, errors);
+    if (error) {
+        config_free(config);
+        return error;
+    }
+    *ret_config = config;
+    return 0;
+}

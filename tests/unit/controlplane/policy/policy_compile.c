@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "policy/policy_compile.h"
+#include "policy/policy_memfd.h"
+#include "policy/policy_rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct config *sample(void)
+{
+    struct config *config = NULL;
+    struct config_errors errors = {0};
+    assert_int_equal(config_read(SAMPLE, &config, &errors), 0);
+    return config;
+}
+
+static struct prefix prefix_of(const char *text)
+{
+    struct prefix prefix;
+    assert_true(prefix_parse(text, &prefix));
+    return prefix;
+}
+
+static void unsound_configuration_is_named_not_published(void **state)
+{
+    struct config *config = sample();
+    struct rules_compiled none = {0};
+    struct policy *policy = NULL;
+    const char *what = NULL;
+    config->head.limits[LIMIT_QUESTION_MS] = 0;
+    assert_int_equal(policy_compile(config, &none, 1, &policy, &what), -EINVAL);
+    assert_string_equal(what, "limits");
+    assert_null(policy);
+    config_free(config);
+}
+
+static void every_part_arrives_where_its_range_says(void **state)
+{
+    struct config *config = sample();
+    struct prefix deny = prefix_of("192.0.2.0/24"), allow = prefix_of("2001:db8:1::/48");
+    struct prefix relay = prefix_of("10.0.0.0/8");
+    assert_int_equal(config_prefixes_add(&config->deny, &deny), 0);
+    assert_int_equal(config_prefixes_add(&config->deny, &deny), -EEXIST);
+    assert_int_equal(config_prefixes_add(&config->allow, &allow), 0);
+    assert_int_equal(config_prefixes_add(&config->relay_networks, &relay), 0);
+    struct policy_rule rules[] = {{.name = "one", .parts = RULE_BODY, .action = ACTION_REJECT}};
+    uint8_t database[5] = {1, 2, 3, 4, 5};
+    struct rules_compiled compiled = {rules, 1, database, sizeof database};
+    struct policy *policy = NULL;
+    const char *what = NULL;
+    assert_int_equal(policy_compile(config, &compiled, 7, &policy, &what), 0);
+    assert_int_equal(policy->generation, 7);
+    assert_int_equal(policy->domains.count, 1);
+    assert_non_null(policy_domain_find(policy, span_text("EXAMPLE.net")));
+    assert_true(prefix_equal(policy_at(policy, policy->deny), &deny));
+    assert_true(prefix_equal(policy_at(policy, policy->allow), &allow));
+    assert_true(prefix_equal(policy_at(policy, policy->relay_networks), &relay));
+    assert_string_equal(((const struct policy_rule *)policy_at(policy, policy->rules))->name,
+                        "one");
+    assert_int_equal(policy->rules_database.count, sizeof database);
+    assert_memory_equal(policy_at(policy, policy->rules_database), database, sizeof database);
+    free(policy);
+    config_free(config);
+}
+
+static void sealed_snapshot_cannot_change(void **state)
+{
+    struct config *config = sample();
+    struct rules_compiled none = {0};
+    struct policy *policy = NULL;
+    const char *what = NULL;
+    assert_int_equal(policy_compile(config, &none, 1, &policy, &what), 0);
+    int fd = policy_memfd_create(policy);
+    assert_true(fd >= 0);
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_size, policy->size);
+    assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+    assert_int_equal(ftruncate(fd, 0), -1);
+    assert_int_equal(ftruncate(fd, status.st_size + 1), -1);
+    assert_ptr_equal(mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+    close(fd);
+    free(policy);
+    config_free(config);
+}
+
+static void edit_of_a_copy_leaves_the_original(void **state)
+{
+    struct config *config = sample();
+    struct config *copy = config_copy(config);
+    struct prefix deny = prefix_of("192.0.2.0/24");
+    assert_int_equal(config_prefixes_remove(&copy->deny, &deny), -ENOENT);
+    assert_int_equal(config_prefixes_add(&copy->deny, &deny), 0);
+    assert_int_equal(config->deny.count, 0);
+    assert_int_equal(config_prefixes_remove(&copy->deny, &deny), 0);
+    assert_int_equal(copy->deny.count, 0);
+    config_free(config);
+    config_free(copy);
+}
+
+static void equal_rules_are_compiled_once(void **state)
+{
+    struct config *config = sample(), *again = sample();
+    struct config_errors errors = {0};
+    struct policy_rules *first = NULL, *second = NULL;
+    assert_int_equal(policy_rules_take(config, NULL, &first, &errors), 0);
+    assert_int_equal(policy_rules_take(again, first, &second, &errors), 0);
+    assert_ptr_equal(first, second);
+    policy_rules_give(first);
+    policy_rules_give(second);
+    config_free(config);
+    config_free(again);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unsound_configuration_is_named_not_published),
+        cmocka_unit_test(every_part_arrives_where_its_range_says),
+        cmocka_unit_test(sealed_snapshot_cannot_change),
+        cmocka_unit_test(edit_of_a_copy_leaves_the_original),
+        cmocka_unit_test(equal_rules_are_compiled_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
