@@ -40,6 +40,7 @@ static const char *open_stations(struct worker *w)
     const struct worker_config *c = &w->config;
     const struct policy_boot *boot = c->boot;
     struct net_config net = {.boot = boot,
+                             .listens_only = c->index > 0,
                              .mbufs = c->mbufs,
                              .counters = w->counters,
                              .transmit = worker_tx_transmit,
@@ -55,6 +56,7 @@ static const char *open_stations(struct worker *w)
                                  .workers = boot->workers,
                                  .numa_node = -1,
                                  .mtu = boot->legs[LEG_OUTSIDE].mtu,
+                                 .receive_bytes = TCP_RECEIVE_BYTES,
                                  .key = c->guard_key,
                                  .counters = w->counters};
     if (!(w->guard = guard_open(&guard)))

@@ -26,13 +26,11 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
         return;
     }
     if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        counter_add(w->counters, COUNTER_SYN_RECEIVED, 1);
         enum reason reason = guard_syn(w->guard, m, packet, w->now_us);
         if (reason != REASON_NONE) {
             drop(w, m, reason);
             return;
         }
-        counter_add(w->counters, COUNTER_SYN_ANSWERED, 1);
         net_output(w->net, m, (enum leg)packet->leg, w->now_us);
         return;
     }
@@ -49,7 +47,6 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
         rte_pktmbuf_free(m);
         return;
     }
-    counter_add(w->counters, COUNTER_CONNECTIONS_ACCEPTED, 1);
     tcp_input(w->tcp, h, m, packet, w->now_us);
 }
 
