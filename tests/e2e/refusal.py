@@ -19,7 +19,8 @@ class Refusal(unittest.TestCase):
     def test_nor_with_a_trick_in_the_address(self):
         for address in ("victim%elsewhere.example@example.net", "elsewhere.example!victim",
                         "@example.net:victim@elsewhere.example",
-                        "victim@elsewhere.example@example.net", '"victim@elsewhere.example"', "victim@[203.0.113.10]", "victim"):
+                        "victim@elsewhere.example@example.net", '"victim@elsewhere.example"',
+                        "victim@[203.0.113.10]", "victim"):
             with self.subTest(address=address), talk.smtp() as client:
                 client.smtp(f"MAIL FROM:<{lab.SENDER}>")
                 self.assertRegex(client.smtp(f"RCPT TO:<{address}>"), r"^5")
