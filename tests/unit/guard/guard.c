@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "guard/guard.h"
+
+#include "packet_make.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+struct scene {
+    struct counter_block counters;
+    struct made_policy policy;
+    struct guard_lists *lists;
+    struct guard *guard;
+    uint64_t now_us;
+};
+
+static struct guard *open_guard(struct counter_block *counters, uint16_t worker, uint16_t workers)
+{
+    struct guard_config config = {
+        .sources = 4096,
+        .connections = 1000,
+        .worker = worker,
+        .workers = workers,
+        .mtu = 1500,
+        .receive_bytes = 131072,
+        .numa_node = -1,
+        .key = {{0x1122334455667788, 0x99aabbccddeeff00}},
+        .counters = counters,
+    };
+    return guard_open(&config);
+}
+
+static void scene_policy(struct scene *s)
+{
+    const char *what = NULL;
+    struct guard_lists *lists = guard_lists_build(&s->policy.policy, &what);
+    assert_non_null(lists);
+    guard_policy(s->guard, &s->policy.policy, lists);
+    guard_lists_free(s->lists);
+    s->lists = lists;
+}
+
+static int set_up(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+    if (!s)
+        return -1;
+    made_policy_init(&s->policy, (const char *[]){"192.0.2.128/25", "2001:db8:a::/48", NULL},
+                     (const char *[]){"203.0.113.0/24", NULL});
+    s->now_us = 5000000;
+    s->guard = open_guard(&s->counters, 0, 1);
+    scene_policy(s);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *s = *state;
+    guard_shut(s->guard);
+    guard_lists_free(s->lists);
+    free(s);
+    return 0;
+}
+
+static enum reason answer_syn(struct scene *s, const struct packet *syn, struct seen_synack *ret)
+{
+    struct made_mbuf made;
+    struct rte_mbuf *m = made_mbuf_init(&made, 60, 128);
+    enum reason reason = guard_syn(s->guard, m, syn, s->now_us);
+    if (reason == REASON_NONE)
+        assert_true(seen_synack(m, syn, ret));
+    return reason;
+}
+
+// A whole handshake. The client's ports differ, so that each is another connection.
+static enum reason connect_from(struct scene *s, const char *client, uint16_t port)
+{
+    static uint16_t next_port = 1024;
+    struct packet syn = made_syn(client, port);
+    syn.src_port = next_port++;
+    struct seen_synack seen;
+    enum reason reason = answer_syn(s, &syn, &seen);
+    if (reason != REASON_NONE)
+        return reason;
+    struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
+    struct tcp_handshake handshake;
+    return guard_ack(s->guard, &ack, s->now_us, &handshake);
+}
+
+static enum reason admit(struct scene *s, const char *client)
+{
+    struct packet packet = made_syn(client, 25);
+    return guard_admit(s->guard, &packet, s->now_us);
+}
+
+static void denied_sources_are_refused_at_once(void **state)
+{
+    assert_int_equal(admit(*state, "203.0.113.5"), REASON_DENY_LIST);
+    assert_int_equal(admit(*state, "203.0.114.5"), REASON_NONE);
+}
+
+static void other_ports_and_legs_are_no_service(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 80);
+    struct seen_synack seen;
+    assert_int_equal(guard_service(s->guard, &syn), -1);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NO_SERVICE);
+    syn = made_syn("198.18.0.1", 25);
+    assert_int_equal(guard_service(s->guard, &syn), SERVICE_SMTP);
+    syn.leg = LEG_INSIDE;
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NO_SERVICE);
+    struct packet ack = made_ack(&syn, 1, 2);
+    struct tcp_handshake handshake;
+    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NO_SERVICE);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_RECEIVED], 0);
+}
+
+static void malformed_syns_are_refused_even_when_allowed(void **state)
+{
+    struct packet syn = made_syn("192.0.2.200", 25);
+    struct seen_synack seen;
+    syn.payload_size = 1;
+    assert_int_equal(answer_syn(*state, &syn, &seen), REASON_SYN_MALFORMED);
+    syn.payload_size = 0;
+    syn.src_port = 0;
+    assert_int_equal(answer_syn(*state, &syn, &seen), REASON_SYN_MALFORMED);
+}
+
+static void segments_of_no_connection_are_out_of_state(void **state)
+{
+    struct scene *s = *state;
+    static const uint8_t flags[] = {0, TCP_RST, TCP_RST | TCP_ACK, TCP_FIN, TCP_SYN | TCP_ACK};
+    struct packet packet = made_syn("198.18.0.1", 25);
+    struct tcp_handshake handshake;
+    for (unsigned i = 0; i < sizeof flags; i++) {
+        packet.tcp_flags = flags[i];
+        assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_OUT_OF_STATE);
+    }
+    packet.tcp_flags = TCP_ACK;
+    assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_COOKIE_INVALID);
+    packet.tcp_flags = TCP_ACK | TCP_FIN;
+    assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_COOKIE_INVALID);
+}
+
+static void syns_over_the_sources_rate_are_refused_and_nobody_is_banned(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_SYN_RATE_SOURCE);
+    assert_int_equal(admit(s, "198.18.0.1"), REASON_NONE);
+    syn = made_syn("198.18.0.2", 25);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    s->now_us += 50000;
+    syn = made_syn("198.18.0.1", 25);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_RECEIVED], 1102);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_ANSWERED], 102);
+    for (int i = 0; i < REASON_SLOTS; i++) // refusals are the caller's to count
+        assert_int_equal(s->counters.reasons[i], 0);
+}
+
+static void allow_beats_ban_rate_and_every_limit(void **state)
+{
+    struct scene *s = *state;
+    s->policy.policy.limits[LIMIT_SYN_BURST_SOURCE] = 1;
+    s->policy.policy.limits[LIMIT_CONNECTIONS_SOURCE] = 1;
+    s->policy.policy.limits[LIMIT_CONNECTIONS_SERVICE] = 1;
+    s->policy.policy.limits[LIMIT_CONNECTIONS_TOTAL] = 1;
+    scene_policy(s);
+    struct ban ban = {.addr = made_addr("192.0.2.200"), .seconds = 60};
+    assert_false(guard_ban_add(s->guard, &ban, s->now_us));
+    assert_int_equal(admit(s, "192.0.2.200"), REASON_NONE);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(connect_from(s, i % 2 ? "192.0.2.200" : "2001:db8:a::1", 25), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_CONNECTIONS_TOTAL);
+}
+
+static void a_ban_made_before_the_address_was_allowed_does_not_hold(void **state)
+{
+    struct scene *s = *state;
+    struct ban ban = {.addr = made_addr("198.18.0.1"), .seconds = 60};
+    assert_true(guard_ban_add(s->guard, &ban, s->now_us));
+    assert_int_equal(admit(s, "198.18.0.1"), REASON_BANNED);
+    assert_int_equal(s->counters.counters[COUNTER_SOURCES_BANNED], 1);
+    assert_true(prefix_parse("198.18.0.0/15", &s->policy.allow[0]));
+    scene_policy(s);
+    assert_int_equal(admit(s, "198.18.0.1"), REASON_NONE);
+}
+
+static void connections_are_limited_in_all_by_service_and_by_source(void **state)
+{
+    struct scene *s = *state;
+    uint64_t *limits = s->policy.policy.limits;
+    limits[LIMIT_CONNECTIONS_SOURCE] = 2;
+    limits[LIMIT_CONNECTIONS_SERVICE] = 3;
+    limits[LIMIT_CONNECTIONS_TOTAL] = 4;
+    scene_policy(s);
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.1", 993), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_CONNECTIONS_SOURCE);
+    assert_int_equal(connect_from(s, "198.18.0.2", 25), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.3", 25), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.4", 25), REASON_CONNECTIONS_TOTAL);
+    struct addr client = made_addr("198.18.0.1");
+    guard_connection_closed(s->guard, &client, SERVICE_IMAPS);
+    assert_int_equal(connect_from(s, "198.18.0.4", 25), REASON_CONNECTIONS_SERVICE);
+    assert_int_equal(connect_from(s, "198.18.0.4", 993), REASON_NONE);
+    assert_int_equal(s->counters.counters[COUNTER_CONNECTIONS_ACCEPTED], 5);
+}
+
+static void a_policy_swap_forgets_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct ban ban = {.addr = made_addr("198.18.0.9"), .seconds = 60};
+    assert_true(guard_ban_add(s->guard, &ban, s->now_us));
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(connect_from(s, "198.18.0.2", 25), REASON_NONE);
+    struct packet open_syn = made_syn("198.18.0.3", 25);
+    assert_int_equal(answer_syn(s, &open_syn, &seen), REASON_NONE);
+
+    s->policy.policy.limits[LIMIT_CONNECTIONS_SOURCE] = 1;
+    scene_policy(s);
+    assert_int_equal(admit(s, "198.18.0.9"), REASON_BANNED);
+    assert_int_equal(connect_from(s, "198.18.0.2", 25), REASON_CONNECTIONS_SOURCE);
+    struct packet ack = made_ack(&open_syn, seen.seq, 0);
+    struct tcp_handshake handshake;
+    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NONE);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_SYN_RATE_SOURCE);
+}
+
+static void bans_are_listed_and_lifted(void **state)
+{
+    struct scene *s = *state;
+    struct ban ban = {.addr = made_addr("198.18.0.9"), .seconds = 60, .reason = 4};
+    assert_true(guard_ban_add(s->guard, &ban, s->now_us));
+    struct ban_page page;
+    guard_ban_list(s->guard, 0, s->now_us, &page);
+    assert_int_equal(page.count, 1);
+    assert_int_equal(page.bans[0].seconds, 60);
+    assert_true(guard_ban_remove(s->guard, &ban.addr));
+    assert_int_equal(admit(s, "198.18.0.9"), REASON_NONE);
+}
+
+// SYN at one worker, ACK at another: as after a change of steering.
+static void any_worker_takes_any_workers_cookie(void **state)
+{
+    struct scene *s = *state;
+    struct counter_block counters = {0};
+    struct guard *other = open_guard(&counters, 1, 2);
+    guard_policy(other, &s->policy.policy, s->lists);
+    struct packet syn = made_syn("2001:db8:7::1", 993);
+    syn.options = (struct tcp_option){.mss = 1400, .has_timestamps = true, .ts_value = 7};
+    struct seen_synack seen;
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(seen.options.mss, 1440);
+    assert_int_equal(seen.window, 65535);
+    struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
+    struct tcp_handshake handshake;
+    assert_int_equal(guard_ack(other, &ack, s->now_us + 1000, &handshake), REASON_NONE);
+    assert_int_equal(handshake.peer_mss, 1400);
+    assert_int_equal(handshake.iss, seen.seq);
+    guard_shut(other);
+}
+
+static void without_a_policy_there_is_no_service(void **state)
+{
+    struct scene *s = *state;
+    struct guard *fresh = open_guard(&s->counters, 0, 1);
+    struct packet syn = made_syn("198.18.0.1", 25);
+    assert_int_equal(guard_service(fresh, &syn), -1);
+    assert_int_equal(guard_admit(fresh, &syn, 0), REASON_NONE);
+    guard_shut(fresh);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest cases[] = {
+        CASE(denied_sources_are_refused_at_once),
+        CASE(other_ports_and_legs_are_no_service),
+        CASE(malformed_syns_are_refused_even_when_allowed),
+        CASE(segments_of_no_connection_are_out_of_state),
+        CASE(syns_over_the_sources_rate_are_refused_and_nobody_is_banned),
+        CASE(allow_beats_ban_rate_and_every_limit),
+        CASE(a_ban_made_before_the_address_was_allowed_does_not_hold),
+        CASE(connections_are_limited_in_all_by_service_and_by_source),
+        CASE(a_policy_swap_forgets_nothing),
+        CASE(bans_are_listed_and_lifted),
+        CASE(any_worker_takes_any_workers_cookie),
+        CASE(without_a_policy_there_is_no_service),
+    };
+    return cmocka_run_group_tests_name("guard", cases, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "guard/guard_lists.h"
+
+#include "base/rng.h"
+#include "policy_make.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static enum guard_class find(const struct guard_lists *lists, const char *text)
+{
+    struct addr a = made_addr(text);
+    return guard_lists_find(lists, &a);
+}
+
+static struct guard_lists *build(const char *const *allow, const char *const *deny)
+{
+    struct made_policy made;
+    made_policy_init(&made, allow, deny);
+    const char *what = NULL;
+    struct guard_lists *lists = guard_lists_build(&made.policy, &what);
+    assert_non_null(lists);
+    return lists;
+}
+
+static void empty_lists_say_nothing(void **state)
+{
+    struct guard_lists *lists = build((const char *[]){NULL}, (const char *[]){NULL});
+    assert_int_equal(find(lists, "0.0.0.0"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "255.255.255.255"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "::"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "ffff::1"), GUARD_CLASS_DEFAULT);
+    guard_lists_free(lists);
+}
+
+static void the_longest_prefix_decides_whatever_the_list(void **state)
+{
+    struct guard_lists *lists =
+        build((const char *[]){"198.51.100.0/24", "2001:db8:1::/48", NULL},
+              (const char *[]){"198.51.0.0/16", "198.51.100.66/32", "2001:db8::/32", NULL});
+    assert_int_equal(find(lists, "198.50.255.255"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "198.51.0.0"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.99.255"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.100.0"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.65"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.66"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.100.67"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.255"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.101.0"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "198.52.0.0"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "2001:db8::1"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:1::1"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "2001:db9::"), GUARD_CLASS_DEFAULT);
+    guard_lists_free(lists);
+}
+
+static void of_equal_prefixes_allow_wins(void **state)
+{
+    struct guard_lists *lists =
+        build((const char *[]){"192.0.2.0/24", "::/0", NULL},
+              (const char *[]){"192.0.2.0/24", "192.0.2.0/24", "::/0", NULL});
+    assert_int_equal(find(lists, "192.0.2.9"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "192.0.3.0"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "2001:db8::"), GUARD_CLASS_ALLOW);
+    guard_lists_free(lists);
+}
+
+static void the_families_do_not_touch(void **state)
+{
+    struct guard_lists *lists =
+        build((const char *[]){NULL}, (const char *[]){"::/0", "255.255.255.255/32", NULL});
+    assert_int_equal(find(lists, "192.0.2.1"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "255.255.255.255"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "255.255.255.254"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "::1"), GUARD_CLASS_DENY);
+    guard_lists_free(lists);
+    lists = build((const char *[]){NULL}, (const char *[]){"0.0.0.0/0", NULL});
+    assert_int_equal(find(lists, "192.0.2.1"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "::1"), GUARD_CLASS_DEFAULT);
+    guard_lists_free(lists);
+}
+
+// Random nested prefixes in a small corner of each family, against a search of all of them.
+static struct prefix random_prefix(struct rng *rng, bool v4, unsigned spread)
+{
+    struct addr a = {.bytes = {0x20, 0x01, 0x0d, 0xb8}};
+    if (v4)
+        a = addr_from_v4((const uint8_t[4]){10, 0, 0, 0});
+    unsigned width = v4 ? 32 : 128, from = v4 ? 96 : 0;
+    unsigned bits = (unsigned)rng_below(rng, width + 1);
+    for (unsigned i = 0; i < spread; i++)
+        if (rng_next(rng) & 1)
+            a.bytes[15 - i / 8] ^= (uint8_t)(1u << i % 8);
+    struct prefix p = {.bits = (uint8_t)(from + bits)};
+    p.addr = addr_mask(&a, p.bits);
+    if (v4 && p.bits == 96)
+        p.addr = addr_from_v4((const uint8_t[4]){0});
+    return p;
+}
+
+static enum guard_class slow_find(const struct policy *policy, const struct addr *a)
+{
+    enum guard_class class = GUARD_CLASS_DEFAULT;
+    int best = -1;
+    const struct policy_range ranges[] = {policy->deny, policy->allow};
+    const enum guard_class classes[] = {GUARD_CLASS_DENY, GUARD_CLASS_ALLOW};
+    for (int r = 0; r < 2; r++) {
+        const struct prefix *prefixes = policy_at(policy, ranges[r]);
+        for (uint32_t i = 0; i < ranges[r].count; i++) {
+            bool v4 = prefixes[i].bits >= 96 && addr_is_v4(&prefixes[i].addr);
+            if (v4 == addr_is_v4(a) && prefixes[i].bits >= best &&
+                prefix_contains(&prefixes[i], a)) {
+                best = prefixes[i].bits;
+                class = classes[r];
+            }
+        }
+    }
+    return class;
+}
+
+static void random_lists_equal_a_search_of_all_prefixes(void **state)
+{
+    enum { MOST = 3000 };
+    struct policy *policy = calloc(1, sizeof *policy + 2 * MOST * sizeof(struct prefix));
+    assert_non_null(policy);
+    struct rng rng;
+    rng_seed(&rng, 5);
+    for (uint32_t count = 1; count <= MOST; count = count * 4 + 1) {
+        policy->deny = (struct policy_range){.offset = sizeof *policy, .count = count};
+        policy->allow = (struct policy_range){
+            .offset = sizeof *policy + count * sizeof(struct prefix), .count = count};
+        struct prefix *prefixes = (struct prefix *)(policy + 1);
+        for (uint32_t i = 0; i < 2 * count; i++)
+            prefixes[i] = random_prefix(&rng, rng_next(&rng) & 1, 24);
+        const char *what = NULL;
+        struct guard_lists *lists = guard_lists_build(policy, &what);
+        assert_non_null(lists);
+        for (int i = 0; i < 1500; i++) {
+            struct addr a = random_prefix(&rng, i & 1, i & 2 ? 24 : 25).addr;
+            if (i & 4) { // the edges: last address of a prefix, and the one after
+                const struct prefix *p = &prefixes[rng_below(&rng, 2 * count)];
+                a = p->addr;
+                for (unsigned b = p->bits; b < 128; b++)
+                    a.bytes[b / 8] |= (uint8_t)(0x80u >> b % 8);
+                for (int b = 15; (i & 8) && b >= 0 && ++a.bytes[b] == 0; b--)
+                    ;
+            }
+            assert_int_equal(guard_lists_find(lists, &a), slow_find(policy, &a));
+        }
+        guard_lists_free(lists);
+    }
+    free(policy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(empty_lists_say_nothing),
+        cmocka_unit_test(the_longest_prefix_decides_whatever_the_list),
+        cmocka_unit_test(of_equal_prefixes_allow_wins),
+        cmocka_unit_test(the_families_do_not_touch),
+        cmocka_unit_test(random_lists_equal_a_search_of_all_prefixes),
+    };
+    return cmocka_run_group_tests_name("guard_lists", cases, NULL, NULL);
+}

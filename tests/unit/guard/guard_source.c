@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "guard/guard_source.h"
+
+#include "base/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct siphash_key key = {{1, 2}};
+static struct guard_source table;
+
+static int set_up(void **state)
+{
+    return guard_source_init(&table, GUARD_SOURCES_MIN, -1, &key);
+}
+
+static int tear_down(void **state)
+{
+    guard_source_done(&table);
+    return 0;
+}
+
+static struct addr v4(uint32_t number)
+{
+    uint8_t bytes[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+                        (uint8_t)number};
+    return addr_from_v4(bytes);
+}
+
+static struct addr v6(uint32_t network, uint64_t host)
+{
+    struct addr a = {.bytes = {0x20, 0x01, 0x0d, 0xb8}};
+    for (int i = 0; i < 4; i++)
+        a.bytes[4 + i] = (uint8_t)(network >> (24 - 8 * i));
+    memcpy(a.bytes + 8, &host, sizeof host);
+    return a;
+}
+
+static bool take(struct addr source, const struct guard_source_rate *rate, uint64_t now_us)
+{
+    struct guard_source_slot slot = guard_source_locate(&table, &source);
+    guard_source_prefetch(&slot);
+    return guard_source_take(&table, &slot, rate, now_us);
+}
+
+// The reference: a leaky bucket in the continuous-state form of I.371, one a source, exact.
+struct bucket {
+    double level, at_us;
+};
+
+static bool bucket_take(struct bucket *b, double per_us, double burst, double now_us)
+{
+    b->level -= (now_us - b->at_us) * per_us;
+    if (b->level < 0)
+        b->level = 0;
+    b->at_us = now_us;
+    if (b->level > burst - 1 + 1e-9)
+        return false;
+    b->level += 1;
+    return true;
+}
+
+static void a_burst_conforms_and_the_next_one_does_not(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(20, 100);
+    for (int family = 0; family < 2; family++) {
+        struct addr source = family ? v6(1, 0) : v4(0xc6336401);
+        for (int i = 0; i < 100; i++)
+            assert_true(take(source, &rate, 1000000));
+        assert_false(take(source, &rate, 1000000));
+        assert_false(take(source, &rate, 1000000 + 49999));
+        assert_true(take(source, &rate, 1000000 + 50000)); // one emission interval
+        assert_false(take(source, &rate, 1000000 + 50000));
+    }
+}
+
+static void refusals_charge_nothing(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(10, 1);
+    struct addr source = v4(7);
+    assert_true(take(source, &rate, 0));
+    for (uint64_t now_us = 0; now_us < 100000; now_us += 100)
+        assert_false(take(source, &rate, now_us));
+    assert_true(take(source, &rate, 100000));
+}
+
+static void a_64_is_one_source_and_its_neighbour_another(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(1, 1);
+    assert_true(take(v6(5, 1), &rate, 0));
+    assert_false(take(v6(5, 2), &rate, 0));
+    assert_true(take(v6(6, 1), &rate, 0));
+}
+
+static void rates_are_never_stricter_than_said(void **state)
+{
+    for (uint64_t per_second = 1; per_second <= 1000000; per_second += 1 + per_second / 7) {
+        struct guard_source_rate rate = guard_source_rate(per_second, 1000);
+        assert_true(rate.emission_us >= 1);
+        assert_true(rate.emission_us * per_second <= 1000000);
+        assert_true(rate.tolerance_us == 999 * rate.emission_us);
+    }
+}
+
+static void judgement_equals_the_reference_model(void **state)
+{
+    static const uint32_t per_seconds[] = {1, 20, 1000, 50000, 1000000};
+    static const uint32_t bursts[] = {1, 2, 100, 5000};
+    struct rng rng;
+    rng_seed(&rng, 20240601);
+    for (unsigned p = 0; p < sizeof per_seconds / sizeof per_seconds[0]; p++) {
+        for (unsigned b = 0; b < sizeof bursts / sizeof bursts[0]; b++) {
+            struct guard_source_rate rate = guard_source_rate(per_seconds[p], bursts[b]);
+            struct bucket model[2] = {{0}};
+            struct addr sources[2] = {v4(0x01020304 + p * 16 + b), v6(p * 16 + b, 9)};
+            uint64_t now_us = 0;
+            for (int step = 0; step < 4000; step++) {
+                now_us += rng_below(&rng, 4) ? 0 : rng_below(&rng, rate.emission_us * 12);
+                unsigned s = (unsigned)rng_below(&rng, 2);
+                bool expected = bucket_take(&model[s], 1.0 / (double)rate.emission_us, bursts[b],
+                                            (double)now_us);
+                assert_int_equal(take(sources[s], &rate, now_us), expected);
+            }
+        }
+    }
+}
+
+/* Conforming sources at 0.3 to 2 times as many as the table holds, each at exactly its rate, amid
+ * as many that flood: no conforming one is ever refused.
+ */
+static void no_conforming_source_is_refused_at_any_load(void **state)
+{
+    enum { ROUNDS = 12 };
+    static const double loads[] = {0.3, 0.7, 1.0, 1.5, 2.0};
+    struct guard_source_rate rate = guard_source_rate(10, 3);
+    struct rng rng;
+    rng_seed(&rng, 42);
+    uint64_t now_us = 0;
+    for (unsigned l = 0; l < sizeof loads / sizeof loads[0]; l++) {
+        for (int family = 0; family < 2; family++) {
+            uint32_t entries = family ? GUARD_SOURCES_MIN / 2 : GUARD_SOURCES_MIN;
+            uint32_t count = (uint32_t)(entries * loads[l]);
+            for (int round = 0; round < ROUNDS; round++) {
+                uint64_t step_us = rate.emission_us / count;
+                for (uint32_t i = 0; i < count; i++, now_us += step_us) {
+                    uint32_t number = i * 2654435761u;
+                    struct addr good = family ? v6(number, i) : v4(number);
+                    assert_true(take(good, &rate, now_us));
+                    uint32_t flood = (uint32_t)rng_next(&rng) | 1; // not one of ours, mostly
+                    (void)take(family ? v6(~flood, 0) : v4(~flood), &rate, now_us);
+                }
+                now_us += rate.emission_us - step_us * count;
+            }
+        }
+    }
+}
+
+// What fits is remembered exactly: with few live sources every flood is held to its rate.
+static void floods_are_held_to_their_rate_at_low_load(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(100, 10);
+    uint32_t passed = 0, sources = GUARD_SOURCES_MIN / 10;
+    for (uint64_t now_us = 0; now_us < 1000000; now_us += 10000)
+        for (uint32_t i = 0; i < sources; i++)
+            for (int k = 0; k < 3; k++)
+                passed += take(v4(0x0a000000 + i * 7919), &rate, now_us);
+    uint32_t exact = sources * (100 + 9); // one every 10 ms from 0 on, and nine more of the burst
+    assert_in_range(passed, exact, exact + exact / 100);
+}
+
+static void a_full_bucket_gives_up_the_least_debt(void **state)
+{
+    // Nine addresses of one bucket, found by their slots; the ninth takes the place of the first.
+    struct addr same[9];
+    unsigned found = 0;
+    struct addr first = v4(0);
+    void *line = guard_source_locate(&table, &first).line;
+    for (uint32_t i = 0; found < 9; i++) {
+        struct addr a = v4(i);
+        if (guard_source_locate(&table, &a).line == line)
+            same[found++] = a;
+    }
+    struct guard_source_rate rate = guard_source_rate(1, 10);
+    for (unsigned i = 0; i < 8; i++)
+        for (unsigned k = 0; k <= i; k++)
+            assert_true(take(same[i], &rate, 0));
+    assert_true(take(same[8], &rate, 0)); // replaces same[0], with a debt of one
+    for (unsigned k = 0; k < 2; k++)
+        assert_true(take(same[7], &rate, 0));
+    assert_false(take(same[7], &rate, 0)); // eight before, two now: remembered
+}
+
+static void an_older_policys_debt_is_cut_to_what_the_new_rate_allows(void **state)
+{
+    struct guard_source_rate slow = guard_source_rate(1, 1000), quick = guard_source_rate(10, 2);
+    struct addr source = v4(99);
+    for (int i = 0; i < 1000; i++)
+        assert_true(take(source, &slow, 0));
+    assert_false(take(source, &quick, 0)); // counts are kept
+    assert_true(take(source, &quick, quick.emission_us));
+}
+
+/* The clock's bits in an entry: at any time, also around where they are used up, a source that was
+ * not seen for a burst's time is new.
+ */
+static void no_passage_of_time_makes_debt(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(1, 1);
+    uint64_t period_us = UINT64_C(1) << (32 + table.v4_bits);
+    struct rng rng;
+    rng_seed(&rng, 3);
+    uint64_t now_us = 0;
+    for (int i = 0; i < 200; i++) {
+        struct addr source = v4((uint32_t)rng_below(&rng, 4));
+        assert_true(take(source, &rate, now_us));
+        if (i % 2)
+            now_us += rate.emission_us + rng_below(&rng, period_us);
+        else
+            now_us = (now_us / period_us + 1) * period_us - rng_below(&rng, 3) +
+                     rate.emission_us; // just before the next one
+    }
+    // Debt that reaches over the end is cut, not wrapped around.
+    struct guard_source_rate deep = guard_source_rate(1, 5);
+    now_us = (now_us / period_us + 1) * period_us - 10;
+    for (int i = 0; i < 5; i++)
+        assert_true(take(v4(77), &deep, now_us));
+    assert_true(take(v4(77), &deep, now_us + 20));
+}
+
+static void a_clock_that_jumps_back_delays_by_a_bursts_time_at_the_most(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(10, 5);
+    for (int family = 0; family < 2; family++) {
+        struct addr source = family ? v6(1, 1) : v4(1);
+        assert_true(take(source, &rate, 3600000000));
+        (void)take(source, &rate, 1000000);
+        assert_true(take(source, &rate, 1000000 + rate.tolerance_us + rate.emission_us));
+    }
+}
+
+static void all_32_bits_of_an_address_count(void **state)
+{
+    struct guard_source_rate rate = guard_source_rate(1, 1);
+    for (unsigned bit = 0; bit < 32; bit++) {
+        guard_source_done(&table);
+        assert_int_equal(guard_source_init(&table, GUARD_SOURCES_MIN, -1, &key), 0);
+        assert_true(take(v4(0x5a5a5a5a), &rate, 0));
+        assert_true(take(v4(0x5a5a5a5a ^ 1u << bit), &rate, 0));
+        assert_false(take(v4(0x5a5a5a5a), &rate, 0));
+        assert_false(take(v4(0x5a5a5a5a ^ 1u << bit), &rate, 0));
+    }
+}
+
+static void neighbouring_addresses_spread_over_all_buckets(void **state)
+{
+    uint32_t buckets = GUARD_SOURCES_MIN / 8;
+    uint8_t *load = calloc(buckets, 1);
+    assert_non_null(load);
+    for (uint32_t i = 0; i < GUARD_SOURCES_MIN; i++) {
+        struct addr a = v4(0xc6120000 + i);
+        uint64_t *line = guard_source_locate(&table, &a).line;
+        load[(line - table.v4) / 8]++;
+    }
+    for (uint32_t i = 0; i < buckets; i++)
+        assert_int_equal(load[i], 8);
+    free(load);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest cases[] = {
+        CASE(a_burst_conforms_and_the_next_one_does_not),
+        CASE(refusals_charge_nothing),
+        CASE(a_64_is_one_source_and_its_neighbour_another),
+        CASE(rates_are_never_stricter_than_said),
+        CASE(judgement_equals_the_reference_model),
+        CASE(no_conforming_source_is_refused_at_any_load),
+        CASE(floods_are_held_to_their_rate_at_low_load),
+        CASE(a_full_bucket_gives_up_the_least_debt),
+        CASE(an_older_policys_debt_is_cut_to_what_the_new_rate_allows),
+        CASE(no_passage_of_time_makes_debt),
+        CASE(a_clock_that_jumps_back_delays_by_a_bursts_time_at_the_most),
+        CASE(all_32_bits_of_an_address_count),
+        CASE(neighbouring_addresses_spread_over_all_buckets),
+    };
+    return cmocka_run_group_tests_name("guard_source", cases, NULL, NULL);
+}
