@@ -5,10 +5,11 @@
  * Hyperscan database, in streaming mode. A rule's id in the database is its index.
  *
  * Patterns are Hyperscan's subset of PCRE. Refused, with the rule's name and Hyperscan's words:
- * what Hyperscan cannot compile, what matches nothing at all, what may match only where the data
- * ends (a stream's end is not known while it is scanned: `$` needs `multiline`), a bad or doubled
- * name, no part. All rules or none. Runs in the control plane's loop: a large set takes seconds, so
- * the caller compiles only when the rules' text has changed.
+ * what Hyperscan cannot compile, what matches the empty text, what can match only where the data
+ * ends (a stream's end is not known while it is scanned: `$` needs `multiline`, and as lines end in
+ * CR LF it is written `\r?$`), a bad or doubled name, no part. All rules or none. Runs in the
+ * control plane's loop: a large set takes seconds, so the caller compiles only when the rules' text
+ * has changed.
  */
 
 #include "base/check.h"
