@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "smtp/smtp.h"
+
+#include "base/check.h"
+#include "mail/line.h"
+#include "smtp/smtp_text.h"
+
+static_assert(sizeof(struct smtp) <= 3584, "what an open session costs beside TCP and TLS");
+
+enum deadline_kind { DEADLINE_NONE, DEADLINE_COMMAND, DEADLINE_DATA, DEADLINE_BACKEND };
+
+static const struct state_facts {
+    const char *text;
+    uint8_t deadline; // enum deadline_kind
+    uint16_t next;    // bits of enum smtp_state
+} states[] = {
+#define NEXT(name)                        (1u << SMTP_##name)
+#define STATE(name, text, deadline, next) {text, DEADLINE_##deadline, next},
+#include "smtp/smtp_state.def"
+#undef STATE
+#undef NEXT
+};
+static_assert(SMTP_STATE_COUNT <= 16, "a bit each");
+
+static const struct refusal_facts {
+    const char *reply;
+    uint8_t reason; // enum reason
+    bool bad;
+} refusals[] = {
+#define REFUSAL(name, reason, bad, reply) {reply, REASON_##reason, bad},
+#include "smtp/smtp_refusal.def"
+#undef REFUSAL
+};
+static_assert(REASON_COUNT <= 256, "a reason is kept in a byte");
+
+static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
+{
+    const uint64_t *limits = smtp->host->policy->limits;
+    switch (kind) {
+    case DEADLINE_NONE:
+        return UINT64_MAX;
+    case DEADLINE_COMMAND:
+        return smtp->now_us + limits[LIMIT_COMMAND_SECONDS] * 1000000;
+    case DEADLINE_DATA:
+        return smtp->now_us + limits[LIMIT_DATA_SECONDS] * 1000000;
+    case DEADLINE_BACKEND:
+        return smtp->now_us + limits[LIMIT_BACKEND_SECONDS] * 1000000;
+    }
+    CHECK(!"a deadline of a known kind");
+}
+
+void smtp_enter(struct smtp *smtp, enum smtp_state next)
+{
+    CHECK(next == SMTP_CLOSED || (states[smtp->state].next & 1u << next));
+    const struct state_facts *facts = &states[next];
+    smtp->state = (uint8_t)next;
+    span_to_text(span_text(facts->text), smtp->host->state, sizeof smtp->host->state);
+    smtp->host->ops->deadline(smtp->host, deadline_of(smtp, (enum deadline_kind)facts->deadline));
+}
+
+void smtp_reply(struct smtp *smtp, const char *reply)
+{
+    char buffer[512];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "%s\r\n", reply);
+    CHECK(!text.full);
+    smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&text));
+}
+
+const char *smtp_refusal_reply(enum smtp_refusal refusal)
+{
+    return refusals[refusal].reply;
+}
+
+enum reason smtp_refusal_reason(enum smtp_refusal refusal)
+{
+    return (enum reason)refusals[refusal].reason;
+}
+
+void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal)
+{
+    struct mail_host *host = smtp->host;
+    host->ops->count(host, smtp_refusal_reason(refusal));
+    if (host->report.refusals < UINT16_MAX)
+        host->report.refusals++;
+    if (refusals[refusal].bad)
+        smtp->errors++;
+    smtp_reply(smtp, smtp_refusal_reply(refusal));
+    if (smtp->errors >= host->policy->limits[LIMIT_ERRORS_SESSION])
+        smtp_finish(smtp, "421 4.7.0 Too many errors", REASON_MAIL_TOO_MANY_ERRORS);
+}
+
+void smtp_finish(struct smtp *smtp, const char *reply, enum reason reason)
+{
+    if (smtp->state == SMTP_CLOSED)
+        return;
+    if (reply)
+        smtp_reply(smtp, reply);
+    smtp_backend_quit(smtp);
+    smtp_enter(smtp, SMTP_CLOSED);
+    smtp->host->ops->finish(smtp->host, reason);
+}
+
+void smtp_reset(struct smtp *smtp)
+{
+    memset(&smtp->mail, 0, sizeof smtp->mail);
+    smtp->mail.spf = VERDICT_NONE;
+    smtp_backend_reset(smtp);
+    if (smtp->state != SMTP_GREETED)
+        smtp_enter(smtp, SMTP_HELLO);
+    if (smtp->half_closed)
+        smtp_finish(smtp, NULL, REASON_NONE);
+}
+
+void smtp_greet(struct smtp *smtp)
+{
+    char buffer[HOST_NAME_MAX_DNS + 32];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "220 %s ESMTP", smtp->host->policy->smtp.host_name);
+    CHECK(!text.full);
+    smtp_reply(smtp, buffer);
+    smtp_enter(smtp, SMTP_GREETED);
+}
+
+static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->host = host;
+    smtp->now_us = now_us;
+    smtp->rdns = VERDICT_NONE;
+    smtp_enter(smtp, SMTP_START);
+    if (smtp_service(smtp)->submission) {
+        smtp_greet(smtp);
+        return;
+    }
+    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 0);
+    question.rdns_question.addr = host->client;
+    host->ops->ask(host, &question);
+}
+
+// A client must wait for the greeting (RFC 5321, section 3.1); spam engines do not. What another
+// protocol says first is told apart, because it is a browser or a scanner, not a spammer.
+static size_t take_early(struct smtp *smtp, struct span input)
+{
+    if (smtp_service(smtp)->tls == TLS_IMPLICIT)
+        return 0;
+    bool foreign = line_is_foreign_protocol(input);
+    smtp_finish(smtp, "554 5.5.1 You spoke before the greeting",
+                foreign ? REASON_MAIL_NOT_MAIL : REASON_SMTP_EARLY_TALKER);
+    return input.size;
+}
+
+static enum smtp_refusal line_refusal(enum reason reason)
+{
+    switch (reason) {
+    case REASON_MAIL_BARE_LF:
+        return REFUSE_LINE_BARE_LF;
+    case REASON_MAIL_BARE_CR:
+        return REFUSE_LINE_BARE_CR;
+    case REASON_MAIL_NUL:
+        return REFUSE_LINE_NUL;
+    default:
+        return REFUSE_LINE_TOO_LONG;
+    }
+}
+
+// The rest of a refused line, so that it is never read as a command.
+static size_t skip_line(struct smtp *smtp, struct span input)
+{
+    for (size_t i = 0; i + 1 < input.size; i++) {
+        if (input.at[i] == '\r' && input.at[i + 1] == '\n') {
+            smtp->skipping = false;
+            return i + 2;
+        }
+    }
+    return input.at[input.size - 1] == '\r' ? input.size - 1 : input.size;
+}
+
+static bool ends_a_line(struct span taken)
+{
+    return taken.size >= 2 && taken.at[taken.size - 2] == '\r' && taken.at[taken.size - 1] == '\n';
+}
+
+static size_t take_line(struct smtp *smtp, struct span input)
+{
+    struct span line;
+    size_t taken = 0;
+    enum reason reason = REASON_NONE;
+    if (smtp->skipping)
+        return skip_line(smtp, input);
+    if (smtp->state == SMTP_GREETED && line_is_foreign_protocol(input)) {
+        smtp_finish(smtp, "554 5.5.1 This is SMTP", REASON_MAIL_NOT_MAIL);
+        return input.size;
+    }
+    switch (line_take(input, LINE_MAX, &line, &taken, &reason)) {
+    case LINE_PARTIAL:
+        return 0;
+    case LINE_WHOLE:
+        if (smtp->state == SMTP_AUTH)
+            smtp_auth_line(smtp, line);
+        else
+            smtp_command(smtp, line, taken < input.size);
+        return taken;
+    case LINE_REFUSED:
+        smtp->skipping = !ends_a_line(span_head(input, taken));
+        if (smtp->state == SMTP_AUTH) {
+            sasl_wipe(&smtp->sasl);
+            smtp_reset(smtp);
+        }
+        smtp_refuse(smtp, line_refusal(reason));
+        return taken;
+    }
+    return 0;
+}
+
+static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    switch ((enum smtp_state)smtp->state) {
+    case SMTP_START:
+        return take_early(smtp, input);
+    case SMTP_GREETED:
+    case SMTP_HELLO:
+    case SMTP_AUTH:
+    case SMTP_MAIL:
+    case SMTP_RCPT:
+        return take_line(smtp, input);
+    case SMTP_DATA:
+        return smtp_content_input(smtp, input);
+    case SMTP_TLS:
+    case SMTP_VERIFY:
+    case SMTP_SENDER:
+    case SMTP_RCPT_WAIT:
+    case SMTP_DATA_WAIT:
+    case SMTP_FINAL:
+    case SMTP_CLOSED:
+    case SMTP_STATE_COUNT:
+        return 0;
+    }
+    CHECK(!"a known state");
+}
+
+static void take_outcome(struct smtp *smtp, enum smtp_outcome outcome)
+{
+    if (outcome == OUTCOME_NONE)
+        return;
+    if (smtp->state == SMTP_RCPT_WAIT)
+        smtp_envelope_outcome(smtp, outcome);
+    else if (smtp->state == SMTP_DATA_WAIT || smtp->state == SMTP_DATA || smtp->state == SMTP_FINAL)
+        smtp_content_outcome(smtp, outcome);
+}
+
+static size_t smtp_backend_input_event(void *state, struct span input, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    size_t taken = 0;
+    smtp->now_us = now_us;
+    if (smtp->state == SMTP_CLOSED)
+        return 0;
+    take_outcome(smtp, smtp_backend_input(smtp, input, &taken));
+    return taken;
+}
+
+static void smtp_backend_event_event(void *state, enum mail_backend_event event, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    if (smtp->state != SMTP_CLOSED)
+        take_outcome(smtp, smtp_backend_event(smtp, event));
+}
+
+// A client may close its side early and still read. A message whose final dot went to the backend
+// gets its reply; anything else is over.
+static void smtp_client_closed(void *state, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    smtp->half_closed = true;
+    if (smtp->state == SMTP_FINAL || smtp->state == SMTP_CLOSED)
+        return;
+    bool in_mail = smtp->state >= SMTP_SENDER;
+    smtp_finish(smtp, NULL, in_mail ? REASON_MAIL_CLIENT_LOST : REASON_NONE);
+}
+
+static void smtp_tls_started(void *state, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    if (smtp->state == SMTP_TLS)
+        smtp_enter(smtp, SMTP_GREETED);
+}
+
+static void take_rdns(struct smtp *smtp, const struct message *answer)
+{
+    if (smtp->state != SMTP_START)
+        return;
+    if (answer->status == STATUS_OK) {
+        smtp->rdns = answer->rdns_answer.verdict;
+        smtp->rdns_name = answer->rdns_answer.name;
+        smtp->host->report.rdns = smtp->rdns;
+    }
+    smtp_greet(smtp);
+}
+
+static void smtp_answer(void *state, const struct message *answer, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    if (answer->kind == MESSAGE_RDNS)
+        take_rdns(smtp, answer);
+    else if (answer->kind == MESSAGE_SPF && smtp->state == SMTP_SENDER)
+        smtp_envelope_spf(smtp, answer);
+    else if (answer->kind == MESSAGE_AUTH && smtp->state == SMTP_VERIFY)
+        smtp_auth_answer(smtp, answer);
+}
+
+static void smtp_timeout(void *state, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    switch ((enum deadline_kind)states[smtp->state].deadline) {
+    case DEADLINE_NONE:
+        return;
+    case DEADLINE_COMMAND:
+    case DEADLINE_DATA:
+        smtp_finish(smtp, "421 4.4.2 Timeout, closing", REASON_MAIL_IDLE_TIMEOUT);
+        return;
+    case DEADLINE_BACKEND:
+        smtp_backend_drop(smtp);
+        take_outcome(smtp, OUTCOME_LOST);
+        return;
+    }
+}
+
+static void smtp_done(void *state)
+{
+    explicit_bzero(state, sizeof(struct smtp));
+}
+
+const struct mail_protocol smtp_protocol = {
+    .name = "smtp",
+    .state_size = sizeof(struct smtp),
+    .start = smtp_start,
+    .client_input = smtp_client_input,
+    .backend_input = smtp_backend_input_event,
+    .client_closed = smtp_client_closed,
+    .backend_event = smtp_backend_event_event,
+    .tls_started = smtp_tls_started,
+    .answer = smtp_answer,
+    .timeout = smtp_timeout,
+    .done = smtp_done,
+};

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* SMTP as an in-line proxy (RFC 5321): the state of one session and what its files share. From
+ * outside only smtp_protocol (mail/mail.h) is seen.
+ *
+ *   smtp.c           the protocol's face: events in, one command or one block of data at a time
+ *   smtp_command.c   the table {verb, states, check, proceed}
+ *   smtp_hello.c     EHLO, HELO, STARTTLS
+ *   smtp_auth.c      AUTH
+ *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
+ *   smtp_content.c   DATA, with smtp_data.c and smtp_header.c
+ *   smtp_backend.c   the other side, with smtp_xclient.c
+ *
+ * Nothing is spooled: a recipient is accepted when the backend accepted it, a message when the
+ * backend said 2xx to its final dot. While an answer or a reply is awaited no input is taken.
+ */
+
+#include "mail/mail.h"
+#include "mail/sasl.h"
+#include "smtp/smtp_backend.h"
+#include "smtp/smtp_data.h"
+#include "smtp/smtp_param.h"
+
+enum smtp_state {
+#define STATE(name, text, deadline, next) SMTP_##name,
+#include "smtp/smtp_state.def"
+#undef STATE
+    SMTP_STATE_COUNT,
+};
+
+enum smtp_refusal {
+#define REFUSAL(name, reason, bad, reply) REFUSE_##name,
+#include "smtp/smtp_refusal.def"
+#undef REFUSAL
+    REFUSAL_COUNT,
+};
+
+enum { VERDICT_NONE = 255 }; // of rdns and spf: not asked, or no answer
+
+struct smtp_mail {               // one transaction; zeroed between
+    char from[MAIL_ADDRESS_MAX]; // without angle brackets; empty: the null sender
+    char to[MAIL_ADDRESS_MAX];   // the recipient that is at the backend
+    uint16_t from_size, to_size;
+    struct smtp_param param;
+    uint16_t recipients; // accepted by the backend
+    uint8_t backend;     // of all recipients, once one was accepted
+    uint8_t spf;         // enum spf_result or VERDICT_NONE
+    struct smtp_data data;
+    bool swallow;    // the message is refused already; its end is awaited
+    uint8_t refusal; // enum smtp_refusal that it ends with, REFUSE_NONE: the backend's reply
+};
+
+struct smtp {
+    struct mail_host *host;
+    uint64_t now_us;  // of the event being handled
+    uint8_t state;    // enum smtp_state
+    bool esmtp;       // EHLO, not HELO
+    bool skipping;    // in the rest of a line that was refused
+    bool half_closed; // the client will send nothing more
+    uint8_t rdns;     // enum rdns_verdict or VERDICT_NONE
+    uint8_t helo_size, user_size;
+    uint16_t errors, auth_failures;
+    struct message_name rdns_name;
+    char helo[HOST_NAME_MAX_DNS];
+    char user[USER_NAME_MAX];  // canonical; size 0: not authenticated
+    union {                    // never at the same time
+        struct sasl sasl;      // in AUTH and VERIFY
+        struct smtp_mail mail; // from SENDER to FINAL
+    };
+    struct smtp_backend backend;
+};
+
+static inline const struct policy_service *smtp_service(const struct smtp *smtp)
+{
+    return &smtp->host->policy->services[smtp->host->service];
+}
+
+static inline struct span smtp_user(const struct smtp *smtp)
+{
+    return span_of(smtp->user, smtp->user_size);
+}
+
+static inline struct span smtp_helo(const struct smtp *smtp)
+{
+    return span_of(smtp->helo, smtp->helo_size);
+}
+
+static inline struct span smtp_mail_from(const struct smtp *smtp)
+{
+    return span_of(smtp->mail.from, smtp->mail.from_size);
+}
+
+void smtp_enter(struct smtp *smtp, enum smtp_state next); // the one place that changes the state
+void smtp_reply(struct smtp *smtp, const char *reply);    // our own text, without CR LF
+
+// Refuses: replies, counts, and ends the session after too many bad ones. The session may be closed
+// after this call.
+void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal);
+const char *smtp_refusal_reply(enum smtp_refusal refusal);
+enum reason smtp_refusal_reason(enum smtp_refusal refusal);
+void smtp_finish(struct smtp *smtp, const char *reply, enum reason reason); // reply may be NULL
+void smtp_reset(struct smtp *smtp); // forgets the transaction; the state becomes HELLO
+
+void smtp_greet(struct smtp *smtp);
+
+// smtp_command.c: a whole line in a command state. `ahead`: more input waits behind it.
+void smtp_command(struct smtp *smtp, struct span line, bool ahead);
+
+// A command's check may store nothing in the session; what it learns goes to its proceed here.
+struct smtp_arguments {
+    struct span text;
+    bool ahead;
+    struct span local, domain, path; // MAIL, RCPT
+    struct smtp_param param;         // MAIL
+    uint8_t backend;                 // RCPT
+    enum sasl_mechanism mechanism;   // AUTH
+};
+typedef enum smtp_refusal smtp_check(const struct smtp *smtp, struct smtp_arguments *arguments);
+typedef void smtp_proceed(struct smtp *smtp, const struct smtp_arguments *arguments);
+
+smtp_check smtp_hello_check, smtp_hello_check_starttls; // smtp_hello.c
+smtp_proceed smtp_hello_ehlo, smtp_hello_helo, smtp_hello_starttls;
+
+smtp_check smtp_auth_check; // smtp_auth.c
+smtp_proceed smtp_auth_proceed;
+void smtp_auth_line(struct smtp *smtp, struct span line);
+void smtp_auth_answer(struct smtp *smtp, const struct message *answer);
+
+smtp_check smtp_envelope_check_mail, smtp_envelope_check_rcpt; // smtp_envelope.c
+smtp_proceed smtp_envelope_mail, smtp_envelope_rcpt;
+void smtp_envelope_spf(struct smtp *smtp, const struct message *answer);
+void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of a recipient
+
+smtp_check smtp_content_check; // smtp_content.c
+smtp_proceed smtp_content_data;
+size_t smtp_content_input(struct smtp *smtp, struct span input);
+void smtp_content_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of DATA and the dot
+enum smtp_refusal smtp_content_scan(struct smtp *smtp, enum rule_part part, struct span text);

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "smtp/smtp_backend.h"
+
+#include "base/check.h"
+#include "mail/line.h"
+#include "smtp/smtp.h"
+#include "smtp/smtp_text.h"
+
+static void send_text(struct smtp *smtp, struct span text)
+{
+    smtp->host->ops->send(smtp->host, SIDE_BACKEND, text);
+}
+
+static void send_command(struct smtp *smtp, enum smtp_step step, struct span text)
+{
+    smtp->backend.step = (uint8_t)step;
+    send_text(smtp, text);
+}
+
+// The connection is gone, and with it the recipients that it had accepted for the present mail.
+static void forget(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    if (backend->transaction && !backend->stale && smtp->mail.recipients > 0)
+        backend->voided = true;
+    backend->step = STEP_NONE;
+    backend->offers = backend->xclient = backend->xclients = 0;
+    backend->transaction = backend->stale = false;
+}
+
+void smtp_backend_reset(struct smtp *smtp)
+{
+    smtp->backend.stale = smtp->backend.transaction;
+    smtp->backend.voided = false;
+}
+
+void smtp_backend_drop(struct smtp *smtp)
+{
+    if (smtp->backend.step != STEP_NONE)
+        smtp->host->ops->disconnect(smtp->host);
+    forget(smtp);
+}
+
+void smtp_backend_quit(struct smtp *smtp)
+{
+    uint8_t step = smtp->backend.step;
+    if (step == STEP_READY)
+        send_text(smtp, span_text("QUIT\r\n"));
+    smtp_backend_drop(smtp);
+}
+
+static void send_ehlo(struct smtp *smtp, enum smtp_step step, struct span name)
+{
+    char buffer[HOST_NAME_MAX_DNS + 16];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "EHLO ");
+    smtp_text_add_span(&text, name);
+    smtp_text_add(&text, "\r\n");
+    CHECK(!text.full);
+    smtp->backend.offers = smtp->backend.xclient = 0;
+    send_command(smtp, step, smtp_text_span(&text));
+}
+
+static void send_mail(struct smtp *smtp)
+{
+    const struct smtp_mail *mail = &smtp->mail;
+    uint8_t offers = smtp->backend.offers;
+    char buffer[MAIL_ADDRESS_MAX + 96];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "MAIL FROM:<");
+    smtp_text_add_span(&text, smtp_mail_from(smtp));
+    smtp_text_add(&text, ">");
+    if ((mail->param.bits & PARAM_SIZE) && (offers & OFFER_SIZE))
+        smtp_text_add(&text, " SIZE=%llu", (unsigned long long)mail->param.size);
+    if ((mail->param.bits & PARAM_8BIT) && (offers & OFFER_8BITMIME))
+        smtp_text_add(&text, " BODY=8BITMIME");
+    if (mail->param.bits & PARAM_UTF8)
+        smtp_text_add(&text, " SMTPUTF8");
+    smtp_text_add(&text, "\r\n");
+    CHECK(!text.full);
+    send_command(smtp, STEP_MAIL, smtp_text_span(&text));
+}
+
+static void send_rcpt(struct smtp *smtp)
+{
+    char buffer[MAIL_ADDRESS_MAX + 32];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "RCPT TO:<");
+    smtp_text_add_span(&text, span_of(smtp->mail.to, smtp->mail.to_size));
+    smtp_text_add(&text, ">\r\n");
+    CHECK(!text.full);
+    send_command(smtp, STEP_RCPT, smtp_text_span(&text));
+}
+
+// The next command of those that lead to the recipient's.
+static enum smtp_outcome go_on(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    if (backend->transaction && backend->stale) {
+        send_command(smtp, STEP_RSET, span_text("RSET\r\n"));
+    } else if (backend->transaction) {
+        send_rcpt(smtp);
+    } else if ((smtp->mail.param.bits & PARAM_UTF8) && !(backend->offers & OFFER_SMTPUTF8)) {
+        backend->step = STEP_READY;
+        return OUTCOME_NO_UTF8;
+    } else {
+        send_mail(smtp);
+    }
+    return OUTCOME_NONE;
+}
+
+void smtp_backend_recipient(struct smtp *smtp, unsigned backend)
+{
+    struct smtp_backend *b = &smtp->backend;
+    if (b->step != STEP_NONE && b->backend != backend)
+        smtp_backend_quit(smtp);
+    if (b->step == STEP_NONE) {
+        b->backend = (uint8_t)backend;
+        b->step = STEP_CONNECT;
+        b->reply_whole = true; // whatever came before, the next line begins a reply
+        smtp->host->report.backend = (uint8_t)backend;
+        smtp->host->ops->connect(smtp->host, backend);
+        return;
+    }
+    enum smtp_outcome outcome = go_on(smtp);
+    if (outcome != OUTCOME_NONE)
+        smtp_envelope_outcome(smtp, outcome);
+}
+
+void smtp_backend_data(struct smtp *smtp)
+{
+    CHECK(smtp->backend.step == STEP_READY && smtp->backend.transaction);
+    send_command(smtp, STEP_DATA, span_text("DATA\r\n"));
+}
+
+void smtp_backend_final(struct smtp *smtp)
+{
+    CHECK(smtp->backend.step == STEP_BODY);
+    smtp->backend.step = STEP_FINAL;
+}
+
+// Room for the last line of a reply that had to be cut.
+static const char cut_text[] = "reply cut";
+enum { KEEP_FOR_CUT = 4 + sizeof cut_text + 2 };
+
+static void keep_line(struct smtp_backend *backend, struct span line, bool last)
+{
+    struct smtp_text kept = {
+        .at = backend->reply, .size = sizeof backend->reply, .used = backend->kept};
+    if (kept.used + line.size + 2 + KEEP_FOR_CUT <= kept.size) {
+        char *at = kept.at + kept.used;
+        smtp_text_add_span(&kept, line);
+        for (size_t i = 0; i < line.size; i++)
+            if (line.at[i] < 0x20 || line.at[i] >= 0x7f)
+                at[i] = '?';
+        smtp_text_add(&kept, "\r\n");
+    } else if (last) {
+        smtp_text_add(&kept, "%03u %s\r\n", backend->code, cut_text);
+    }
+    backend->kept = (uint16_t)kept.used;
+}
+
+static void note_offer(struct smtp_backend *backend, struct span line)
+{
+    struct span words;
+    struct span keyword = line_word(span_skip(line, 4), &words);
+    if (span_equal_nocase(keyword, span_text("SIZE")))
+        backend->offers |= OFFER_SIZE;
+    else if (span_equal_nocase(keyword, span_text("8BITMIME")))
+        backend->offers |= OFFER_8BITMIME;
+    else if (span_equal_nocase(keyword, span_text("SMTPUTF8")))
+        backend->offers |= OFFER_SMTPUTF8;
+    else if (span_equal_nocase(keyword, span_text("XCLIENT")))
+        backend->xclient = smtp_xclient_offered(words);
+}
+
+// One line of a reply: three digits, the same in all lines, and '-' or a space or nothing.
+static bool take_reply_line(struct smtp_backend *backend, struct span line)
+{
+    uint64_t code = 0;
+    char mark = line.size > 3 ? (char)line.at[3] : ' ';
+    if (line.size < 3 || !span_to_u64(span_head(line, 3), 599, &code) || code < 200 ||
+        (mark != ' ' && mark != '-') || (backend->code && backend->code != code) ||
+        ++backend->lines > SMTP_REPLY_LINES)
+        return false;
+    backend->code = (uint16_t)code;
+    backend->reply_whole = mark == ' ';
+    if (backend->step == STEP_EHLO || backend->step == STEP_EHLO_AGAIN)
+        note_offer(backend, line);
+    keep_line(backend, line, backend->reply_whole);
+    return true;
+}
+
+static enum smtp_outcome bad(struct smtp *smtp)
+{
+    smtp_backend_drop(smtp);
+    return OUTCOME_BAD;
+}
+
+// A refusal that ends the connection before its time. With 45x or 55x it is about the client or the
+// message; with another code it is about us or the connection, which the client cannot help.
+static enum smtp_outcome refused_for_good(struct smtp *smtp)
+{
+    unsigned tens = smtp->backend.code / 10;
+    smtp_backend_drop(smtp);
+    return tens == 45 || tens == 55 ? OUTCOME_REPLIED : OUTCOME_BAD;
+}
+
+// A refusal that the client may have as it is. 421 speaks of the connection, not of the client, and
+// that connection ends: for the client it is a loss.
+static enum smtp_outcome refused(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    unsigned class = smtp_backend_class(backend);
+    if (backend->code == 421) {
+        smtp_backend_drop(smtp);
+        return OUTCOME_LOST;
+    }
+    if (class != 4 && class != 5)
+        return bad(smtp);
+    backend->step = STEP_READY;
+    return OUTCOME_REPLIED;
+}
+
+static void send_xclient(struct smtp *smtp, unsigned commands)
+{
+    char text[XCLIENT_TEXT_SIZE];
+    struct smtp_backend *backend = &smtp->backend;
+    uint8_t attributes = backend->xclient;
+    struct span command = smtp_xclient_command(smtp, attributes, commands, backend->xclients, text);
+    backend->xclients--;
+    send_command(smtp, STEP_XCLIENT, command);
+}
+
+static enum smtp_outcome after_ehlo(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    const struct policy_backend *policy = &smtp->host->policy->backends[backend->backend];
+    if (backend->code != 250)
+        return bad(smtp);
+    unsigned commands = smtp_xclient_commands(smtp, backend->xclient);
+    if (policy->identity != IDENTITY_FORWARD || commands == 0)
+        return go_on(smtp);
+    backend->xclients = (uint8_t)commands;
+    send_xclient(smtp, commands);
+    return OUTCOME_NONE;
+}
+
+// Postfix greets anew for the client that it now sees, and may refuse that client there.
+static enum smtp_outcome after_xclient(struct smtp *smtp)
+{
+    if (smtp->backend.code != 220)
+        return refused_for_good(smtp);
+    if (smtp->backend.xclients)
+        send_xclient(smtp, 2);
+    else
+        send_ehlo(smtp, STEP_EHLO_AGAIN, smtp_helo(smtp));
+    return OUTCOME_NONE;
+}
+
+static enum smtp_outcome after_final(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    unsigned class = smtp_backend_class(backend);
+    backend->transaction = false;
+    if (class == 2) {
+        backend->step = STEP_READY;
+        return OUTCOME_REPLIED;
+    }
+    return refused(smtp);
+}
+
+// A whole reply to the command of this step.
+static enum smtp_outcome take_reply(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    unsigned class = smtp_backend_class(backend);
+    switch ((enum smtp_step)backend->step) {
+    case STEP_GREETING:
+        if (backend->code != 220)
+            return bad(smtp);
+        send_ehlo(smtp, STEP_EHLO, span_text(smtp->host->policy->smtp.host_name));
+        return OUTCOME_NONE;
+    case STEP_EHLO:
+        return after_ehlo(smtp);
+    case STEP_XCLIENT:
+        return after_xclient(smtp);
+    case STEP_EHLO_AGAIN:
+        return backend->code == 250 ? go_on(smtp) : refused_for_good(smtp);
+    case STEP_RSET:
+        backend->transaction = false;
+        return class == 2 ? go_on(smtp) : bad(smtp);
+    case STEP_MAIL:
+        if (class != 2)
+            return refused(smtp);
+        backend->transaction = true;
+        backend->stale = false;
+        send_rcpt(smtp);
+        return OUTCOME_NONE;
+    case STEP_RCPT:
+        if (class != 2)
+            return refused(smtp);
+        backend->step = STEP_READY;
+        return OUTCOME_REPLIED;
+    case STEP_DATA:
+        if (backend->code != 354)
+            return refused(smtp);
+        backend->step = STEP_BODY;
+        return OUTCOME_REPLIED;
+    case STEP_BODY: // it gives up early; what it got has no end
+        return refused_for_good(smtp);
+    case STEP_FINAL:
+        return after_final(smtp);
+    case STEP_READY: // nobody asked: it says good-bye
+        smtp_backend_drop(smtp);
+        return OUTCOME_NONE;
+    case STEP_NONE:
+    case STEP_CONNECT:
+    case STEP_COUNT:
+        break;
+    }
+    CHECK(!"a step with a reply");
+}
+
+enum smtp_outcome smtp_backend_input(struct smtp *smtp, struct span input, size_t *ret_taken)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    enum reason reason = REASON_NONE;
+    struct span line;
+    *ret_taken = input.size;
+    if (backend->step <= STEP_CONNECT)
+        return OUTCOME_NONE;
+    *ret_taken = 0;
+    switch (line_take(input, LINE_MAX, &line, ret_taken, &reason)) {
+    case LINE_PARTIAL:
+        return OUTCOME_NONE;
+    case LINE_REFUSED:
+        return bad(smtp);
+    case LINE_WHOLE:
+        break;
+    }
+    if (backend->reply_whole)
+        backend->code = backend->lines = backend->kept = 0;
+    if (!take_reply_line(backend, line))
+        return bad(smtp);
+    return backend->reply_whole ? take_reply(smtp) : OUTCOME_NONE;
+}
+
+enum smtp_outcome smtp_backend_event(struct smtp *smtp, enum mail_backend_event event)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    if (backend->step == STEP_NONE)
+        return OUTCOME_NONE;
+    switch (event) {
+    case BACKEND_CONNECTED:
+        backend->step = STEP_GREETING;
+        return OUTCOME_NONE;
+    case BACKEND_FAILED:
+        forget(smtp);
+        return OUTCOME_DOWN;
+    case BACKEND_CLOSED:
+        smtp_backend_drop(smtp);
+        return OUTCOME_LOST;
+    }
+    CHECK(!"a known event");
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/check.h"
+#include "smtp/smtp.h"
+#include "smtp/smtp_header.h"
+
+static_assert(SMTP_HEADER_MAX <= LINE_MAX + REPLY_MAX, "our header fits the promised room");
+
+// What the session reads of a refused message before it gives the client up, beyond the limit that
+// the message itself has.
+enum { SWALLOW_FACTOR = 2 };
+
+enum smtp_refusal smtp_content_check(const struct smtp *smtp, struct smtp_arguments *arguments)
+{
+    return arguments->text.size ? REFUSE_NO_ARGUMENTS : REFUSE_NONE;
+}
+
+// DATA ends a pipeline (RFC 2920, section 3.1). Behind it stands a message from somebody who does
+// not wait for the 354: were DATA refused, its lines would be taken for commands.
+void smtp_content_data(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    if (arguments->ahead) {
+        smtp_finish(smtp, "554 5.5.0 Message sent before it was asked for", REASON_SMTP_PIPELINING);
+        return;
+    }
+    if (smtp->backend.voided) {
+        smtp_reset(smtp);
+        smtp_refuse(smtp, REFUSE_BACKEND_LOST);
+        return;
+    }
+    smtp_enter(smtp, SMTP_DATA_WAIT);
+    smtp_backend_data(smtp);
+}
+
+enum smtp_refusal smtp_content_scan(struct smtp *smtp, enum rule_part part, struct span text)
+{
+    const struct policy *policy = smtp->host->policy;
+    const struct policy_rule *rules = policy_at(policy, policy->rules);
+    uint32_t rule = 0;
+    if (!smtp->host->ops->scan_feed(smtp->host, part, text, &rule))
+        return REFUSE_NONE;
+    CHECK(rule < policy->rules.count);
+    return rules[rule].action == ACTION_DEFER ? REFUSE_RULE_DEFERRED : REFUSE_RULE_REJECTED;
+}
+
+// From here on the message is read, not passed. The backend's connection closes without the final
+// dot, so what it has is no message.
+static void swallow(struct smtp *smtp, enum smtp_refusal refusal)
+{
+    smtp_backend_drop(smtp);
+    smtp->mail.swallow = true;
+    smtp->mail.refusal = (uint8_t)refusal;
+}
+
+static enum smtp_refusal refusal_of_byte(enum reason reason)
+{
+    switch (reason) {
+    case REASON_MAIL_BARE_LF:
+        return REFUSE_DATA_BARE_LF;
+    case REASON_MAIL_BARE_CR:
+        return REFUSE_DATA_BARE_CR;
+    default:
+        return REFUSE_DATA_NUL;
+    }
+}
+
+// The end of a message that was refused on its way.
+static void end_swallowed(struct smtp *smtp)
+{
+    enum smtp_refusal refusal = (enum smtp_refusal)smtp->mail.refusal;
+    smtp_reset(smtp);
+    if (refusal == REFUSE_NONE)
+        smtp->host->ops->send(smtp->host, SIDE_CLIENT,
+                              span_of(smtp->backend.reply, smtp->backend.kept));
+    else
+        smtp_refuse(smtp, refusal);
+}
+
+// Reads input piece by piece up to the end or the first fault. Returns bytes taken.
+static size_t read_pieces(struct smtp *smtp, struct span input, bool *ret_end,
+                          enum smtp_refusal *ret_refusal)
+{
+    struct smtp_data *data = &smtp->mail.data;
+    size_t taken = 0;
+    while (taken < input.size && !*ret_end && *ret_refusal == REFUSE_NONE) {
+        size_t size = 0;
+        enum reason reason = REASON_NONE;
+        struct span left = span_skip(input, taken);
+        switch (smtp_data_next(data, left, &size, &reason)) {
+        case DATA_HEADERS:
+            *ret_refusal = smtp_content_scan(smtp, RULE_HEADERS, span_head(left, size));
+            break;
+        case DATA_BODY:
+            *ret_refusal = smtp_content_scan(smtp, RULE_BODY, span_head(left, size));
+            break;
+        case DATA_DOT:
+            break;
+        case DATA_END:
+            *ret_end = true;
+            break;
+        case DATA_REFUSED:
+            *ret_refusal = refusal_of_byte(reason);
+            break;
+        }
+        taken += size;
+    }
+    if (*ret_refusal == REFUSE_NONE && data->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES])
+        *ret_refusal = REFUSE_TOO_BIG;
+    return taken;
+}
+
+static size_t pass(struct smtp *smtp, struct span input)
+{
+    struct mail_host *host = smtp->host;
+    bool end = false;
+    enum smtp_refusal refusal = REFUSE_NONE;
+    input = span_head(input, host->ops->room(host, SIDE_BACKEND));
+    size_t taken = read_pieces(smtp, input, &end, &refusal);
+    if (taken == 0)
+        return 0;
+    smtp_enter(smtp, SMTP_DATA); // the deadline is between blocks
+    if (refusal != REFUSE_NONE) {
+        swallow(smtp, refusal);
+        if (end)
+            end_swallowed(smtp);
+        return taken;
+    }
+    host->ops->send(host, SIDE_BACKEND, span_head(input, taken));
+    if (end) {
+        smtp_enter(smtp, SMTP_FINAL);
+        smtp_backend_final(smtp);
+    }
+    return taken;
+}
+
+static size_t read_on(struct smtp *smtp, struct span input)
+{
+    struct smtp_data *data = &smtp->mail.data;
+    uint64_t most = SWALLOW_FACTOR * smtp->host->policy->limits[LIMIT_MESSAGE_BYTES];
+    size_t taken = 0;
+    while (taken < input.size) {
+        size_t size = 0;
+        enum reason reason;
+        enum smtp_data_piece piece = smtp_data_next(data, span_skip(input, taken), &size, &reason);
+        taken += size;
+        if (piece == DATA_END) {
+            end_swallowed(smtp);
+            return taken;
+        }
+    }
+    smtp_enter(smtp, SMTP_DATA);
+    if (data->size > most)
+        smtp_finish(smtp, "421 4.3.4 Message has no end", REASON_SMTP_TOO_BIG);
+    return taken;
+}
+
+size_t smtp_content_input(struct smtp *smtp, struct span input)
+{
+    return smtp->mail.swallow ? read_on(smtp, input) : pass(smtp, input);
+}
+
+static enum smtp_refusal outcome_refusal(enum smtp_outcome outcome)
+{
+    return outcome == OUTCOME_BAD ? REFUSE_BACKEND_BAD : REFUSE_BACKEND_LOST;
+}
+
+static void begin(struct smtp *smtp)
+{
+    char header[SMTP_HEADER_MAX];
+    smtp_enter(smtp, SMTP_DATA);
+    smtp->host->ops->send(smtp->host, SIDE_BACKEND, smtp_header_write(smtp, header));
+    smtp_reply(smtp, "354 End data with <CR><LF>.<CR><LF>");
+}
+
+static void end(struct smtp *smtp, enum smtp_outcome outcome)
+{
+    struct mail_host *host = smtp->host;
+    struct smtp_backend *backend = &smtp->backend;
+    if (outcome != OUTCOME_REPLIED) {
+        smtp_refuse(smtp, outcome_refusal(outcome));
+    } else {
+        host->ops->send(host, SIDE_CLIENT, span_of(backend->reply, backend->kept));
+        if (smtp->state == SMTP_FINAL && smtp_backend_class(backend) == 2 &&
+            host->report.mails < UINT16_MAX)
+            host->report.mails++;
+    }
+    smtp_reset(smtp);
+}
+
+void smtp_content_outcome(struct smtp *smtp, enum smtp_outcome outcome)
+{
+    bool go_ahead = outcome == OUTCOME_REPLIED && smtp->backend.code == 354;
+    if (smtp->state == SMTP_DATA_WAIT && go_ahead)
+        begin(smtp);
+    else if (smtp->state == SMTP_DATA)
+        swallow(smtp, outcome == OUTCOME_REPLIED ? REFUSE_NONE : outcome_refusal(outcome));
+    else
+        end(smtp, outcome);
+}

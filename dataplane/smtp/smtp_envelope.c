@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/check.h"
+#include "smtp/smtp.h"
+#include "smtp/smtp_path.h"
+#include "smtp/smtp_relay.h"
+#include "smtp/smtp_text.h"
+
+// Behind "FROM:" or "TO:"; a space there is against the grammar, but common and unambiguous.
+static bool take_keyword(struct span *text, const char *keyword)
+{
+    struct span head = span_text(keyword);
+    if (!span_starts_nocase(*text, head))
+        return false;
+    *text = span_skip(*text, head.size);
+    while (text->size && text->at[0] == ' ')
+        *text = span_skip(*text, 1);
+    return true;
+}
+
+static enum smtp_refusal check_gate(const struct smtp *smtp)
+{
+    if (!smtp_service(smtp)->submission)
+        return REFUSE_NONE;
+    if (!smtp->host->tls)
+        return REFUSE_TLS_FIRST;
+    return smtp->user_size ? REFUSE_NONE : REFUSE_AUTH_FIRST;
+}
+
+static enum smtp_refusal by_action(uint8_t action, enum smtp_refusal reject,
+                                   enum smtp_refusal defer)
+{
+    switch ((enum action)action) {
+    case ACTION_REJECT:
+        return reject;
+    case ACTION_DEFER:
+        return defer;
+    case ACTION_TAG:
+    case ACTION_COUNT:
+        break;
+    }
+    return REFUSE_NONE;
+}
+
+// The verdict was awaited before the greeting; it is spoken here, where a sender's log shows it.
+static enum smtp_refusal check_rdns(const struct smtp *smtp)
+{
+    const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp))
+        return REFUSE_NONE;
+    switch (smtp->rdns) {
+    case RDNS_CONFIRMED:
+        return REFUSE_NONE;
+    case RDNS_NONE:
+        return by_action(policy->rdns_none, REFUSE_RDNS_NONE, REFUSE_RDNS_NONE_NOW);
+    case RDNS_UNCONFIRMED:
+        return by_action(policy->rdns_unconfirmed, REFUSE_RDNS_UNCONFIRMED,
+                         REFUSE_RDNS_UNCONFIRMED_NOW);
+    default:
+        return by_action(policy->rdns_unavailable, REFUSE_RDNS_UNAVAILABLE,
+                         REFUSE_RDNS_UNAVAILABLE_NOW);
+    }
+}
+
+static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span text,
+                                         struct smtp_param *param)
+{
+    switch (smtp_param_parse(text, param)) {
+    case PARAM_OK:
+        break;
+    case PARAM_MALFORMED:
+        return REFUSE_PARAMETER_SYNTAX;
+    case PARAM_UNKNOWN:
+        return REFUSE_PARAMETER;
+    }
+    if (param->bits && !smtp->esmtp) // HELO: the client knows of no parameters
+        return REFUSE_PARAMETER;
+    return param->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES] ? REFUSE_TOO_BIG
+                                                                         : REFUSE_NONE;
+}
+
+enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
+                                           struct smtp_arguments *arguments)
+{
+    struct span text = arguments->text, rest;
+    struct smtp_path path;
+    enum smtp_refusal refusal = check_gate(smtp);
+    if (refusal != REFUSE_NONE)
+        return refusal;
+    if (!take_keyword(&text, "FROM:"))
+        return REFUSE_SYNTAX;
+    if (smtp_path_parse(text, &path, &rest) != PATH_OK ||
+        (path.text.size && path.domain.size == 0) || path.text.size > MAIL_ADDRESS_MAX)
+        return REFUSE_SENDER_SYNTAX;
+    refusal = take_parameters(smtp, rest, &arguments->param);
+    if (refusal != REFUSE_NONE)
+        return refusal;
+    if (path.utf8 && !(arguments->param.bits & PARAM_UTF8))
+        return REFUSE_UTF8_NOT_ASKED;
+    if (smtp_service(smtp)->submission && !smtp_relay_owns(smtp_user(smtp), path.text))
+        return REFUSE_SENDER_NOT_OWNED;
+    arguments->path = path.text;
+    arguments->domain = path.domain;
+    return check_rdns(smtp);
+}
+
+static void report_sender(struct smtp *smtp)
+{
+    struct report *report = &smtp->host->report;
+    struct span from = span_head(smtp_mail_from(smtp), sizeof report->mail_from);
+    report->mail_from_size = (uint8_t)from.size;
+    memcpy(report->mail_from, from.at, from.size);
+}
+
+// The envelope as content rules see it: the lines HELO, MAIL FROM and RCPT TO.
+static enum smtp_refusal scan_sender(struct smtp *smtp)
+{
+    char buffer[HOST_NAME_MAX_DNS + MAIL_ADDRESS_MAX + 64];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "HELO %.*s\r\nMAIL FROM:<", (int)smtp->helo_size, smtp->helo);
+    smtp_text_add_span(&text, smtp_mail_from(smtp));
+    smtp_text_add(&text, ">\r\n");
+    CHECK(!text.full);
+    smtp->host->ops->scan_start(smtp->host);
+    return smtp_content_scan(smtp, RULE_ENVELOPE, smtp_text_span(&text));
+}
+
+static enum smtp_refusal scan_recipient(struct smtp *smtp)
+{
+    char buffer[MAIL_ADDRESS_MAX + 64];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "RCPT TO:<");
+    smtp_text_add_span(&text, span_of(smtp->mail.to, smtp->mail.to_size));
+    smtp_text_add(&text, ">\r\n");
+    CHECK(!text.full);
+    return smtp_content_scan(smtp, RULE_ENVELOPE, smtp_text_span(&text));
+}
+
+static void accept_sender(struct smtp *smtp)
+{
+    enum smtp_refusal refusal = scan_sender(smtp);
+    if (refusal != REFUSE_NONE) {
+        smtp_reset(smtp);
+        smtp_refuse(smtp, refusal);
+        return;
+    }
+    smtp_enter(smtp, SMTP_MAIL);
+    smtp_reply(smtp, "250 2.1.0 Ok");
+}
+
+// SPF is asked for what strangers claim. Without a sender the HELO name stands for it (RFC 7208,
+// section 2.4); an address literal has no policy.
+static bool ask_spf(struct smtp *smtp)
+{
+    struct message question = message_make(MESSAGE_SPF, STATUS_ASKED, 0);
+    struct spf_question *spf = &question.spf_question;
+    struct span helo = smtp_helo(smtp);
+    bool literal = helo.size && helo.at[0] == '[';
+    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp) ||
+        (literal && smtp->mail.from_size == 0))
+        return false;
+    if (literal)
+        helo = span_skip(span_head(helo, helo.size - 1), 1);
+    spf->addr = smtp->host->client;
+    CHECK(message_name_set(&spf->helo, helo));
+    spf->mail_from_size = smtp->mail.from_size;
+    memcpy(spf->mail_from, smtp->mail.from, smtp->mail.from_size);
+    smtp_enter(smtp, SMTP_SENDER);
+    smtp->host->ops->ask(smtp->host, &question);
+    return true;
+}
+
+void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    smtp_reset(smtp);
+    struct smtp_mail *mail = &smtp->mail;
+    mail->param = arguments->param;
+    mail->from_size = (uint16_t)arguments->path.size;
+    if (mail->from_size)
+        memcpy(mail->from, arguments->path.at, mail->from_size);
+    report_sender(smtp);
+    if (!ask_spf(smtp))
+        accept_sender(smtp);
+}
+
+static enum smtp_refusal check_spf(const struct smtp *smtp)
+{
+    const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    switch (smtp->mail.spf) {
+    case SPF_FAIL:
+        return by_action(policy->spf_fail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
+    case SPF_SOFTFAIL:
+        return by_action(policy->spf_softfail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
+    case SPF_TEMPERROR:
+    case VERDICT_NONE:
+        return by_action(policy->spf_unavailable, REFUSE_SPF_UNAVAILABLE,
+                         REFUSE_SPF_UNAVAILABLE_NOW);
+    default:
+        return REFUSE_NONE;
+    }
+}
+
+void smtp_envelope_spf(struct smtp *smtp, const struct message *answer)
+{
+    if (answer->status == STATUS_OK) {
+        smtp->mail.spf = answer->spf_answer.result;
+        smtp->host->report.spf = smtp->mail.spf;
+    }
+    enum smtp_refusal refusal = check_spf(smtp);
+    if (refusal == REFUSE_NONE) {
+        accept_sender(smtp);
+        return;
+    }
+    smtp_reset(smtp);
+    smtp_refuse(smtp, refusal);
+}
+
+enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
+                                           struct smtp_arguments *arguments)
+{
+    const struct smtp_mail *mail = &smtp->mail;
+    struct span text = arguments->text, rest;
+    struct smtp_path path;
+    if (!take_keyword(&text, "TO:"))
+        return REFUSE_SYNTAX;
+    switch (smtp_path_parse(text, &path, &rest)) {
+    case PATH_OK:
+        break;
+    case PATH_SOURCE_ROUTE:
+        return REFUSE_RELAY_DENIED;
+    case PATH_MALFORMED:
+        return REFUSE_RCPT_SYNTAX;
+    }
+    if (path.text.size == 0 || path.text.size > MAIL_ADDRESS_MAX)
+        return REFUSE_RCPT_SYNTAX;
+    if (rest.size)
+        return rest.at[0] == ' ' ? REFUSE_PARAMETER : REFUSE_RCPT_SYNTAX;
+    if (path.utf8 && !(mail->param.bits & PARAM_UTF8))
+        return REFUSE_UTF8_NOT_ASKED;
+    if (!smtp_relay_find(smtp, &path, &arguments->backend))
+        return REFUSE_RELAY_DENIED;
+    if (mail->recipients >= smtp->host->policy->limits[LIMIT_RECIPIENTS_MESSAGE])
+        return REFUSE_TOO_MANY_RCPT;
+    if (mail->recipients > 0 && mail->backend != arguments->backend)
+        return REFUSE_OTHER_BACKEND;
+    arguments->path = path.text;
+    return REFUSE_NONE;
+}
+
+void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    struct smtp_mail *mail = &smtp->mail;
+    mail->to_size = (uint16_t)arguments->path.size;
+    memcpy(mail->to, arguments->path.at, mail->to_size);
+    enum smtp_refusal refusal = scan_recipient(smtp);
+    if (refusal == REFUSE_NONE && smtp->backend.voided)
+        refusal = REFUSE_BACKEND_LOST;
+    if (refusal != REFUSE_NONE) {
+        smtp_enter(smtp, (enum smtp_state)smtp->state);
+        smtp_refuse(smtp, refusal);
+        return;
+    }
+    mail->backend = arguments->backend;
+    smtp_enter(smtp, SMTP_RCPT_WAIT);
+    smtp_backend_recipient(smtp, arguments->backend);
+}
+
+static enum smtp_refusal outcome_refusal(enum smtp_outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_DOWN:
+        return REFUSE_BACKEND_DOWN;
+    case OUTCOME_LOST:
+        return REFUSE_BACKEND_LOST;
+    case OUTCOME_NO_UTF8:
+        return REFUSE_NO_SMTPUTF8;
+    case OUTCOME_BAD:
+    case OUTCOME_NONE:
+    case OUTCOME_REPLIED:
+        break;
+    }
+    return REFUSE_BACKEND_BAD;
+}
+
+void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome)
+{
+    struct smtp_mail *mail = &smtp->mail;
+    struct smtp_backend *backend = &smtp->backend;
+    bool accepted = outcome == OUTCOME_REPLIED && smtp_backend_class(backend) == 2;
+    if (accepted) {
+        mail->recipients++;
+        if (smtp->host->report.recipients < UINT16_MAX)
+            smtp->host->report.recipients++;
+    }
+    smtp_enter(smtp, mail->recipients ? SMTP_RCPT : SMTP_MAIL);
+    if (outcome == OUTCOME_REPLIED)
+        smtp->host->ops->send(smtp->host, SIDE_CLIENT, span_of(backend->reply, backend->kept));
+    else
+        smtp_refuse(smtp, outcome_refusal(outcome));
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/check.h"
+#include "smtp/smtp.h"
+#include "smtp/smtp_path.h"
+#include "smtp/smtp_text.h"
+
+enum smtp_refusal smtp_hello_check(const struct smtp *smtp, struct smtp_arguments *arguments)
+{
+    struct span name = span_trim(arguments->text);
+    if (name.size > sizeof smtp->helo ||
+        (!smtp_path_is_domain(name, false) && !smtp_path_is_literal(name)))
+        return REFUSE_HELO_NAME;
+    arguments->text = name;
+    return REFUSE_NONE;
+}
+
+// The backend was told another name, or nothing: it does not serve the client under the new one.
+static void set_name(struct smtp *smtp, struct span name)
+{
+    struct report *report = &smtp->host->report;
+    smtp_backend_quit(smtp);
+    smtp->helo_size = (uint8_t)name.size;
+    memcpy(smtp->helo, name.at, name.size);
+    report->helo_size = (uint8_t)span_head(name, sizeof report->helo).size;
+    memcpy(report->helo, name.at, report->helo_size);
+    smtp_enter(smtp, SMTP_HELLO);
+    smtp_reset(smtp);
+}
+
+static bool offers_starttls(const struct smtp *smtp)
+{
+    return smtp_service(smtp)->tls == TLS_STARTTLS && !smtp->host->tls;
+}
+
+static bool offers_auth(const struct smtp *smtp)
+{
+    return smtp_service(smtp)->submission && smtp->host->tls && smtp->user_size == 0;
+}
+
+void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    const struct policy *policy = smtp->host->policy;
+    char buffer[512];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
+                  policy->smtp.host_name, (unsigned long long)policy->limits[LIMIT_MESSAGE_BYTES]);
+    if (offers_starttls(smtp))
+        smtp_text_add(&text, "250-STARTTLS\r\n");
+    if (offers_auth(smtp))
+        smtp_text_add(&text, "250-AUTH PLAIN LOGIN\r\n");
+    smtp_text_add(&text, "250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n");
+    CHECK(!text.full);
+    smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&text));
+    smtp->esmtp = true;
+    set_name(smtp, arguments->text);
+}
+
+void smtp_hello_helo(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    char buffer[HOST_NAME_MAX_DNS + 8];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "250 %s", smtp->host->policy->smtp.host_name);
+    CHECK(!text.full);
+    smtp_reply(smtp, buffer);
+    smtp->esmtp = false;
+    set_name(smtp, arguments->text);
+}
+
+enum smtp_refusal smtp_hello_check_starttls(const struct smtp *smtp,
+                                            struct smtp_arguments *arguments)
+{
+    if (arguments->text.size)
+        return REFUSE_NO_ARGUMENTS;
+    if (smtp->host->tls)
+        return REFUSE_TLS_ALREADY;
+    return offers_starttls(smtp) ? REFUSE_NONE : REFUSE_TLS_NOT_OFFERED;
+}
+
+// What was said in the clear counts for nothing afterwards (RFC 3207, section 4.2).
+void smtp_hello_starttls(struct smtp *smtp, const struct smtp_arguments *arguments)
+{
+    smtp_backend_quit(smtp);
+    smtp->helo_size = 0;
+    smtp->esmtp = false;
+    smtp_reply(smtp, "220 2.0.0 Ready to start TLS");
+    smtp_enter(smtp, SMTP_TLS);
+    smtp->host->ops->start_tls(smtp->host);
+}
