@@ -4,13 +4,15 @@
 Everything generated lies in build/lab. While the lab is up that folder is also mounted at
 /run/weir-lab: unprivileged children can reach it there wherever the clone lies, unix socket paths
 stay short, and a second clone finds the first one's processes.
+
+WEIR_BUILD names another build to run than build/main, build/asan say; it is taken as it is.
 """
 
 import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build/main"))
+BUILD = Path(os.environ.get("WEIR_BUILD") or ROOT / "build/main").resolve()
 FILES = ROOT / "build/lab"
 MOUNT = Path("/run/weir-lab")
 TEMPLATES = Path(__file__).parent / "templates"

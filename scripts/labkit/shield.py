@@ -23,6 +23,8 @@ PROGRAMS = {"dataplane": names.BUILD / "dataplane/weir-dataplane",
 
 
 def build():
+    if os.environ.get("WEIR_BUILD"):
+        return
     if subprocess.run([names.ROOT / "scripts/dev", "build", "--programs"],
                       stdout=2).returncode:
         raise LabError("Weir does not build")

@@ -8,10 +8,8 @@ import re
 import tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
-MAIL = {"mail"}
+ORDER = re.compile(r"^  \['(\w+)', \[(.*?)\]\],", re.MULTILINE)
 STATIONS = {"link", "net", "guard", "tcp", "tls", "rules", "mail", "smtp", "imap", "pop3"}
-MAY = {"base": set(), "contract": {"base"}, "smtp": MAIL, "imap": MAIL, "pop3": MAIL,
-       "session": STATIONS - {"link", "net", "guard"}, "worker": STATIONS | {"session"}}
 SHARED = {"base", "contract"}
 ROOMS = (  # header, folders and files that may include it
     (r"rte_ethdev\.h|rte_(eth|bus)_\w+\.h", ("dataplane/link/", "dataplane/main.c")),
@@ -25,29 +23,34 @@ ROOMS = (  # header, folders and files that may include it
 
 
 def main():
-    findings = []
-    for path in tree.files(".c", ".h", folders=("dataplane", "controlplane")):
+    planes = {plane: order(plane) for plane in ("dataplane", "controlplane")}
+    findings = [f"dataplane/meson.build: the station {name}/ may know no other" for name in STATIONS
+                if planes["dataplane"][name] - SHARED - {"mail"}]
+    for path in tree.files(".c", ".h", folders=planes):
         for mark, included in INCLUDE.findall(tree.text(path)):
-            wrong = own(path, included) if mark == '"' else foreign(path, included)
+            wrong = own(path, included, planes) if mark == '"' else foreign(path, included)
             if wrong:
                 findings.append(f"{path}: includes {included}: {wrong}")
     tree.report(findings)
 
 
-def own(path, included):
-    plane, folder = path.parts[0], path.parts[1] if len(path.parts) > 2 else None
-    if "/" not in included:
-        return "name the folder too" if folder else None
+def order(plane):
+    """A plane's folders and whom each may include, as its meson.build lists them."""
+    return {name: set(re.findall(r"\w+", needs))
+            for name, needs in ORDER.findall(tree.text(f"{plane}/meson.build"))}
+
+
+def own(path, included, planes):
+    plane = path.parts[0]
+    folder = path.parts[1] if len(path.parts) > 2 else None
     target = included.split("/")[0]
-    if plane == "controlplane":
-        if (tree.ROOT / "controlplane" / included).exists() or target in SHARED:
-            return None
-        return "the control plane shares dataplane/base and dataplane/contract only"
-    if not (tree.ROOT / "dataplane" / included).exists():
-        return "the data plane includes its own folders only"
-    if folder is None or target == folder or target in MAY.get(folder, set()):
+    if "/" not in included:
+        return "name the folder too"
+    if plane == "controlplane" and target in SHARED:
         return None
-    if target in SHARED and folder not in SHARED:
+    if target not in planes[plane] or not (tree.ROOT / plane / included).exists():
+        return "planes share dataplane/base and dataplane/contract only"
+    if folder is None or target == folder or target in planes[plane][folder]:
         return None
     return f"{folder}/ may not know {target}/"
 

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "contract/message.h"
+#include "fuzz/fuzz.h"
+
+static void names_are_harmless(const struct message_name *name)
+{
+    struct span text = message_name_span(name);
+    CHECK(text.size <= sizeof(name->text));
+    CHECK(span_find(text, '\r') == text.size && span_find(text, '\n') == text.size);
+    CHECK(span_find(text, 0) == text.size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct message message = {0};
+    memcpy(&message, data, size < sizeof(message) ? size : sizeof(message));
+    if (!message_is_sound(&message))
+        return 0;
+    CHECK(message.version == CONTRACT_VERSION && message.kind < MESSAGE_KIND_COUNT);
+    if (message.kind == MESSAGE_RDNS && message.status == STATUS_OK)
+        names_are_harmless(&message.rdns_answer.name);
+    if (message.kind == MESSAGE_SPF && message.status == STATUS_ASKED)
+        names_are_harmless(&message.spf_question.helo);
+    if (message.kind == MESSAGE_BAN_LIST && message.status == STATUS_OK)
+        CHECK(message.ban_page.count <= BANS_PER_MESSAGE);
+    if (message.kind == MESSAGE_SESSION_LIST && message.status == STATUS_OK)
+        CHECK(message.session_page.count <= SESSIONS_PER_MESSAGE);
+    return 0;
+}
