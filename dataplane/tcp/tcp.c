@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/tcp.h"
+
+#include "tcp/tcp_conn.h"
+#include "tcp/tcp_event.h"
+#include "tcp/tcp_header.h"
+#include "tcp/tcp_input.h"
+#include "tcp/tcp_output.h"
+#include "tcp/tcp_queue.h"
+#include "tcp/tcp_reassembly.h"
+#include "tcp/tcp_recovery.h"
+#include "tcp/tcp_table.h"
+#include "tcp/tcp_timer.h"
+#include "tcp/tcp_timewait.h"
+
+#include <rte_mempool.h>
+#include <stdlib.h>
+
+struct tcp *tcp_open(const struct tcp_config *config)
+{
+    struct tcp *tcp = calloc(1, sizeof *tcp);
+    if (!tcp)
+        return NULL;
+    tcp->config = *config;
+    tcp->cold = calloc(config->connections, sizeof *tcp->cold);
+    if (!tcp->cold || pool_init(&tcp->pool, config->connections, sizeof(struct tcp_conn)) != 0 ||
+        tcp_table_init(tcp, config->connections) != 0 ||
+        tcp_timewait_init(tcp, config->connections) != 0) {
+        tcp_shut(tcp);
+        return NULL;
+    }
+    wheel_init(&tcp->wheel, 0); // again at the first time we are told
+    // Half of the packet buffers may stand in queues, a quarter each way; the rest is for what
+    // arrives and leaves.
+    uint32_t workers = tcp_max(config->workers, 1);
+    tcp->buffers_most = tcp_max(config->mbufs->size / 4 / workers, 1);
+    tcp->segment_room = rte_pktmbuf_data_room_size(config->mbufs) - 128; // headers' room in a copy
+    return tcp;
+}
+
+void tcp_shut(struct tcp *tcp)
+{
+    for (uint32_t i = 0; tcp->pool.objects && i < tcp->pool.count; i++)
+        if (pool_at(&tcp->pool, i) != HANDLE_NONE)
+            tcp_conn_gone(tcp, tcp_conn_at(tcp, i));
+    tcp_timewait_done(tcp);
+    tcp_table_done(tcp);
+    pool_done(&tcp->pool);
+    free(tcp->cold);
+    free(tcp);
+}
+
+handle tcp_lookup(struct tcp *tcp, const struct packet *packet)
+{
+    uint32_t ref =
+        tcp_table_find(tcp, &packet->dst, packet->dst_port, &packet->src, packet->src_port);
+    if (ref == 0)
+        return HANDLE_NONE;
+    if (ref & TCP_TABLE_WAIT)
+        return tcp_timewait_lookup(tcp, ref, packet);
+    return pool_at(&tcp->pool, ref - 1);
+}
+
+void tcp_input(struct tcp *tcp, handle h, struct rte_mbuf *m, const struct packet *packet,
+               uint64_t now_us)
+{
+    tcp_conn_now(tcp, now_us);
+    if (tcp_timewait_is(h)) {
+        tcp_timewait_input(tcp, h, packet);
+        rte_pktmbuf_free(m);
+        return;
+    }
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (c)
+        tcp_input_segment(tcp, c, m, packet);
+    else
+        rte_pktmbuf_free(m);
+}
+
+handle tcp_accept(struct tcp *tcp, const struct packet *ack, const struct tcp_handshake *handshake,
+                  uint64_t user, uint64_t now_us)
+{
+    tcp_conn_now(tcp, now_us);
+    uint32_t old = tcp_table_find(tcp, &ack->dst, ack->dst_port, &ack->src, ack->src_port);
+    if (old & TCP_TABLE_WAIT)
+        tcp_timewait_remove(tcp, old);
+    else if (old)
+        return HANDLE_NONE;
+    int index = tcp_conn_local(tcp, &ack->dst);
+    struct tcp_conn *c = index < 0 ? NULL : tcp_conn_take(tcp, user);
+    if (!c) {
+        counter_refuse(tcp->config.counters, REASON_TCP_NO_CONNECTION_FREE);
+        return HANDLE_NONE;
+    }
+    c->remote = ack->src;
+    c->remote_port = ack->src_port;
+    c->local = (uint8_t)index;
+    c->local_port = ack->dst_port;
+    c->leg = ack->leg;
+    // The cookie stood for LISTEN and SYN-RECEIVED (RFC 4987, section 3.6).
+    c->state = TCP_SYN_RECEIVED;
+    tcp_conn_enter(tcp, c, TCP_ESTABLISHED);
+    tcp_table_insert(tcp, tcp_table_ref(tcp, c));
+    tcp_conn_establish(tcp, c, handshake);
+    c->snd_wnd = c->snd_wnd_most = (uint32_t)ack->window << c->snd_scale;
+    counter_add(tcp->config.counters, COUNTER_CONNECTIONS_ACCEPTED, 1);
+    return pool_at(&tcp->pool, tcp_conn_index(tcp, c));
+}
+
+unsigned tcp_peek(struct tcp *tcp, handle h, struct span *ret_spans, unsigned most)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    unsigned count = 0;
+    for (struct rte_mbuf *m = c ? c->recv_head : NULL; m && count < most; m = m->next)
+        ret_spans[count++] = span_of(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+    return count;
+}
+
+void tcp_consume(struct tcp *tcp, handle h, size_t size)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c || size == 0)
+        return;
+    tcp_reassembly_consume(tcp, c, size);
+    if (c->state != TCP_CLOSED)
+        tcp_output_opened(tcp, c);
+    else if (c->recv_bytes == 0 && c->closed_reason == REASON_NONE)
+        tcp_event_raise(tcp, c, TCP_EVENT_CLOSED);
+}
+
+size_t tcp_readable(const struct tcp *tcp, handle h)
+{
+    const struct tcp_conn *c = tcp_conn_of(tcp, h);
+    return c ? c->recv_bytes : 0;
+}
+
+static bool may_send(const struct tcp_conn *c)
+{
+    return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) &&
+           !(c->flags & (TCP_CONN_FIN_WANTED | TCP_CONN_FIN_QUEUED | TCP_CONN_RELEASED));
+}
+
+size_t tcp_send(struct tcp *tcp, handle h, struct span data)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c || !may_send(c) || data.size == 0)
+        return 0;
+    size_t taken = tcp_queue_append(tcp, c, data);
+    tcp_output_want(tcp, c);
+    return taken;
+}
+
+size_t tcp_send_room(const struct tcp *tcp, handle h)
+{
+    const struct tcp_conn *c = tcp_conn_of(tcp, h);
+    return c && may_send(c) ? tcp_queue_room(tcp, c) : 0;
+}
+
+size_t tcp_unsent(const struct tcp *tcp, handle h)
+{
+    const struct tcp_conn *c = tcp_conn_of(tcp, h);
+    return c ? c->send_bytes : 0;
+}
+
+void tcp_finish(struct tcp *tcp, handle h)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c || c->state == TCP_CLOSED || c->flags & (TCP_CONN_FIN_WANTED | TCP_CONN_FIN_QUEUED))
+        return;
+    c->flags |= TCP_CONN_FIN_WANTED;
+    tcp_output_want(tcp, c);
+}
+
+void tcp_abort(struct tcp *tcp, handle h)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c)
+        return;
+    if (c->state > TCP_SYN_SENT)
+        tcp_output_reset(tcp, c);
+    tcp_conn_gone(tcp, c);
+}
+
+void tcp_release(struct tcp *tcp, handle h)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c)
+        return;
+    if (c->state == TCP_CLOSED || c->state == TCP_SYN_SENT) {
+        tcp_conn_gone(tcp, c);
+        return;
+    }
+    c->events = 0;
+    tcp_reassembly_drop_unread(tcp, c);
+    tcp_output_opened(tcp, c);
+    tcp_finish(tcp, h);
+    c->flags |= TCP_CONN_RELEASED;
+    if (c->state == TCP_FIN_WAIT_2)
+        tcp_timer_life(tcp, c, TCP_FIN_WAIT_2_MS);
+}
+
+void tcp_advance(struct tcp *tcp, uint64_t now_us)
+{
+    tcp_conn_now(tcp, now_us);
+    wheel_advance(&tcp->wheel, tcp->now_us, TCP_TIMERS_TURN, tcp_timer_fire, tcp);
+    tcp_timewait_expire(tcp);
+    tcp_output_turn(tcp);
+}
+
+uint64_t tcp_next_us(const struct tcp *tcp)
+{
+    if (tcp->output_head || tcp->event_head || tcp->closing)
+        return tcp->now_us;
+    uint64_t timer_us = wheel_next_us(&tcp->wheel);
+    uint64_t wait_us = tcp_timewait_next_us(tcp);
+    return timer_us < wait_us ? timer_us : wait_us;
+}
+
+void tcp_icmp(struct tcp *tcp, const struct packet *quoted, uint16_t next_mtu, bool hard,
+              uint64_t now_us)
+{
+    tcp_conn_now(tcp, now_us);
+    uint32_t ref =
+        tcp_table_find(tcp, &quoted->src, quoted->src_port, &quoted->dst, quoted->dst_port);
+    if (ref == 0 || ref & TCP_TABLE_WAIT)
+        return;
+    struct tcp_conn *c = tcp_conn_at(tcp, ref - 1);
+    uint32_t flight = c->snd_nxt - c->snd_una;
+    if (quoted->seq - c->snd_una >= flight) // not of anything in flight: RFC 5927, section 4.1
+        return;
+    if (hard && c->state == TCP_SYN_SENT) {
+        tcp_conn_close(tcp, c, REASON_TCP_REFUSED);
+        return;
+    }
+    // RFC 8201, section 4: IPv6 never goes below 1280. RFC 1191, section 3; smaller offers for IPv4
+    // are forgeries or too odd to serve.
+    uint16_t least = addr_is_v4(&c->remote) ? 552 : 1280;
+    uint16_t mtu = next_mtu < least ? least : next_mtu;
+    if (next_mtu == 0 || c->state < TCP_ESTABLISHED || mtu >= tcp_conn_cold(tcp, c)->mtu)
+        return;
+    tcp_conn_resize(tcp, c, mtu);
+    tcp_recovery_shrink(tcp, c);
+    tcp_output_want(tcp, c);
+}
+
+bool tcp_info(const struct tcp *tcp, handle h, struct tcp_info *ret_info)
+{
+    const struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c)
+        return false;
+    *ret_info = (struct tcp_info){
+        .local = tcp->locals[c->local],
+        .remote = c->remote,
+        .local_port = c->local_port,
+        .remote_port = c->remote_port,
+        .state = tcp_conn_state_name(c->state),
+        .rtt_us = c->srtt_us,
+        .cwnd_bytes = c->cwnd,
+        .retransmitted = c->retransmitted,
+    };
+    return true;
+}
+
+uint32_t tcp_connections(const struct tcp *tcp)
+{
+    return tcp->open;
+}

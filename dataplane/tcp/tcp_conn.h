@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* A connection's state and the stack around it, for the files of this station only.
+ *
+ * A connection is 256 bytes that packets touch and 40 that they seldom do, in two arrays with one
+ * index, so an idle one costs less than 320 bytes with its table entry. It owns no packet memory
+ * while nothing is queued. All of it belongs to one worker.
+ *
+ * Life: tcp_conn_take, tcp_conn_enter(…), tcp_conn_gone. After tcp_conn_gone a connection is out of
+ * the table and holds no buffers; its object is given back once no list names it any more, so a
+ * pointer stays readable until the end of the call that ended it.
+ */
+
+#include "base/wheel.h"
+#include "tcp/tcp.h"
+
+#include <rte_mbuf.h>
+
+enum tcp_state {
+#define TCP_STATE(name, text, next) TCP_##name,
+#include "tcp/tcp_state.def"
+#undef TCP_STATE
+    TCP_STATE_COUNT,
+};
+
+enum {
+    TCP_SEGMENTS_BURST = 64,   // segments of one connection in one tcp_advance
+    TCP_OUTPUTS_TURN = 1024,   // connections that one tcp_advance serves
+    TCP_TIMERS_TURN = 1024,    // timers that one tcp_advance fires
+    TCP_LOCALS_MAX = 255,      // local addresses of all connections
+    TCP_RUNS_MAX = 24,         // islands in a reassembly queue
+    TCP_DUPTHRESH = 3,         // RFC 5681, section 3.2
+    TCP_INITIAL_SEGMENTS = 10, // RFC 6928
+    TCP_MSS_LEAST = 64,        // an offer below it is taken as this: guards against MSS 1
+    TCP_SYN_RETRIES = 6,       // 1+2+…+64 s and the last wait: R2 of RFC 9293, section 3.8.3
+
+    TCP_RTO_FIRST_MS = 1000, // RFC 6298, section 2
+    TCP_RTO_LEAST_MS = 200,  // below RFC 6298's SHOULD of 1 s, as all common stacks; see tcp_rtt.h
+    TCP_RTO_MOST_MS = 60000,
+    TCP_DELACK_MS = 40,             // RFC 9293, section 3.8.6.3 asks for less than 500
+    TCP_USER_TIMEOUT_MS = 120000,   // no progress for that long: R2 of RFC 9293, section 3.8.3
+    TCP_KEEPALIVE_MS = 300000,      // silence before the first probe
+    TCP_KEEPALIVE_PROBE_MS = 30000, // between probes
+    TCP_KEEPALIVE_PROBES = 5,
+    TCP_FIN_WAIT_2_MS = 60000,     // of a released connection
+    TCP_TIME_WAIT_MS = 60000,      // 2 MSL
+    TCP_CHALLENGE_MS = 100,        // between answers to segments that must not be taken
+    TCP_PAWS_IDLE_MS = 2073600000, // 24 days, RFC 7323, section 5.5
+};
+
+enum { // tcp_conn.flags
+    TCP_CONN_TIMESTAMPS = 1 << 0,
+    TCP_CONN_SACK = 1 << 1,
+    TCP_CONN_SCALING = 1 << 2,
+    TCP_CONN_CONNECTOR = 1 << 3,
+    TCP_CONN_RELEASED = 1 << 4,     // the owner let go
+    TCP_CONN_FIN_WANTED = 1 << 5,   // the owner finished; the FIN has no segment yet
+    TCP_CONN_FIN_QUEUED = 1 << 6,   // the last segment of the queue carries FIN
+    TCP_CONN_FIN_RECEIVED = 1 << 7, // everything before it is in order
+    TCP_CONN_ACK_NOW = 1 << 8,
+    TCP_CONN_ON_OUTPUT = 1 << 9,
+    TCP_CONN_ON_EVENTS = 1 << 10,
+    TCP_CONN_WRITE_WANTED = 1 << 11, // a tcp_send was cut short
+    TCP_CONN_GONE = 1 << 12,         // waits until no list names it
+    TCP_CONN_CLOSE_TOLD = 1 << 13,   // TCP_EVENT_CLOSED was raised
+    TCP_CONN_RECOVERY = 1 << 14,     // fast recovery, until snd_una reaches `recover`
+    TCP_CONN_LOSS = 1 << 15,         // after a retransmission time-out, likewise
+    TCP_CONN_REORDERING = 1 << 16,   // seen on this path (RFC 8985)
+    TCP_CONN_CWND_LIMITED = 1 << 17, // the last output stopped at cwnd
+    TCP_CONN_DELACK = 1 << 18,       // delack_ms is set
+    TCP_CONN_DSACK = 1 << 19,        // cold.dsack is to be told
+    TCP_CONN_PROGRESS = 1 << 20,     // cold.progress_ms is set
+    TCP_CONN_TLP = 1 << 21,          // a tail-loss probe is out
+    TCP_CONN_RTT_KNOWN = 1 << 22,
+    TCP_CONN_SYN_AGAIN = 1 << 23,  // the SYN was sent more than once
+    TCP_CONN_TABLED = 1 << 24,     // in the table
+    TCP_CONN_RACK = 1 << 25,       // rack_* are set
+    TCP_CONN_FIN_SEEN = 1 << 26,   // cold.fin_seq is set: a FIN came, perhaps ahead of data
+    TCP_CONN_TLP_AGAIN = 1 << 27,  // the tail-loss probe was old data
+    TCP_CONN_CHALLENGED = 1 << 28, // cold.challenge_ms is set
+};
+
+enum tcp_rexmit { // what send_ms is the deadline of
+    TCP_REXMIT_NONE,
+    TCP_REXMIT_RTO,
+    TCP_REXMIT_PROBE,   // tail-loss probe
+    TCP_REXMIT_REORDER, // RACK's reordering window
+    TCP_REXMIT_PERSIST, // the peer's window is too small
+    TCP_REXMIT_BUFFER,  // no packet buffer was free: try again
+};
+
+struct tcp_segment; // tcp_queue.h
+struct tcp_run;     // tcp_reassembly.h
+
+struct tcp_conn {
+    // who it is, and what every segment reads
+    struct addr remote;
+    uint16_t local_port, remote_port;
+    uint32_t hash_next; // reference of the next in the table's chain
+    uint8_t local;      // index into tcp->locals
+    uint8_t leg;        // enum leg
+    uint8_t state;      // enum tcp_state, written by tcp_conn_enter
+    uint8_t events;     // TCP_EVENT_ bits not yet told
+    uint32_t flags;
+    uint32_t rcv_nxt;
+    uint32_t rcv_edge;  // right edge of the window as advertised; never goes back
+    uint32_t ack_sent;  // Last.ACK.sent of RFC 7323
+    uint32_t ts_recent; // TS.Recent
+    uint32_t snd_una, snd_nxt;
+    uint32_t snd_wnd;    // bytes
+    uint16_t mss;        // most data a segment carries, options subtracted
+    uint8_t snd_scale;   // shift of the peer's windows
+    uint8_t ack_waiting; // full segments not yet acknowledged
+
+    // what is being sent
+    uint32_t snd_wl1, snd_wl2;
+    uint32_t snd_wnd_most; // largest window seen: SWS avoidance, RFC 5961's ACK check
+    uint32_t ts_offset;
+    uint32_t cwnd, ssthresh;          // bytes
+    struct tcp_segment *send_head;    // first unacknowledged
+    struct tcp_segment *send_next;    // first never sent; NULL: none
+    struct tcp_segment *send_tail;    // undefined when send_head is NULL
+    uint32_t send_bytes;              // in the queue
+    uint16_t send_segments;           // in the queue
+    uint16_t peer_mss;                // as offered
+    uint32_t next_output, next_event; // index + 1 of the next in the list
+
+    // what was received, and time
+    struct rte_mbuf *recv_head, *recv_tail; // in order, unread
+    struct tcp_run *runs;                   // out of order
+    uint32_t recv_bytes;                    // unread
+    uint16_t run_mbufs;                     // held out of order
+    uint8_t run_count;
+    uint8_t closed_reason; // enum reason
+    struct timer timer;    // never later than the earliest deadline
+    uint32_t send_ms;      // deadline of `rexmit`
+
+    // recovery
+    uint32_t delack_ms, life_ms; // deadlines
+    uint32_t srtt_us, rttvar_us, rtt_min_us;
+    uint8_t rexmit;  // enum tcp_rexmit
+    uint8_t backoff; // doublings of the RTO or persist time
+    uint8_t dupacks;
+    uint8_t keep_probes;                            // unanswered
+    uint32_t recover;                               // snd_nxt when recovery began
+    uint32_t lost_bytes, sacked_bytes, again_bytes; // see tcp_recovery.h
+    uint32_t rack_us, rack_end, rack_rtt_us, fack;  // RFC 8985, section 5.2
+    uint32_t retransmitted;                         // segments, in all
+    uint32_t heard_ms;                              // last segment from the peer
+    uint32_t sent_ms;                               // last data sent
+};
+static_assert(sizeof(struct tcp_conn) == 256, "four cache lines");
+
+struct tcp_cold {
+    uint64_t user;
+    uint32_t dsack_left, dsack_right;
+    uint32_t w_max, w_est, epoch_ms, k_ms;       // tcp_cubic.h
+    uint32_t progress_ms;                        // since when the peer owes an acknowledgment
+    uint32_t prr_delivered, prr_out, prr_flight; // RFC 6937, bytes
+    uint32_t challenge_ms;                       // last challenge ACK
+    uint32_t ts_recent_ms;                       // when ts_recent was taken
+    uint32_t fin_seq;                            // of the peer's FIN, when FIN_SEEN
+    uint32_t tlp_end;                            // TLP.end_seq of RFC 8985, when TLP
+    uint16_t mtu;                                // of the path
+    uint8_t reorder_steps;                       // reo_wnd_mult of RFC 8985
+};
+
+struct tcp_timewait;
+
+struct tcp {
+    struct tcp_config config;
+    struct pool pool;
+    struct tcp_cold *cold;
+    uint32_t *heads; // table: references, 0 is none
+    uint32_t heads_mask;
+    uint32_t open; // connections that are not gone
+
+    struct tcp_timewait *waits; // ring
+    uint32_t waits_mask, waits_head, waits_tail;
+
+    uint64_t now_us;
+    uint32_t now_ms; // low 32 bits
+    struct wheel wheel;
+    uint32_t output_head, output_tail; // index + 1
+    uint32_t event_head, event_tail;   // index + 1
+    uint32_t closing;                  // index + 1 of the connection whose CLOSED was told last
+
+    uint32_t buffers_send, buffers_recv; // mbufs held in queues
+    uint32_t buffers_most;               // for each of both
+    uint32_t segment_room;               // bytes of data in a send segment
+    uint32_t ports[64];                  // RFC 6056, algorithm 4
+    uint16_t locals_count;
+    struct addr locals[TCP_LOCALS_MAX];
+};
+
+struct tcp_conn *tcp_conn_take(struct tcp *tcp, uint64_t user); // NULL: pool exhausted
+void tcp_conn_enter(struct tcp *tcp, struct tcp_conn *c, enum tcp_state state);
+const char *tcp_conn_state_name(enum tcp_state state);
+// Windows, options and congestion state as the handshake agreed. local, remote, ports, leg are set.
+void tcp_conn_establish(struct tcp *tcp, struct tcp_conn *c, const struct tcp_handshake *h);
+void tcp_conn_resize(struct tcp *tcp, struct tcp_conn *c, uint16_t mtu); // mss from a path MTU
+// Both FINs are done, or the connection is reset: out of the table, CLOSED is raised (when all is
+// read, after an orderly end) or, released, it is gone.
+void tcp_conn_close(struct tcp *tcp, struct tcp_conn *c, enum reason reason);
+void tcp_conn_gone(struct tcp *tcp, struct tcp_conn *c);   // at once and silently
+void tcp_conn_unlist(struct tcp *tcp, struct tcp_conn *c); // gives back when gone and on no list
+
+// Index of a local address, or -1 when there are too many.
+int tcp_conn_local(struct tcp *tcp, const struct addr *local);
+
+void tcp_conn_now(struct tcp *tcp, uint64_t now_us);
+
+static inline uint32_t tcp_conn_index(const struct tcp *tcp, const struct tcp_conn *c)
+{
+    return (uint32_t)(c - (const struct tcp_conn *)(const void *)tcp->pool.objects);
+}
+static inline struct tcp_conn *tcp_conn_at(const struct tcp *tcp, uint32_t index)
+{
+    return (struct tcp_conn *)(void *)tcp->pool.objects + index;
+}
+static inline struct tcp_cold *tcp_conn_cold(const struct tcp *tcp, const struct tcp_conn *c)
+{
+    return &tcp->cold[tcp_conn_index(tcp, c)];
+}
+static inline struct tcp_conn *tcp_conn_of(const struct tcp *tcp, handle h)
+{
+    struct tcp_conn *c = pool_get(&tcp->pool, h);
+    return c && !(c->flags & TCP_CONN_GONE) ? c : NULL;
+}
+
+// Milliseconds are compared on the circle, as sequence numbers are.
+static inline bool tcp_ms_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
+
+static inline uint32_t tcp_min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint32_t tcp_max(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+// One buffer of a queue: its links must not be followed by the free.
+static inline void tcp_mbuf_free(struct rte_mbuf *m)
+{
+    m->next = NULL;
+    m->nb_segs = 1;
+    rte_pktmbuf_free(m);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/tcp_header.h"
+
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+enum { HOPS = 64, OPTIONS_MAX = 40 };
+
+static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, size_t size)
+{
+    *ip = (struct rte_ipv4_hdr){
+        .version_ihl = RTE_IPV4_VHL_DEF,
+        .total_length = rte_cpu_to_be_16((uint16_t)(sizeof *ip + size)),
+        .fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG), // so the id may be 0: RFC 6864
+        .time_to_live = HOPS,
+        .next_proto_id = IPPROTO_TCP,
+    };
+    memcpy(&ip->src_addr, h->local->bytes + 12, 4);
+    memcpy(&ip->dst_addr, h->remote->bytes + 12, 4);
+    ip->hdr_checksum = rte_ipv4_cksum(ip);
+    return rte_ipv4_udptcp_cksum(ip, ip + 1);
+}
+
+static uint16_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, size_t size)
+{
+    *ip = (struct rte_ipv6_hdr){
+        .vtc_flow = rte_cpu_to_be_32(6u << 28),
+        .payload_len = rte_cpu_to_be_16((uint16_t)size),
+        .proto = IPPROTO_TCP,
+        .hop_limits = HOPS,
+    };
+    memcpy(ip->src_addr, h->local->bytes, 16);
+    memcpy(ip->dst_addr, h->remote->bytes, 16);
+    return rte_ipv6_udptcp_cksum(ip, ip + 1);
+}
+
+bool tcp_header_emit(struct tcp *tcp, const struct tcp_header *h)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(tcp->config.mbufs);
+    if (!m) {
+        counter_refuse(tcp->config.counters, REASON_TCP_NO_BUFFER);
+        return false;
+    }
+    uint8_t options[OPTIONS_MAX];
+    size_t options_size = h->option ? tcp_option_write(h->option, h->flags & TCP_SYN, options) : 0;
+    bool v4 = addr_is_v4(h->remote);
+    size_t ip_size = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+    size_t tcp_size = sizeof(struct rte_tcp_hdr) + options_size;
+    uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(ip_size + tcp_size + h->data.size));
+    CHECK(at != NULL); // tcp_conn_resize keeps segments below the room of a buffer
+
+    struct rte_tcp_hdr *tcp_header = (struct rte_tcp_hdr *)(at + ip_size);
+    *tcp_header = (struct rte_tcp_hdr){
+        .src_port = rte_cpu_to_be_16(h->local_port),
+        .dst_port = rte_cpu_to_be_16(h->remote_port),
+        .sent_seq = rte_cpu_to_be_32(h->seq),
+        .recv_ack = rte_cpu_to_be_32(h->flags & TCP_ACK ? h->ack : 0),
+        .data_off = (uint8_t)(tcp_size / 4 << 4),
+        .tcp_flags = h->flags,
+        .rx_win = rte_cpu_to_be_16(h->window),
+    };
+    memcpy(tcp_header + 1, options, options_size);
+    if (h->data.size)
+        memcpy(at + ip_size + tcp_size, h->data.at, h->data.size);
+    size_t size = tcp_size + h->data.size;
+    tcp_header->cksum = v4 ? fill_v4((struct rte_ipv4_hdr *)at, h, size)
+                           : fill_v6((struct rte_ipv6_hdr *)at, h, size);
+    tcp->config.emit(tcp->config.context, m, h->leg);
+    return true;
+}
+
+void tcp_header_reset(struct tcp *tcp, const struct packet *packet)
+{
+    if (packet->tcp_flags & TCP_RST)
+        return;
+    struct tcp_header h = {
+        .local = &packet->dst,
+        .remote = &packet->src,
+        .local_port = packet->dst_port,
+        .remote_port = packet->src_port,
+        .leg = packet->leg,
+        .flags = TCP_RST,
+        .seq = packet->ack,
+    };
+    if (!(packet->tcp_flags & TCP_ACK)) {
+        h.flags = TCP_RST | TCP_ACK;
+        h.seq = 0;
+        h.ack = packet->seq + packet->payload_size + !!(packet->tcp_flags & TCP_SYN) +
+                !!(packet->tcp_flags & TCP_FIN);
+    }
+    tcp_header_emit(tcp, &h);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/tcp_table.h"
+
+#include "tcp/tcp_timewait.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int tcp_table_init(struct tcp *tcp, uint32_t connections)
+{
+    uint64_t heads = 64;
+    while (heads < connections)
+        heads *= 2;
+    tcp->heads = calloc(heads, sizeof *tcp->heads);
+    tcp->heads_mask = (uint32_t)(heads - 1);
+    return tcp->heads ? 0 : -ENOMEM;
+}
+
+void tcp_table_done(struct tcp *tcp)
+{
+    free(tcp->heads);
+}
+
+static uint32_t *head_of(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
+                         const struct addr *remote, uint16_t remote_port)
+{
+    uint8_t key[36];
+    size_t size = 0;
+    if (addr_is_v4(remote)) {
+        memcpy(key, local->bytes + 12, 4);
+        memcpy(key + 4, remote->bytes + 12, 4);
+        size = 8;
+    } else {
+        memcpy(key, local->bytes, 16);
+        memcpy(key + 16, remote->bytes, 16);
+        size = 32;
+    }
+    memcpy(key + size, &local_port, 2);
+    memcpy(key + size + 2, &remote_port, 2);
+    return &tcp->heads[siphash(&tcp->config.key, key, size + 4) & tcp->heads_mask];
+}
+
+struct tuple {
+    const struct addr *local, *remote;
+    uint16_t local_port, remote_port;
+};
+
+static struct tuple tuple_of(const struct tcp *tcp, uint32_t ref, uint32_t **ret_next)
+{
+    if (ref & TCP_TABLE_WAIT) {
+        struct tcp_timewait *w = &tcp->waits[(ref & ~(uint32_t)TCP_TABLE_WAIT) - 1];
+        *ret_next = &w->hash_next;
+        return (struct tuple){&tcp->locals[w->local], &w->remote, w->local_port, w->remote_port};
+    }
+    struct tcp_conn *c = tcp_conn_at(tcp, ref - 1);
+    *ret_next = &c->hash_next;
+    return (struct tuple){&tcp->locals[c->local], &c->remote, c->local_port, c->remote_port};
+}
+
+uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port)
+{
+    uint32_t ref = *head_of(tcp, local, local_port, remote, remote_port);
+    while (ref) { // as long as a keyed hash makes chains
+        uint32_t *next;
+        struct tuple t = tuple_of(tcp, ref, &next);
+        if (t.remote_port == remote_port && t.local_port == local_port &&
+            addr_equal(t.remote, remote) && addr_equal(t.local, local))
+            return ref;
+        ref = *next;
+    }
+    return 0;
+}
+
+void tcp_table_insert(struct tcp *tcp, uint32_t ref)
+{
+    uint32_t *next;
+    struct tuple t = tuple_of(tcp, ref, &next);
+    uint32_t *head = head_of(tcp, t.local, t.local_port, t.remote, t.remote_port);
+    *next = *head;
+    *head = ref;
+    if (!(ref & TCP_TABLE_WAIT))
+        tcp_conn_at(tcp, ref - 1)->flags |= TCP_CONN_TABLED;
+}
+
+void tcp_table_remove(struct tcp *tcp, uint32_t ref)
+{
+    uint32_t *next;
+    struct tuple t = tuple_of(tcp, ref, &next);
+    uint32_t *link = head_of(tcp, t.local, t.local_port, t.remote, t.remote_port);
+    while (*link != ref) {
+        CHECK(*link != 0);
+        tuple_of(tcp, *link, &link);
+    }
+    *link = *next;
+    if (!(ref & TCP_TABLE_WAIT))
+        tcp_conn_at(tcp, ref - 1)->flags &= ~(uint32_t)TCP_CONN_TABLED;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The connections and TIME-WAIT records by 4-tuple: chains under a keyed hash, so that a stranger
+ * cannot aim at one chain. A reference is index + 1 of a connection, or TCP_TABLE_WAIT | slot + 1
+ * of a record; 0 is none.
+ */
+
+#include "tcp/tcp_conn.h"
+
+enum { TCP_TABLE_WAIT = 1u << 31 };
+
+int tcp_table_init(struct tcp *tcp, uint32_t connections) MUST_CHECK; // 0 or -ENOMEM
+void tcp_table_done(struct tcp *tcp);
+
+uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port);
+// The tuple stands in the connection or the record already.
+void tcp_table_insert(struct tcp *tcp, uint32_t ref);
+void tcp_table_remove(struct tcp *tcp, uint32_t ref);
+
+static inline uint32_t tcp_table_ref(const struct tcp *tcp, const struct tcp_conn *c)
+{
+    return tcp_conn_index(tcp, c) + 1;
+}

@@ -1,0 +1,691 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp_world.h"
+
+#include "base/rng.h"
+#include "support/link_sim.h"
+#include "support/link_sim_packet.h"
+#include "tcp/tcp_conn.h"
+#include "tcp/tcp_queue.h"
+
+#include <rte_mempool.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CLIENT,
+    SERVER,
+    FLOWS_MAX = 6,
+    SERVICE_PORT = 25,
+    STEPS_MAX = 4000000,
+    HEADROOM_LEAST = 128
+};
+
+enum kind { BULK, TALK, HALF_CLOSE, ABORT, VANISH, RELEASE, KIND_COUNT };
+
+struct end { // of a flow, one of two
+    handle h;
+    bool open, connected, sent_all, finished, peer_finished, ended, let_go;
+    enum reason reason;
+    uint64_t to_send, sent, received;
+    uint64_t abort_at, release_at; // bytes received; UINT64_MAX: never
+    uint64_t read_us, read_most;   // pace of reading; 0: at once
+    uint64_t next_read_us;
+    bool edge_known;
+    uint32_t edge; // right edge of the window that reached this end
+};
+
+struct flow {
+    enum kind kind;
+    uint64_t start_us;
+    bool started;
+    uint32_t turn_bytes; // of a TALK
+    struct end end[2];
+};
+
+struct pending { // a handshake that the server answers
+    bool used, accepted;
+    struct packet syn;
+    uint32_t iss, ts_offset;
+    uint64_t again_us;
+    unsigned tries;
+};
+
+struct side {
+    struct world *world;
+    int index;
+    struct tcp *tcp;
+    struct counter_block counters;
+    struct link_sim *out; // towards the other side
+};
+
+struct world {
+    uint64_t seed, now_us, start_us, limit_us;
+    struct rng rng;
+    struct rte_mempool *mbufs;
+    struct side sides[2];
+    struct link_sim links[2];
+    struct flow flows[FLOWS_MAX];
+    unsigned flow_count;
+    struct pending pendings[FLOWS_MAX * 2];
+    struct addr addrs[2];
+    uint16_t mtu;
+    bool sack, timestamps, scaling, icmp;
+    uint64_t segments;
+    bool trace;
+    FILE *pcap;
+    struct world_result result;
+    jmp_buf failed;
+};
+
+static struct world the_world; // large; one run at a time
+
+__attribute__((format(printf, 2, 3))) _Noreturn static void fail(struct world *w,
+                                                                 const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(w->result.what, sizeof w->result.what, format, arguments);
+    va_end(arguments);
+    w->result.failed = true;
+    longjmp(w->failed, 1);
+}
+
+static uint64_t dice(struct world *w, uint64_t from, uint64_t to) // both included
+{
+    return from + rng_below(&w->rng, to - from + 1);
+}
+
+static bool one_in(struct world *w, uint64_t n)
+{
+    return rng_below(&w->rng, n) == 0;
+}
+
+// The byte at an offset of a flow's stream.
+static uint8_t pattern(unsigned flow, int from, uint64_t at)
+{
+    uint64_t x = (at + 1) * UINT64_C(0x9e3779b97f4a7c15) + flow * 977 + (uint64_t)from * 31;
+    return (uint8_t)(x >> 56);
+}
+
+static void record(struct world *w, const char *what, int from, const struct rte_mbuf *m,
+                   const struct packet *p)
+{
+    if (w->trace) {
+        char text[256];
+        fprintf(stderr, "%10.6f %s %s %s\n", (double)(w->now_us - w->start_us) / 1e6,
+                from == CLIENT ? "C>S" : "S>C", what, link_sim_packet_text(p, text));
+    }
+    if (w->pcap && what[0] == '-') {
+        uint32_t head[4] = {(uint32_t)(w->now_us / 1000000), (uint32_t)(w->now_us % 1000000),
+                            m->data_len, m->data_len};
+        fwrite(head, sizeof head, 1, w->pcap);
+        fwrite(rte_pktmbuf_mtod(m, const void *), m->data_len, 1, w->pcap);
+    }
+}
+
+static struct flow *flow_of(struct world *w, const struct packet *p, int *ret_index)
+{
+    uint16_t port = p->src_port == SERVICE_PORT ? p->dst_port : p->src_port;
+    for (unsigned i = 0; i < w->flow_count; i++) {
+        struct tcp_info info;
+        for (int s = 0; s < 2; s++)
+            if (w->flows[i].end[s].open && tcp_info(w->sides[s].tcp, w->flows[i].end[s].h, &info) &&
+                (s == CLIENT ? info.local_port : info.remote_port) == port) {
+                *ret_index = (int)i;
+                return &w->flows[i];
+            }
+    }
+    return NULL;
+}
+
+// RFC 9293, section 3.8.6: nothing beyond the window that reached the sender.
+static void check_emitted(struct world *w, int from, const struct packet *p)
+{
+    int index;
+    struct flow *f = flow_of(w, p, &index);
+    if (!f || !f->end[from].edge_known || p->payload_size == 0)
+        return;
+    if (seq_after(p->seq + p->payload_size, f->end[from].edge))
+        fail(w, "flow %d: %s sent to %u, window ends at %u", index, from ? "server" : "client",
+             p->seq + p->payload_size, f->end[from].edge);
+}
+
+static void note_window(struct world *w, int to, const struct packet *p)
+{
+    int index;
+    struct flow *f = flow_of(w, p, &index);
+    if (!f || !(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST)
+        return;
+    struct end *e = &f->end[to];
+    unsigned shift = p->tcp_flags & TCP_SYN || !w->scaling ? 0 : TCP_WINDOW_SCALE_OURS;
+    uint32_t edge = p->ack + ((uint32_t)p->window << shift);
+    if (!e->edge_known || seq_after(edge, e->edge))
+        e->edge = edge;
+    e->edge_known = true;
+}
+
+static void emit(void *context, struct rte_mbuf *m, enum leg leg)
+{
+    struct side *side = context;
+    struct world *w = side->world;
+    struct packet p;
+    if (!link_sim_packet_parse(m, leg, &p))
+        fail(w, "an emitted packet has a wrong checksum or length");
+    if (rte_pktmbuf_headroom(m) < HEADROOM_LEAST)
+        fail(w, "no headroom for a link header");
+    if (m->data_len > w->mtu)
+        fail(w, "a packet of %u bytes over the MTU", m->data_len);
+    w->segments++;
+    record(w, "-", side->index, m, &p);
+    check_emitted(w, side->index, &p);
+    if (!link_sim_send(side->out, m, w->now_us) && w->icmp)
+        tcp_icmp(side->tcp, &p, (uint16_t)side->out->config.mtu, false, w->now_us);
+}
+
+// The server's side of a handshake, as the guard does it.
+static void send_syn_ack(struct world *w, struct pending *q)
+{
+    bool stamped = w->timestamps && q->syn.options.has_timestamps;
+    struct packet p = {
+        .src = q->syn.dst,
+        .dst = q->syn.src,
+        .src_port = q->syn.dst_port,
+        .dst_port = q->syn.src_port,
+        .tcp_flags = TCP_SYN | TCP_ACK,
+        .seq = q->iss,
+        .ack = q->syn.seq + 1,
+        .window = (uint16_t)tcp_min(w->sides[SERVER].tcp->config.receive_bytes, UINT16_MAX),
+        .options = {.mss = (uint16_t)(w->mtu - (addr_is_v4(&q->syn.src) ? 40 : 60)),
+                    .has_window_scale = w->scaling,
+                    .window_scale = TCP_WINDOW_SCALE_OURS,
+                    .sack_permitted = w->sack,
+                    .has_timestamps = stamped,
+                    .ts_value = (uint32_t)(w->now_us / 1000) + q->ts_offset,
+                    .ts_echo = q->syn.options.ts_value},
+    };
+    struct rte_mbuf *m = link_sim_packet_make(w->mbufs, &p, span_of(NULL, 0));
+    record(w, "-", SERVER, m, &p);
+    link_sim_send(w->sides[SERVER].out, m, w->now_us);
+    q->again_us = w->now_us + (UINT64_C(1000000) << q->tries);
+    q->tries++;
+}
+
+static struct pending *pending_of(struct world *w, const struct packet *p)
+{
+    for (size_t i = 0; i < sizeof w->pendings / sizeof w->pendings[0]; i++)
+        if (w->pendings[i].used && w->pendings[i].syn.src_port == p->src_port)
+            return &w->pendings[i];
+    return NULL;
+}
+
+static void server_stray(struct world *w, const struct packet *p)
+{
+    struct pending *q = pending_of(w, p);
+    if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return;
+    if (q && q->syn.seq != p->seq)
+        q->used = false;
+    if (!q || !q->used) {
+        for (q = w->pendings; q->used && !q->accepted; q++)
+            continue;
+        *q = (struct pending){.used = true,
+                              .syn = *p,
+                              .iss = (uint32_t)rng_next(&w->rng),
+                              .ts_offset = (uint32_t)rng_next(&w->rng)};
+    }
+    if (!q->accepted)
+        send_syn_ack(w, q);
+}
+
+static handle server_accept(struct world *w, const struct packet *p)
+{
+    struct pending *q = pending_of(w, p);
+    if (!q || q->accepted || (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK ||
+        p->ack != q->iss + 1 || p->seq - q->syn.seq - 1 > UINT16_MAX)
+        return HANDLE_NONE;
+    const struct tcp_option *o = &q->syn.options;
+    bool stamped = w->timestamps && o->has_timestamps;
+    struct tcp_handshake handshake = {.iss = q->iss,
+                                      .irs = q->syn.seq,
+                                      .ts_offset = q->ts_offset,
+                                      .ts_recent = stamped ? p->options.ts_value : 0,
+                                      .peer_mss = o->mss,
+                                      .peer_window_scale = w->scaling ? o->window_scale : 0,
+                                      .window_scaling = w->scaling,
+                                      .timestamps = stamped,
+                                      .sack = w->sack};
+    for (unsigned i = 0; i < w->flow_count; i++) {
+        struct flow *f = &w->flows[i];
+        struct tcp_info info;
+        if (f->end[SERVER].open || !f->end[CLIENT].open)
+            continue;
+        bool lives = tcp_info(w->sides[CLIENT].tcp, f->end[CLIENT].h, &info);
+        if (!lives || info.local_port != p->src_port)
+            continue;
+        q->accepted = true;
+        handle h = tcp_accept(w->sides[SERVER].tcp, p, &handshake, i, w->now_us);
+        f->end[SERVER].h = h;
+        f->end[SERVER].open = f->end[SERVER].connected = h != HANDLE_NONE;
+        return h;
+    }
+    return HANDLE_NONE;
+}
+
+static void deliver(struct world *w, int to, struct rte_mbuf *m)
+{
+    struct side *side = &w->sides[to];
+    struct packet p;
+    if (!link_sim_packet_parse(m, to == SERVER ? LEG_OUTSIDE : LEG_INSIDE, &p)) {
+        rte_pktmbuf_free(m); // corrupted on the way
+        return;
+    }
+    record(w, "+", !to, m, &p);
+    handle h = tcp_lookup(side->tcp, &p);
+    if (h == HANDLE_NONE && to == SERVER) {
+        h = server_accept(w, &p);
+        if (h == HANDLE_NONE)
+            server_stray(w, &p);
+    }
+    note_window(w, to, &p);
+    if (h == HANDLE_NONE)
+        rte_pktmbuf_free(m);
+    else
+        tcp_input(side->tcp, h, m, &p, w->now_us);
+}
+
+static void app_send(struct world *w, unsigned index, int s)
+{
+    struct flow *f = &w->flows[index];
+    struct end *e = &f->end[s];
+    if (!e->connected || e->ended || e->let_go || e->finished)
+        return;
+    if (f->kind == HALF_CLOSE && s == SERVER && !e->peer_finished)
+        return;
+    uint64_t may = e->to_send;
+    if (f->kind == TALK) { // a turn is sent when the other side's turn has come in
+        uint64_t turns = e->received / f->turn_bytes + (s == CLIENT);
+        may = turns * f->turn_bytes < may ? turns * f->turn_bytes : may;
+    }
+    uint8_t bytes[5000];
+    while (e->sent < may) {
+        size_t size = dice(w, 1, sizeof bytes);
+        size = size < may - e->sent ? size : may - e->sent;
+        for (size_t i = 0; i < size; i++)
+            bytes[i] = pattern(index, s, e->sent + i);
+        size_t room = tcp_send_room(w->sides[s].tcp, e->h);
+        size_t taken = tcp_send(w->sides[s].tcp, e->h, span_of(bytes, size));
+        if (taken < size && taken < room)
+            fail(w, "flow %u: %zu taken of %zu, room was %zu", index, taken, size, room);
+        e->sent += taken;
+        if (taken < size)
+            break;
+    }
+    if (e->sent == e->to_send) {
+        tcp_finish(w->sides[s].tcp, e->h);
+        e->finished = true;
+    }
+}
+
+static void let_go(struct world *w, struct end *e, int s, bool abort)
+{
+    if (e->ended || e->let_go)
+        return;
+    if (abort)
+        tcp_abort(w->sides[s].tcp, e->h);
+    else
+        tcp_release(w->sides[s].tcp, e->h);
+    e->let_go = true;
+}
+
+static void app_read(struct world *w, unsigned index, int s)
+{
+    struct end *e = &w->flows[index].end[s];
+    if (!e->open || e->let_go || e->next_read_us > w->now_us)
+        return;
+    struct span spans[8];
+    size_t most = e->read_most ? dice(w, 1, e->read_most) : SIZE_MAX;
+    while (most) {
+        unsigned count = tcp_peek(w->sides[s].tcp, e->h, spans, 8);
+        size_t taken = 0;
+        for (unsigned i = 0; i < count && taken < most; i++)
+            for (size_t k = 0; k < spans[i].size && taken < most; k++, taken++)
+                if (spans[i].at[k] != pattern(index, !s, e->received + taken))
+                    fail(w, "flow %u: %s read a wrong byte at %lu", index, s ? "server" : "client",
+                         (unsigned long)(e->received + taken));
+        if (taken == 0)
+            break;
+        tcp_consume(w->sides[s].tcp, e->h, taken);
+        e->received += taken;
+        most -= taken;
+    }
+    if (e->read_us)
+        e->next_read_us = w->now_us + dice(w, 1, e->read_us);
+    if (e->received >= e->abort_at)
+        let_go(w, e, s, true);
+    else if (e->received >= e->release_at)
+        let_go(w, e, s, false);
+    if (e->finished && e->peer_finished && tcp_readable(w->sides[s].tcp, e->h) == 0 &&
+        one_in(w, 4)) // or wait for CLOSED
+        let_go(w, e, s, false);
+}
+
+static void take_events(struct world *w, int s)
+{
+    struct tcp_event event;
+    while (tcp_event_next(w->sides[s].tcp, &event)) {
+        struct end *e = &w->flows[event.user].end[s];
+        if (e->let_go || e->ended || event.connection != e->h)
+            fail(w, "flow %u: an event for a connection that was let go", (unsigned)event.user);
+        if (event.bits & TCP_EVENT_CONNECTED)
+            e->connected = true;
+        if (event.bits & TCP_EVENT_CLOSED) { // the last occasion to read
+            e->next_read_us = 0;
+            e->read_us = e->read_most = 0;
+        }
+        app_read(w, (unsigned)event.user, s);
+        if (event.bits & TCP_EVENT_FINISHED)
+            e->peer_finished = true;
+        app_send(w, (unsigned)event.user, s);
+        if (event.bits & TCP_EVENT_CLOSED) {
+            e->ended = true;
+            e->reason = event.reason;
+        }
+    }
+}
+
+static void run_apps(struct world *w)
+{
+    for (unsigned i = 0; i < w->flow_count; i++) {
+        struct flow *f = &w->flows[i];
+        if (!f->started && w->now_us >= f->start_us) {
+            enum reason reason = REASON_NONE;
+            f->started = true;
+            f->end[CLIENT].h =
+                tcp_connect(w->sides[CLIENT].tcp, &w->addrs[CLIENT], &w->addrs[SERVER],
+                            SERVICE_PORT, LEG_INSIDE, i, w->now_us, &reason);
+            if (f->end[CLIENT].h == HANDLE_NONE)
+                fail(w, "connect: %s", reason_text(reason));
+            f->end[CLIENT].open = true;
+        }
+        for (int s = 0; s < 2; s++) {
+            app_read(w, i, s);
+            app_send(w, i, s);
+        }
+    }
+    for (size_t i = 0; i < sizeof w->pendings / sizeof w->pendings[0]; i++) {
+        struct pending *q = &w->pendings[i];
+        if (q->used && !q->accepted && q->again_us <= w->now_us && q->tries < 6)
+            send_syn_ack(w, q);
+    }
+}
+
+static uint64_t next_us(struct world *w)
+{
+    uint64_t next = UINT64_MAX;
+    for (int s = 0; s < 2; s++) {
+        uint64_t tcp_us = tcp_next_us(w->sides[s].tcp);
+        uint64_t link_us = link_sim_next_us(&w->links[s]);
+        next = tcp_us < next ? tcp_us : next;
+        next = link_us < next ? link_us : next;
+    }
+    for (unsigned i = 0; i < w->flow_count; i++) {
+        struct flow *f = &w->flows[i];
+        if (!f->started && f->start_us < next)
+            next = f->start_us;
+        for (int s = 0; s < 2; s++) {
+            struct end *e = &f->end[s];
+            if (e->read_us && e->open && !e->let_go && !e->ended &&
+                tcp_readable(w->sides[s].tcp, e->h) && e->next_read_us < next)
+                next = e->next_read_us;
+        }
+    }
+    for (size_t i = 0; i < sizeof w->pendings / sizeof w->pendings[0]; i++) {
+        struct pending *q = &w->pendings[i];
+        if (q->used && !q->accepted && q->tries < 6 && q->again_us < next)
+            next = q->again_us;
+    }
+    return next > w->now_us ? next : w->now_us + 1;
+}
+
+static void check_stack(struct world *w, int s)
+{
+    struct tcp *tcp = w->sides[s].tcp;
+    for (uint32_t i = 0; i < tcp->pool.count; i++) {
+        if (pool_at(&tcp->pool, i) == HANDLE_NONE)
+            continue;
+        const struct tcp_conn *c = tcp_conn_at(tcp, i);
+        if (c->state == TCP_CLOSED)
+            continue;
+        if (!timer_is_running(&c->timer))
+            fail(w, "a connection in %s has no timer", tcp_conn_state_name(c->state));
+        uint32_t lost = 0, sacked = 0, again = 0, bytes = 0, segments = 0;
+        for (const struct tcp_segment *g = c->send_head; g; g = g->next) {
+            uint32_t span = tcp_segment_span(g);
+            lost += g->bits & TCP_SEGMENT_LOST ? span : 0;
+            sacked += g->bits & TCP_SEGMENT_SACKED ? span : 0;
+            again += g->bits & TCP_SEGMENT_AGAIN ? span : 0;
+            bytes += g->size;
+            segments++;
+        }
+        if (lost != c->lost_bytes || sacked != c->sacked_bytes || again != c->again_bytes ||
+            bytes != c->send_bytes || segments != c->send_segments)
+            fail(w, "the scoreboard's sums are wrong");
+        if (c->snd_nxt != c->snd_una && c->rexmit == TCP_REXMIT_NONE)
+            fail(w, "data in flight and no retransmission timer in %s",
+                 tcp_conn_state_name(c->state));
+        if (c->send_bytes > tcp->config.send_bytes || c->recv_bytes > tcp->config.receive_bytes)
+            fail(w, "a queue is over its limit: %u to send, %u unread", c->send_bytes,
+                 c->recv_bytes);
+    }
+}
+
+static bool done(const struct world *w)
+{
+    for (unsigned i = 0; i < w->flow_count; i++)
+        if (!w->flows[i].started)
+            return false;
+    return tcp_connections(w->sides[CLIENT].tcp) == 0 && tcp_connections(w->sides[SERVER].tcp) == 0;
+}
+
+static void check_flow(struct world *w, unsigned index)
+{
+    struct flow *f = &w->flows[index];
+    struct end *c = &f->end[CLIENT], *s = &f->end[SERVER];
+    if (f->kind == ABORT || f->kind == VANISH || f->kind == RELEASE)
+        return;
+    if (c->reason == REASON_TCP_UNREACHABLE && !s->open)
+        return; // the handshake never got through
+    if (c->reason == REASON_TCP_TIMED_OUT || s->reason == REASON_TCP_TIMED_OUT)
+        return; // a long cut; both ends were told
+    if (c->received != s->to_send || s->received != c->to_send)
+        fail(w, "flow %u: client has %lu of %lu (%s), server %lu of %lu (%s)", index,
+             (unsigned long)c->received, (unsigned long)s->to_send, reason_name(c->reason),
+             (unsigned long)s->received, (unsigned long)c->to_send, reason_name(s->reason));
+}
+
+static void choose_link(struct world *w, struct link_sim_config *l)
+{
+    static const uint64_t delays[] = {50, 500, 5000, 20000, 100000, 300000};
+    *l = (struct link_sim_config){.delay_us = delays[dice(w, 0, 5)], .mtu = w->mtu};
+    l->jitter_us = one_in(w, 2) ? dice(w, 0, l->delay_us) : 0;
+    l->reorder_us = dice(w, 1, l->delay_us * 2);
+    static const uint32_t losses[] = {0, 0, 50, 100, 300, 500, 1000, 2000};
+    l->loss = losses[dice(w, 0, 7)];
+    l->duplicate = one_in(w, 3) ? (uint32_t)dice(w, 1, 500) : 0;
+    l->reorder = one_in(w, 3) ? (uint32_t)dice(w, 1, 1500) : 0;
+    l->corrupt = one_in(w, 3) ? (uint32_t)dice(w, 1, 300) : 0;
+    if (one_in(w, 2)) {
+        l->rate_bps = UINT64_C(1000000) * dice(w, 1, 200);
+        l->queue_bytes = (uint32_t)dice(w, 8000, 200000);
+    }
+    if (one_in(w, 8)) {
+        l->cut_from_us = w->start_us + dice(w, 0, 3000000);
+        l->cut_until_us = l->cut_from_us + dice(w, 1000, 20000000);
+    }
+    if (one_in(w, 6) && w->icmp)
+        l->mtu = w->mtu - (uint32_t)dice(w, 1, (uint32_t)w->mtu - 1280);
+}
+
+static void choose_flow(struct world *w, struct flow *f)
+{
+    static const uint64_t sizes[] = {0, 1, 100, 3000, 20000, 100000, 400000};
+    f->kind = (enum kind)(one_in(w, 2) ? BULK : dice(w, 0, KIND_COUNT - 1));
+    f->start_us = w->start_us + (one_in(w, 2) ? 0 : dice(w, 0, 5000000));
+    f->turn_bytes = (uint32_t)dice(w, 1, 3000);
+    for (int s = 0; s < 2; s++) {
+        struct end *e = &f->end[s];
+        e->to_send = dice(w, 0, sizes[dice(w, 0, 6)]);
+        e->abort_at = e->release_at = UINT64_MAX;
+        if (one_in(w, 4)) {
+            e->read_us = dice(w, 1, 2000000);
+            e->read_most = dice(w, 1000, 100000);
+        }
+    }
+    struct end *e = &f->end[dice(w, 0, 1)];
+    if (f->kind == TALK) {
+        uint64_t turns = dice(w, 1, 30);
+        f->end[0].to_send = f->end[1].to_send = turns * f->turn_bytes;
+    } else if (f->kind == ABORT) {
+        e->abort_at = dice(w, 0, f->end[0].to_send + f->end[1].to_send);
+    } else if (f->kind == RELEASE) {
+        e->release_at = dice(w, 0, 50000);
+    } else if (f->kind == VANISH) {
+        uint64_t at = f->start_us + dice(w, 0, 2000000);
+        for (int s = 0; s < 2; s++) {
+            w->links[s].config.cut_from_us = at;
+            w->links[s].config.cut_until_us = UINT64_MAX;
+        }
+    }
+}
+
+static void set_up(struct world *w)
+{
+    w->start_us = w->now_us = dice(w, 1, UINT64_C(1) << 43);
+    w->limit_us = w->now_us + UINT64_C(7200) * 1000000;
+    bool v4 = one_in(w, 2);
+    for (int s = 0; s < 2; s++) {
+        uint8_t bytes[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(s + 1)};
+        uint8_t four[4] = {192, 0, 2, (uint8_t)(s + 1)};
+        w->addrs[s] = v4 ? addr_from_v4(four) : addr_from_v6(bytes);
+    }
+    w->mtu = 1500;
+    w->sack = !one_in(w, 4);
+    w->timestamps = !one_in(w, 4);
+    w->scaling = !one_in(w, 4);
+    w->icmp = !one_in(w, 4);
+    for (int s = 0; s < 2; s++) {
+        struct link_sim_config link;
+        choose_link(w, &link);
+        link_sim_init(&w->links[s], &link, rng_next(&w->rng));
+    }
+    static const uint32_t windows[] = {2000, 4096, 16384, 65535, 262144, 1048576};
+    for (int s = 0; s < 2; s++) {
+        struct side *side = &w->sides[s];
+        *side = (struct side){.world = w, .index = s, .out = &w->links[s]};
+        struct tcp_config config = {
+            .connections = FLOWS_MAX * 2,
+            .send_bytes = windows[dice(w, 0, 5)],
+            .receive_bytes = windows[dice(w, 0, 5)],
+            .mtu = {w->mtu, w->mtu},
+            .worker = (uint16_t)dice(w, 0, 3),
+            .workers = 4,
+            .key = {{rng_next(&w->rng), rng_next(&w->rng)}},
+            .mbufs = w->mbufs,
+            .counters = &side->counters,
+            .emit = emit,
+            .context = side,
+        };
+        side->tcp = tcp_open(&config);
+        CHECK(side->tcp != NULL);
+        tcp_advance(side->tcp, w->now_us);
+    }
+    w->flow_count = (unsigned)(one_in(w, 2) ? 1 : dice(w, 1, FLOWS_MAX));
+    for (unsigned i = 0; i < w->flow_count; i++)
+        choose_flow(w, &w->flows[i]);
+}
+
+static void step(struct world *w)
+{
+    for (int s = 0; s < 2; s++) {
+        struct rte_mbuf *m;
+        for (int burst = 0; burst < 32 && (m = link_sim_take(&w->links[!s], w->now_us)); burst++)
+            deliver(w, s, m);
+    }
+    for (int s = 0; s < 2; s++)
+        take_events(w, s);
+    run_apps(w);
+    for (int s = 0; s < 2; s++) {
+        tcp_advance(w->sides[s].tcp, w->now_us);
+        check_stack(w, s);
+    }
+}
+
+static void run(struct world *w)
+{
+    for (uint64_t steps = 0; !done(w); steps++) {
+        step(w);
+        if (done(w))
+            break;
+        w->now_us = next_us(w);
+        if (w->now_us > w->limit_us || steps > STEPS_MAX)
+            fail(w, "stalled: %u and %u connections after %lu s",
+                 tcp_connections(w->sides[CLIENT].tcp), tcp_connections(w->sides[SERVER].tcp),
+                 (unsigned long)((w->now_us - w->start_us) / 1000000));
+    }
+    w->result.simulated_us = w->now_us - w->start_us;
+    for (unsigned i = 0; i < w->flow_count; i++)
+        check_flow(w, i);
+    for (int s = 0; s < 2; s++) // TIME-WAIT and late packets
+        for (int minute = 0; minute < 4; minute++) {
+            w->now_us += 60 * 1000000;
+            step(w);
+        }
+    for (int s = 0; s < 2; s++) {
+        struct tcp *tcp = w->sides[s].tcp;
+        if (tcp->waits_head != tcp->waits_tail)
+            fail(w, "a TIME-WAIT record stays");
+        if (tcp->buffers_send || tcp->buffers_recv)
+            fail(w, "buffers are counted that nobody holds");
+        w->result.retransmitted += w->sides[s].counters.counters[COUNTER_SEGMENTS_RETRANSMITTED];
+    }
+}
+
+static FILE *open_pcap(const char *path)
+{
+    FILE *f = path ? fopen(path, "wb") : NULL;
+    static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 101}; // raw IP
+    if (f)
+        fwrite(head, sizeof head, 1, f);
+    return f;
+}
+
+struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool trace,
+                                  const char *pcap)
+{
+    struct world *w = &the_world;
+    memset(w, 0, sizeof *w);
+    w->seed = seed;
+    w->mbufs = mbufs;
+    w->trace = trace;
+    w->pcap = open_pcap(pcap);
+    rng_seed(&w->rng, seed);
+    set_up(w);
+    if (setjmp(w->failed) == 0)
+        run(w);
+    for (int s = 0; s < 2; s++) {
+        w->sides[s].tcp->config.emit = emit;
+        tcp_shut(w->sides[s].tcp);
+        link_sim_done(&w->links[s]);
+    }
+    if (!w->result.failed && rte_mempool_in_use_count(mbufs) != 0) {
+        w->result.failed = true;
+        snprintf(w->result.what, sizeof w->result.what, "%u mbufs are missing",
+                 rte_mempool_in_use_count(mbufs));
+    }
+    if (w->pcap)
+        fclose(w->pcap);
+    w->result.segments = w->segments;
+    return w->result;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* EAL and packet buffers for tests: no huge pages, no devices, nothing on disk. */
+
+#include <rte_mempool.h>
+
+// Starts EAL once a program; fails the program when it cannot.
+void eal_fixture_start(void);
+
+// A pool of `count` mbufs with room for a full Ethernet frame.
+struct rte_mempool *eal_fixture_pool(const char *name, unsigned count);
