@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "imap/imap_capability.h"
+
+#include "mail/line.h"
+
+struct span imap_capability_list(struct span line)
+{
+    static const char untagged[] = "CAPABILITY ", code[] = "[CAPABILITY ";
+    struct span rest, text;
+    struct span tag = line_word(line, &rest);
+    if (span_equal(tag, span_text("*")) && span_starts_nocase(rest, span_text(untagged)))
+        return span_skip(rest, sizeof untagged - 1);
+    struct span word = line_word(rest, &text);
+    if (!span_equal_nocase(word, span_text("OK")) || !span_starts_nocase(text, span_text(code)))
+        return span_of(NULL, 0);
+    text = span_skip(text, sizeof code - 1);
+    size_t end = span_find(text, ']');
+    return end == text.size ? span_of(NULL, 0) : span_head(text, end);
+}
+
+struct imap_capabilities imap_capability_read(struct span list)
+{
+    struct imap_capabilities found = {.given = list.size > 0};
+    while (list.size) {
+        struct span word = line_word(list, &list);
+        found.auth_plain |= span_equal_nocase(word, span_text("AUTH=PLAIN"));
+        found.sasl_ir |= span_equal_nocase(word, span_text("SASL-IR"));
+        found.login_disabled |= span_equal_nocase(word, span_text("LOGINDISABLED"));
+    }
+    return found;
+}
+
+static bool is_for_clients(struct span word)
+{
+    static const char *const heads[] = {"COMPRESS=",        "AUTH=",          "STARTTLS",
+                                        "LOGINDISABLED",    "UNAUTHENTICATE", "LOGIN-REFERRALS",
+                                        "MAILBOX-REFERRALS"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (span_starts_nocase(word, span_text(heads[i])))
+            return false;
+    return true;
+}
+
+size_t imap_capability_filter(struct span line, uint8_t *out)
+{
+    struct span list = imap_capability_list(line);
+    size_t used = list.size ? (size_t)(list.at - line.at) : line.size;
+    struct span tail = span_skip(line, used + list.size);
+    if (used)
+        memcpy(out, line.at, used);
+    bool first = true;
+    while (list.size) {
+        struct span word = line_word(list, &list);
+        if (word.size == 0 || !is_for_clients(word))
+            continue;
+        if (!first)
+            out[used++] = ' ';
+        first = false;
+        memcpy(out + used, word.at, word.size);
+        used += word.size;
+    }
+    if (tail.size)
+        memcpy(out + used, tail.at, tail.size);
+    return used + tail.size;
+}

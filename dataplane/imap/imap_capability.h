@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Capability lists (RFC 9051, sections 7.2.2 and 7.1): what a backend offers, and what of it a
+ * client may see. COMPRESS would blind us, UNAUTHENTICATE and another AUTHENTICATE would put a
+ * session under a name that we did not check, referrals lead around us.
+ */
+
+#include "base/span.h"
+
+struct imap_capabilities {
+    bool given; // there was a list
+    bool auth_plain, sasl_ir, login_disabled;
+};
+
+// The words of "* CAPABILITY …" or of a "[CAPABILITY …]" code behind OK; empty: the line has none.
+struct span imap_capability_list(struct span line);
+struct imap_capabilities imap_capability_read(struct span list);
+
+// Copies the line without the words that are not for clients. Bytes written, at most line.size.
+size_t imap_capability_filter(struct span line, uint8_t *out);

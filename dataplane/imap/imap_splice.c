@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "imap/imap_internal.h"
+
+#include "mail/line.h"
+#include "mail/reply.h"
+#include "mail/splice.h"
+
+/* The spliced session. Every byte goes on as it came, but:
+ * - commands that would blind us or change the login are answered here, and only between two
+ *   responses of the backend;
+ * - a literal that the client did not wait with (RFC 7888) is announced to the backend as one that
+ *   waits, so that what we take for a literal is what the backend takes for one. Without that a
+ *   command that fails before its literal would let "literal" bytes run as commands;
+ * - after IDLE everything rests until its "+", so that this "+" is not mistaken for a literal's.
+ */
+
+enum {
+    OPEN_LINE_MAX = 8192, // RFC 7162, section 4, and half of the input buffer
+    HEAD_SIZE = 512,      // of a response, to know its kind
+    LITERAL_TAIL = 24,    // the longest end of a line that announces a literal, and CR LF
+};
+
+static bool is_refused(struct span verb)
+{
+    static const char *const refused[] = {"COMPRESS", "AUTHENTICATE", "LOGIN", "STARTTLS",
+                                          "UNAUTHENTICATE"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (span_equal_nocase(verb, span_text(refused[i])))
+            return true;
+    return false;
+}
+
+bool imap_splice_may_say(const struct imap *imap)
+{
+    return imap->backend.pass == 0 && !imap->backend.inside;
+}
+
+// Passes a checked line on, and knows from its end what will follow it.
+static void pass_line(struct imap *imap, struct span line, size_t taken,
+                      const struct imap_literal *literal)
+{
+    struct imap_client_flow *flow = &imap->client;
+    flow->inside = literal != NULL;
+    flow->pass = taken;
+    if (!literal)
+        return;
+    flow->literal_size = literal->size;
+    flow->wait = literal->sync ? WAIT_LITERAL : WAIT_OUR_LITERAL;
+    if (!literal->sync) {
+        flow->pass = line.size - 2; // up to "+}"
+        flow->unsync = true;
+    }
+}
+
+// A line of a command that the backend does not get. A literal that waits will never come.
+static size_t drop_line(struct imap *imap, size_t taken, const struct imap_literal *literal)
+{
+    struct imap_client_flow *flow = &imap->client;
+    flow->drop = flow->inside = literal && !literal->sync;
+    flow->pass = flow->drop ? literal->size : 0;
+    return taken;
+}
+
+static size_t refuse(struct imap *imap, size_t taken, const struct imap_literal *literal,
+                     const char *tag, const char *text)
+{
+    reply_line(imap->host, SIDE_CLIENT, "%s BAD %s", tag, text);
+    drop_line(imap, taken, literal);
+    imap_count_error(imap, REASON_MAIL_BAD_COMMAND);
+    return taken;
+}
+
+static size_t end_of_idle(struct imap *imap, struct span line, size_t taken)
+{
+    if (!span_equal_nocase(line, span_text("DONE"))) {
+        if (!imap_splice_may_say(imap))
+            return 0;
+        imap_bye(imap, REASON_MAIL_BAD_COMMAND, "Expected DONE");
+        return taken;
+    }
+    imap->client.idling = false;
+    pass_line(imap, line, taken, NULL);
+    return 0; // the line goes as what was judged
+}
+
+// A new command. 0: it has been judged and goes on as flow->pass, or must wait.
+static size_t new_command(struct imap *imap, struct span line, size_t taken,
+                          const struct imap_literal *literal)
+{
+    struct span rest, args;
+    if (span_equal_nocase(line, span_text("DONE")))
+        return drop_line(imap, taken, NULL); // the backend has ended IDLE by itself
+    size_t tag_end = span_find(line, ' ');
+    struct span tag = span_head(line, tag_end);
+    rest = span_skip(line, tag_end + 1);
+    struct span verb = line_word(rest, &args);
+    bool idle = span_equal_nocase(verb, span_text("IDLE"));
+    const char *why = !imap_command_tag_is_valid(tag) || verb.size == 0
+                          ? "A command has a tag and a name"
+                      : is_refused(verb)              ? "Command not available"
+                      : idle && rest.size > verb.size ? "IDLE takes no arguments"
+                                                      : NULL;
+    if (why && !imap_splice_may_say(imap))
+        return 0;
+    bool tagged = imap_command_tag_is_valid(tag);
+    if (tagged)
+        span_to_text(tag, imap->tag, sizeof imap->tag);
+    if (why)
+        return refuse(imap, taken, literal, tagged ? imap->tag : "*", why);
+    pass_line(imap, line, taken, literal);
+    imap->client.unanswered++;
+    if (idle)
+        imap->client.wait = WAIT_IDLE;
+    imap->client.logout |= span_equal_nocase(verb, span_text("LOGOUT"));
+    return 0;
+}
+
+static size_t take_line(struct imap *imap, struct span input)
+{
+    struct imap_client_flow *flow = &imap->client;
+    struct span line;
+    size_t taken;
+    enum reason reason;
+    struct imap_literal found;
+    switch (line_take(input, OPEN_LINE_MAX, &line, &taken, &reason)) {
+    case LINE_PARTIAL:
+        return 0;
+    case LINE_REFUSED:
+        if (imap_splice_may_say(imap))
+            imap_bye(imap, reason, "Line refused");
+        else
+            imap_finish(imap, reason);
+        return taken;
+    case LINE_WHOLE:
+        break;
+    }
+    const struct imap_literal *literal = imap_command_literal(line, &found) ? &found : NULL;
+    if (literal && literal->size > UINT32_MAX) {
+        if (!imap_splice_may_say(imap))
+            return 0;
+        imap_bye(imap, REASON_IMAP_LITERAL_TOO_BIG, "Literal too big");
+        return taken;
+    }
+    if (flow->drop)
+        return drop_line(imap, taken, literal);
+    if (flow->idling)
+        return end_of_idle(imap, line, taken);
+    if (!flow->inside)
+        return new_command(imap, line, taken, literal);
+    pass_line(imap, line, taken, literal);
+    return 0;
+}
+
+static size_t pass_on(struct imap *imap, struct span input)
+{
+    struct imap_client_flow *flow = &imap->client;
+    size_t size = flow->drop ? span_head(input, flow->pass).size
+                             : splice_forward(imap->host, SIDE_BACKEND, input, flow->pass);
+    flow->pass -= size;
+    return size;
+}
+
+size_t imap_splice_client(struct imap *imap, struct span input)
+{
+    struct imap_client_flow *flow = &imap->client;
+    static const char unsynced[] = "+}\r\n", synced[] = "}\r\n";
+    if (flow->pass == 0 && !flow->unsync && flow->wait == WAIT_NOTHING) {
+        size_t taken = take_line(imap, input);
+        if (taken > 0 || imap->state != IMAP_OPEN)
+            return taken;
+    }
+    if (flow->pass > 0)
+        return pass_on(imap, input);
+    if (flow->unsync && imap->host->ops->room(imap->host, SIDE_BACKEND) >= sizeof synced - 1) {
+        // The whole line was there when it was judged, so its end is here.
+        CHECK(input.size >= sizeof unsynced - 1 && memcmp(input.at, unsynced, 4) == 0);
+        imap->host->ops->send(imap->host, SIDE_BACKEND, span_text(synced));
+        flow->unsync = false;
+        return sizeof unsynced - 1;
+    }
+    return 0;
+}
+
+// The backend's "+". True: it is not for the client.
+static bool go_ahead(struct imap *imap)
+{
+    struct imap_client_flow *flow = &imap->client;
+    enum imap_wait wait = (enum imap_wait)flow->wait;
+    if (flow->pass > 0 || flow->unsync)
+        return false; // it cannot be about what has not gone out yet
+    flow->wait = WAIT_NOTHING;
+    if (wait == WAIT_IDLE)
+        flow->idling = true;
+    if (wait == WAIT_LITERAL || wait == WAIT_OUR_LITERAL)
+        flow->pass = flow->literal_size;
+    return wait == WAIT_OUR_LITERAL;
+}
+
+// A tagged response. What is waited for is over when every command has its own: tags alone would
+// not tell, for a client may use one twice.
+static void command_over(struct imap *imap)
+{
+    struct imap_client_flow *flow = &imap->client;
+    if (flow->unanswered > 0)
+        flow->unanswered--;
+    if (flow->unanswered > 0 || flow->pass > 0 || flow->unsync)
+        return;
+    if (flow->wait == WAIT_OUR_LITERAL) { // it stands in the input all the same
+        flow->pass = flow->literal_size;
+        flow->drop = true;
+    } else if (flow->wait != WAIT_NOTHING) {
+        flow->inside = false;
+    }
+    flow->wait = WAIT_NOTHING;
+    flow->idling = false;
+}
+
+static bool is_status(struct span word)
+{
+    static const char *const statuses[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (span_equal_nocase(word, span_text(statuses[i])))
+            return true;
+    return false;
+}
+
+static void pass_filtered(struct imap *imap, struct span line, struct span end)
+{
+    uint8_t text[REPLY_MAX];
+    size_t size = imap_capability_filter(line, text);
+    imap->host->ops->send(imap->host, SIDE_CLIENT, span_of(text, size));
+    imap->host->ops->send(imap->host, SIDE_CLIENT, end);
+}
+
+// The first line of a response, or a part of it that is enough to know its kind. Bytes taken; 0: it
+// goes on as flow->at says, or must wait.
+static size_t new_response(struct imap *imap, struct span line, size_t size, bool whole)
+{
+    struct imap_backend_flow *flow = &imap->backend;
+    struct span rest;
+    struct span first = line_word(line, &rest);
+    struct span word = line_word(rest, &rest);
+    bool untagged = span_equal(first, span_text("*"));
+    bool go = span_equal(span_head(line, 1), span_text("+"));
+    bool filter = whole && size <= REPLY_MAX && imap_capability_list(line).size > 0;
+    if (filter && imap->host->ops->room(imap->host, SIDE_CLIENT) < size)
+        return 0;
+    if (go && !whole) {
+        if (size >= LINE_BYTES_MAX)
+            imap_finish(imap, REASON_MAIL_BACKEND_BAD);
+        return 0;
+    }
+    flow->text = go || !untagged || is_status(word);
+    flow->bye |= untagged && span_equal_nocase(word, span_text("BYE"));
+    if (!go && !untagged && is_status(word))
+        command_over(imap);
+    if (go && go_ahead(imap))
+        return size;
+    if (filter) {
+        pass_filtered(imap, line, span_of(line.at + line.size, size - line.size));
+        return size;
+    }
+    flow->inside = true;
+    return 0;
+}
+
+// Inside a response: how much of it goes on, and whether it ends there.
+static void judge_line(struct imap *imap, struct span line, size_t size, bool whole)
+{
+    struct imap_backend_flow *flow = &imap->backend;
+    struct imap_literal literal = {0};
+    if (!whole) { // its end may announce a literal, so that stays
+        flow->pass = size > LITERAL_TAIL ? size - LITERAL_TAIL : 0;
+        return;
+    }
+    flow->inside = !flow->text && imap_command_literal(line, &literal);
+    if (literal.size == UINT64_MAX) {
+        imap_finish(imap, REASON_MAIL_BACKEND_BAD);
+        return;
+    }
+    flow->pass = size + (flow->inside ? literal.size : 0);
+}
+
+size_t imap_splice_backend(struct imap *imap, struct span input)
+{
+    struct imap_backend_flow *flow = &imap->backend;
+    if (flow->pass == 0) {
+        size_t end = span_find(input, '\n');
+        bool whole = end < input.size, cr = whole && end > 0 && input.at[end - 1] == '\r';
+        struct span line = span_head(input, cr ? end - 1 : end);
+        size_t size = whole ? end + 1 : input.size;
+        if (!flow->inside && !whole && size < HEAD_SIZE)
+            return 0;
+        size_t taken = flow->inside ? 0 : new_response(imap, line, size, whole);
+        if (taken > 0 || imap->state != IMAP_OPEN || !flow->inside)
+            return taken;
+        judge_line(imap, line, size, whole);
+        if (imap->state != IMAP_OPEN)
+            return 0;
+    }
+    size_t sent = splice_forward(imap->host, SIDE_CLIENT, input, flow->pass);
+    flow->pass -= sent;
+    return sent;
+}

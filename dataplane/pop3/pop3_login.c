@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pop3/pop3_internal.h"
+
+#include "mail/line.h"
+#include "mail/login.h"
+#include "mail/reply.h"
+
+static bool may_start_tls(const struct pop3 *pop3)
+{
+    const struct mail_host *host = pop3->host;
+    return !host->tls && host->policy->services[host->service].tls == TLS_STARTTLS;
+}
+
+void pop3_login_greet(struct pop3 *pop3)
+{
+    reply_line(pop3->host, SIDE_CLIENT, "+OK %s ready", pop3->host->policy->smtp.host_name);
+}
+
+static void run_capa(struct pop3 *pop3, struct span args)
+{
+    static const char common[] = "+OK Capabilities follow\r\n"
+                                 "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING";
+    pop3_say(pop3, common);
+    if (pop3->host->tls)
+        pop3_say(pop3, "USER\r\nSASL PLAIN LOGIN");
+    else if (may_start_tls(pop3))
+        pop3_say(pop3, "STLS");
+    pop3_say(pop3, ".");
+}
+
+static void run_noop(struct pop3 *pop3, struct span args)
+{
+    pop3_say(pop3, "+OK");
+}
+
+static void run_quit(struct pop3 *pop3, struct span args)
+{
+    pop3_say(pop3, "+OK Logging out");
+    pop3_finish(pop3, REASON_MAIL_QUIT);
+}
+
+static void run_stls(struct pop3 *pop3, struct span args)
+{
+    if (!may_start_tls(pop3)) {
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND,
+                    pop3->host->tls ? "TLS is already there" : "TLS is not offered here");
+        return;
+    }
+    pop3_say(pop3, "+OK Begin TLS negotiation now");
+    pop3_enter(pop3, POP3_STLS);
+    pop3->host->ops->start_tls(pop3->host);
+}
+
+static void ask(struct pop3 *pop3)
+{
+    pop3_enter(pop3, POP3_ASKING);
+    login_ask(pop3->host, &pop3->sasl.login);
+}
+
+// Whether there is such a user is not told before the password (RFC 1939, section 13).
+static void run_user(struct pop3 *pop3, struct span args)
+{
+    sasl_start(&pop3->sasl, SASL_NONE);
+    if (login_take_user(&pop3->sasl.login, args))
+        pop3_say(pop3, "+OK Now the password");
+    else
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "USER wants a name");
+}
+
+static void run_pass(struct pop3 *pop3, struct span args)
+{
+    struct auth_question *login = &pop3->sasl.login;
+    if (login->user_size == 0) {
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "USER comes first");
+    } else if (login_take_password(login, args)) { // spaces in it are part of it
+        ask(pop3);
+    } else {
+        sasl_wipe(&pop3->sasl);
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "PASS wants a password");
+    }
+}
+
+// The backend is logged in by USER and PASS, whose lines carry no control bytes.
+static bool fits_a_line(const struct auth_question *login)
+{
+    for (size_t i = 0; i < login->password_size; i++)
+        if (login->password[i] == '\r' || login->password[i] == '\n')
+            return false;
+    return true;
+}
+
+static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challenge)
+{
+    switch (step) {
+    case SASL_MORE:
+        reply_line(pop3->host, SIDE_CLIENT, "+ %s", challenge);
+        if (pop3->state != POP3_SASL)
+            pop3_enter(pop3, POP3_SASL);
+        return;
+    case SASL_READY:
+        if (fits_a_line(&pop3->sasl.login)) {
+            ask(pop3);
+            return;
+        }
+        break;
+    case SASL_CANCELLED:
+    case SASL_MALFORMED:
+        break;
+    }
+    sasl_wipe(&pop3->sasl);
+    if (pop3->state == POP3_SASL)
+        pop3_enter(pop3, POP3_COMMAND);
+    pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND,
+                step == SASL_CANCELLED ? "Authentication cancelled"
+                                       : "Authentication exchange malformed");
+}
+
+static void run_auth(struct pop3 *pop3, struct span args)
+{
+    const char *challenge = "";
+    size_t end = span_find(args, ' ');
+    enum sasl_mechanism mechanism = sasl_find(span_head(args, end));
+    struct span initial = span_skip(args, end + 1);
+    if (mechanism == SASL_NONE || (end < args.size && initial.size == 0)) {
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "AUTH wants PLAIN or LOGIN");
+        return;
+    }
+    sasl_start(&pop3->sasl, mechanism);
+    if (end == args.size)
+        initial = span_of(NULL, 0);
+    enum sasl_step step = sasl_feed(&pop3->sasl, initial, &challenge);
+    sasl_took(pop3, step, challenge);
+}
+
+enum { NO_ARGS = 1, PRIVATE = 2 }; // PRIVATE: only under TLS
+
+static const struct pop3_verb {
+    const char *name;
+    unsigned flags;
+    void (*run)(struct pop3 *pop3, struct span args);
+} verbs[] = {
+    {"CAPA", NO_ARGS, run_capa}, {"NOOP", NO_ARGS, run_noop}, {"QUIT", NO_ARGS, run_quit},
+    {"STLS", NO_ARGS, run_stls}, {"USER", PRIVATE, run_user}, {"PASS", PRIVATE, run_pass},
+    {"APOP", PRIVATE, NULL},     {"AUTH", PRIVATE, run_auth},
+};
+
+static const struct pop3_verb *verb_find(struct span name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (span_equal_nocase(name, span_text(verbs[i].name)))
+            return &verbs[i];
+    return NULL;
+}
+
+static void command_run(struct pop3 *pop3, struct span line)
+{
+    size_t end = span_find(line, ' ');
+    const struct pop3_verb *verb = verb_find(span_head(line, end));
+    if (verb && (verb->flags & PRIVATE) && !pop3->host->tls)
+        pop3_refuse(pop3, REASON_MAIL_TLS_REQUIRED, "No login without TLS");
+    else if (!verb || !verb->run)
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "Command unknown, or not before login");
+    else if ((verb->flags & NO_ARGS) && end < line.size)
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "Command takes no arguments");
+    else
+        verb->run(pop3, span_skip(line, end + 1));
+}
+
+static size_t line_refused(struct pop3 *pop3, enum reason reason, size_t taken)
+{
+    sasl_wipe(&pop3->sasl);
+    if (pop3->state == POP3_SASL)
+        pop3_enter(pop3, POP3_COMMAND);
+    if (reason == REASON_MAIL_LINE_TOO_LONG) {
+        pop3_say(pop3, "-ERR Line too long");
+        pop3_finish(pop3, reason);
+    } else {
+        pop3_refuse(pop3, reason, "Lines end with CR LF and have no other control bytes");
+    }
+    return taken;
+}
+
+size_t pop3_login_input(struct pop3 *pop3, struct span input)
+{
+    struct span line;
+    size_t taken;
+    enum reason reason;
+    if (pop3->state == POP3_COMMAND && line_is_foreign_protocol(input)) {
+        pop3_finish(pop3, REASON_MAIL_NOT_MAIL);
+        return input.size;
+    }
+    switch (line_take(input, LINE_BYTES_MAX, &line, &taken, &reason)) {
+    case LINE_PARTIAL:
+        return 0;
+    case LINE_REFUSED:
+        return line_refused(pop3, reason, taken);
+    case LINE_WHOLE:
+        break;
+    }
+    if (pop3->state == POP3_SASL) {
+        const char *challenge = "";
+        enum sasl_step step = sasl_feed(&pop3->sasl, line, &challenge);
+        sasl_took(pop3, step, challenge);
+    } else {
+        command_run(pop3, line);
+    }
+    return taken;
+}
+
+void pop3_login_failed(struct pop3 *pop3)
+{
+    pop3_say(pop3, "-ERR [AUTH] Wrong user or password");
+    if (++pop3->failures >= pop3->host->policy->limits[LIMIT_AUTH_FAILURES_SESSION])
+        pop3_finish(pop3, REASON_MAIL_AUTH_TOO_MANY);
+}
+
+void pop3_login_answer(struct pop3 *pop3, const struct message *answer)
+{
+    enum login_verdict verdict = login_judge(pop3->host, answer, &pop3->sasl.login);
+    if (verdict == LOGIN_RIGHT) {
+        pop3_enter(pop3, POP3_BACKEND);
+        pop3_backend_open(pop3);
+        return;
+    }
+    sasl_wipe(&pop3->sasl);
+    pop3_enter(pop3, POP3_COMMAND);
+    switch (verdict) {
+    case LOGIN_WRONG:
+        pop3_login_failed(pop3);
+        break;
+    case LOGIN_THROTTLED:
+        pop3_say(pop3, "-ERR [SYS/TEMP] Too many attempts, try again later");
+        break;
+    case LOGIN_UNAVAILABLE:
+        pop3_say(pop3, "-ERR [SYS/TEMP] Logins cannot be checked now, try again later");
+        break;
+    case LOGIN_RIGHT:
+        break;
+    }
+}
