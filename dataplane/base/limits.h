@@ -18,7 +18,8 @@ enum {
     ROUTES_MAX = 32,
     PORTS_MAX = 2, // outside and inside; one port may be both
 
-    LINE_MAX = 4096,  // bytes of a command line, CR LF included, in any protocol before a literal
+    LINE_BYTES_MAX =
+        4096,         // bytes of a command line, CR LF included, in any protocol before a literal
     REPLY_MAX = 2048, // bytes that one event may make a protocol reply at the most
     INPUT_BUFFER_SIZE = 16384, // bytes of plaintext that wait for a protocol, a side
 
@@ -29,5 +30,6 @@ enum {
     PATH_NAME_MAX = 255,     // file names in the policy
 };
 
-static_assert(LINE_MAX <= INPUT_BUFFER_SIZE / 2, "a whole line always fits beside a partial one");
+static_assert(LINE_BYTES_MAX <= INPUT_BUFFER_SIZE / 2,
+              "a whole line always fits beside a partial one");
 static_assert(REPLY_MAX <= INPUT_BUFFER_SIZE, "one event's reply fits the send buffer");

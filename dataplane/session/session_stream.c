@@ -155,7 +155,7 @@ static bool machine_has_room(const struct session *s)
 {
     if (session_stream_room(s, SIDE_CLIENT) < REPLY_MAX)
         return false;
-    return !s->backend_connected || session_stream_room(s, SIDE_BACKEND) >= LINE_MAX + REPLY_MAX;
+    return !s->backend_connected || session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
 }
 
 bool session_stream_is_spent(struct session *s, enum mail_side side)

@@ -2,6 +2,7 @@
 #include "worker/snapshot_store.h"
 
 #include "base/packet.h"
+#include "support/eal_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <rte_eal.h>
 
 enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 
@@ -136,9 +136,8 @@ static void an_old_snapshot_lives_as_long_as_its_last_session(void **state)
 
 static int start(void **state)
 {
-    char *arguments[] = {"snapshots",      "--no-huge",         "-m",         "256", "--no-pci",
-                         "--no-telemetry", "--log-level=error", "--no-shconf"};
-    return rte_eal_init(8, arguments) < 0;
+    eal_fixture_start();
+    return 0;
 }
 
 int main(void)

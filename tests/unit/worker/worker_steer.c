@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/eal_fixture.h"
 #include "worker/worker_internal.h"
 
-#include <rte_eal.h>
 #include <rte_ring.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +21,8 @@ static struct worker workers[WORKERS];
 
 static int start(void **state)
 {
-    char *arguments[] = {"steer",          "--no-huge",         "-m",         "64", "--no-pci",
-                         "--no-telemetry", "--log-level=error", "--no-shconf"};
-    assert_true(rte_eal_init(8, arguments) >= 0);
-    pool = rte_pktmbuf_pool_create("p", 127, 0, 0, 512, SOCKET_ID_ANY);
-    assert_non_null(pool);
+    eal_fixture_start();
+    pool = eal_fixture_pool("p", 127);
     boot.workers = WORKERS;
     assert_true(addr_parse("203.0.113.1", &boot.legs[LEG_INSIDE].addr[FAMILY_V4]));
     assert_true(addr_parse("2001:db8:113::1", &boot.legs[LEG_INSIDE].addr[FAMILY_V6]));
