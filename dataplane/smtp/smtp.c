@@ -192,7 +192,7 @@ static size_t take_line(struct smtp *smtp, struct span input)
         smtp_finish(smtp, "554 5.5.1 This is SMTP", REASON_MAIL_NOT_MAIL);
         return input.size;
     }
-    switch (line_take(input, LINE_MAX, &line, &taken, &reason)) {
+    switch (line_take(input, LINE_BYTES_MAX, &line, &taken, &reason)) {
     case LINE_PARTIAL:
         return 0;
     case LINE_WHOLE:

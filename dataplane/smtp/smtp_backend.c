@@ -331,7 +331,7 @@ enum smtp_outcome smtp_backend_input(struct smtp *smtp, struct span input, size_
     if (backend->step <= STEP_CONNECT)
         return OUTCOME_NONE;
     *ret_taken = 0;
-    switch (line_take(input, LINE_MAX, &line, ret_taken, &reason)) {
+    switch (line_take(input, LINE_BYTES_MAX, &line, ret_taken, &reason)) {
     case LINE_PARTIAL:
         return OUTCOME_NONE;
     case LINE_REFUSED:

@@ -3,7 +3,7 @@
 #include "smtp/smtp.h"
 #include "smtp/smtp_header.h"
 
-static_assert(SMTP_HEADER_MAX <= LINE_MAX + REPLY_MAX, "our header fits the promised room");
+static_assert(SMTP_HEADER_MAX <= LINE_BYTES_MAX + REPLY_MAX, "our header fits the promised room");
 
 // What the session reads of a refused message before it gives the client up, beyond the limit that
 // the message itself has.

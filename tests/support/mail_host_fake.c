@@ -209,7 +209,7 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     fake->now_us = 1000000;
     fake->deadline_us = UINT64_MAX;
     fake->pipes[SIDE_CLIENT].room_call = REPLY_MAX;
-    fake->pipes[SIDE_BACKEND].room_call = LINE_MAX + REPLY_MAX;
+    fake->pipes[SIDE_BACKEND].room_call = LINE_BYTES_MAX + REPLY_MAX;
     policy_init(&fake->policy);
 
     struct mail_host *host = &fake->host;

@@ -114,12 +114,12 @@ static void a_refused_line_is_never_read_as_a_command(void **unused)
 
 static void a_line_has_a_limit(void **unused)
 {
-    static char script[2 * LINE_MAX];
+    static char script[2 * LINE_BYTES_MAX];
     for (int over = -1; over <= 1; over++) {
-        char text[LINE_MAX + 8];
+        char text[LINE_BYTES_MAX + 8];
         memset(text, 'x', sizeof text);
         memcpy(text, "NOOP ", 5);
-        int size = LINE_MAX - 2 + over;
+        int size = LINE_BYTES_MAX - 2 + over;
         snprintf(script, sizeof script, HELLO "C:%.*s\n%s", size, text,
                  over <= 0 ? "S:250 2.0.0 Ok\n" : "S:500 5.5.2 Line too long\n");
         smtp_play("smtp", script);
