@@ -76,17 +76,23 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix)
     return true;
 }
 
+static bool prefix_is_v4(const struct prefix *p)
+{
+    return p->bits >= ADDR_V4_BITS && addr_is_v4(&p->addr);
+}
+
 const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE])
 {
     char addr_text[ADDR_TEXT_SIZE];
-    unsigned bits =
-        addr_is_v4(&p->addr) && p->bits >= ADDR_V4_BITS ? p->bits - ADDR_V4_BITS : p->bits;
+    unsigned bits = prefix_is_v4(p) ? p->bits - ADDR_V4_BITS : p->bits;
     snprintf(text, PREFIX_TEXT_SIZE, "%s/%u", addr_format(&p->addr, addr_text), bits);
     return text;
 }
 
 bool prefix_contains(const struct prefix *p, const struct addr *a)
 {
+    if (prefix_is_v4(p) != addr_is_v4(a))
+        return false;
     struct addr masked = addr_mask(a, p->bits);
     return addr_equal(&masked, &p->addr);
 }

@@ -61,6 +61,7 @@ const char *addr_format(const struct addr *a, char text[ADDR_TEXT_SIZE]);
 // "192.0.2.0/24", "2001:db8::/32" or a bare address; host bits that are set are an error.
 bool prefix_parse(const char *text, struct prefix *ret_prefix) MUST_CHECK;
 const char *prefix_format(const struct prefix *p, char text[PREFIX_TEXT_SIZE]);
+// Within a family only: ::/0 is all of IPv6 and nothing of IPv4.
 bool prefix_contains(const struct prefix *p, const struct addr *a);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
 

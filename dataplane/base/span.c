@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/span.h"
 
+#include "base/check.h"
+
 static uint8_t lower(uint8_t c)
 {
     return (c >= 'A' && c <= 'Z') ? (uint8_t)(c | 0x20) : c;
@@ -43,6 +45,7 @@ struct span span_trim(struct span s)
 
 void span_to_text(struct span s, char *text, size_t size)
 {
+    CHECK(size > 0);
     size_t n = s.size < size ? s.size : size - 1;
     for (size_t i = 0; i < n; i++)
         text[i] = (s.at[i] < 0x20 || s.at[i] >= 0x7f) ? '?' : (char)s.at[i];

@@ -55,7 +55,8 @@ size_t span_find(struct span s, uint8_t byte);
 // Without leading and trailing spaces and tabs.
 struct span span_trim(struct span s);
 
-// Copies into text[size] as a C string, cut at size - 1; bytes below 0x20, 0x7f and above become
+// Copies into text[size], size > 0, as a C string, cut at size - 1; bytes below 0x20, 0x7f and
+// above become
 // '?'.
 void span_to_text(struct span s, char *text, size_t size);
 

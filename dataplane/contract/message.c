@@ -39,6 +39,8 @@ struct message message_make(enum message_kind kind, enum message_status status, 
 
 bool message_name_set(struct message_name *name, struct span text)
 {
+    if (text.size && text.at[text.size - 1] == '.') // the root's: one name, one text
+        text.size--;
     if (text.size > sizeof name->text || !all_bytes(text, is_name_byte))
         return false;
     name->size = (uint8_t)text.size;
@@ -49,19 +51,21 @@ bool message_name_set(struct message_name *name, struct span text)
 
 static bool name_is_sound(const struct message_name *name)
 {
-    return all_bytes(message_name_span(name), is_name_byte);
+    return all_bytes(message_name_span(name), is_name_byte) &&
+           (name->size == 0 || name->text[name->size - 1] != '.');
 }
 
 static bool question_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
     case MESSAGE_RDNS:
-    case MESSAGE_BAN_ADD:
-    case MESSAGE_BAN_REMOVE:
     case MESSAGE_BAN_LIST:
     case MESSAGE_SESSION_LIST:
     case MESSAGE_SESSION_KILL:
         return true;
+    case MESSAGE_BAN_ADD:
+    case MESSAGE_BAN_REMOVE:
+        return m->ban.reason < REASON_COUNT;
     case MESSAGE_SPF:
         return name_is_sound(&m->spf_question.helo) &&
                m->spf_question.mail_from_size <= MAIL_ADDRESS_MAX &&
@@ -78,9 +82,17 @@ static bool question_is_sound(const struct message *m)
     return false;
 }
 
+static bool is_below_or_none(uint8_t value, unsigned count)
+{
+    return value < count || value == 255;
+}
+
 static bool report_is_sound(const struct report *r)
 {
     return r->reason < REASON_COUNT && r->service < SERVICES_MAX &&
+           is_below_or_none(r->backend, BACKENDS_MAX) &&
+           is_below_or_none(r->rdns, RDNS_VERDICT_COUNT) &&
+           is_below_or_none(r->spf, SPF_RESULT_COUNT) && r->tls_version <= 3 &&
            r->user_size <= sizeof r->user && r->helo_size <= sizeof r->helo &&
            r->mail_from_size <= sizeof r->mail_from;
 }
@@ -91,7 +103,8 @@ static bool session_page_is_sound(const struct session_page *page)
         return false;
     for (int i = 0; i < page->count; i++) {
         const struct session_row *row = &page->rows[i];
-        if (row->service >= SERVICES_MAX || row->state_size > sizeof row->state ||
+        if (row->service >= SERVICES_MAX || row->tls > 1 ||
+            !is_below_or_none(row->backend, BACKENDS_MAX) || row->state_size > sizeof row->state ||
             row->user_size > sizeof row->user)
             return false;
     }

@@ -196,7 +196,8 @@ struct message message_make(enum message_kind kind, enum message_status status, 
 // above. The only gate between a peer's bytes and code that trusts them.
 bool message_is_sound(const struct message *message) MUST_CHECK;
 
-// False when text does not fit or has a byte that a DNS name as text cannot have.
+// False when text does not fit or has a byte that a DNS name as text cannot have. One final dot is
+// left out.
 bool message_name_set(struct message_name *name, struct span text);
 static inline struct span message_name_span(const struct message_name *name)
 {

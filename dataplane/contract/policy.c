@@ -32,12 +32,32 @@ static bool is_text(const char *text, size_t size)
     return memchr(text, '\0', size) != NULL;
 }
 
+// The binary search folds what it looks for, so what it looks in must be folded already.
+static bool is_lower_text(const char *text, size_t size)
+{
+    if (!is_text(text, size))
+        return false;
+    for (; *text; text++)
+        if (*text >= 'A' && *text <= 'Z')
+            return false;
+    return true;
+}
+
 #define IS_TEXT(array) is_text(array, sizeof(array))
 
 static bool range_is_sound(const struct policy *p, struct policy_range range, size_t element)
 {
     return range.offset % 8 == 0 && range.offset >= sizeof *p && range.offset <= p->size &&
            range.count <= (p->size - range.offset) / element;
+}
+
+// Host bits that are set would make a prefix that contains nothing.
+static bool prefix_is_sound(const struct prefix *prefix)
+{
+    if (prefix->bits > 128)
+        return false;
+    struct addr masked = addr_mask(&prefix->addr, prefix->bits);
+    return addr_equal(&masked, &prefix->addr);
 }
 
 static bool boot_is_sound(const struct policy_boot *boot)
@@ -49,6 +69,10 @@ static bool boot_is_sound(const struct policy_boot *boot)
             return false;
         if (addr_is_zero(&i->addr[FAMILY_V4]) && addr_is_zero(&i->addr[FAMILY_V6]))
             return false;
+        for (int family = 0; family < FAMILY_COUNT; family++)
+            if (!addr_is_zero(&i->addr[family]) &&
+                addr_is_v4(&i->addr[family]) != (family == FAMILY_V4))
+                return false;
         if (i->bits[FAMILY_V4] > 128 || i->bits[FAMILY_V6] > 128)
             return false;
     }
@@ -66,6 +90,8 @@ static bool services_are_sound(const struct policy *p)
         if (!IS_TEXT(s->name) || s->port == 0 || s->protocol >= PROTOCOL_COUNT ||
             s->tls >= TLS_MODE_COUNT || s->backend >= p->backends_count ||
             p->backends[s->backend].protocol != s->protocol)
+            return false;
+        if (s->submission > 1)
             return false;
         if (s->submission && (s->protocol != PROTOCOL_SMTP || s->tls == TLS_OFF))
             return false;
@@ -119,7 +145,7 @@ static bool routes_are_sound(const struct policy *p)
     if (p->routes_count > ROUTES_MAX)
         return false;
     for (int i = 0; i < p->routes_count; i++)
-        if (p->routes[i].to.bits > 128 || p->routes[i].leg >= LEG_COUNT)
+        if (!prefix_is_sound(&p->routes[i].to) || p->routes[i].leg >= LEG_COUNT)
             return false;
     return true;
 }
@@ -131,7 +157,8 @@ static bool domains_are_sound(const struct policy *p)
         return false;
     const struct policy_domain *domains = policy_at(p, p->domains);
     for (uint32_t i = 0; i < p->domains.count; i++) {
-        if (!IS_TEXT(domains[i].name) || domains[i].backend >= p->backends_count ||
+        if (!is_lower_text(domains[i].name, sizeof domains[i].name) ||
+            domains[i].backend >= p->backends_count ||
             p->backends[domains[i].backend].protocol != PROTOCOL_SMTP)
             return false;
         if (i > 0 && strcmp(domains[i - 1].name, domains[i].name) >= 0)
@@ -146,7 +173,7 @@ static bool prefixes_are_sound(const struct policy *p, struct policy_range range
         return false;
     const struct prefix *prefixes = policy_at(p, range);
     for (uint32_t i = 0; i < range.count; i++)
-        if (prefixes[i].bits > 128)
+        if (!prefix_is_sound(&prefixes[i]))
             return false;
     return true;
 }
@@ -203,7 +230,7 @@ static int compare_nocase(struct span name, const char *entry)
 {
     size_t size = strlen(entry);
     size_t both = name.size < size ? name.size : size;
-    int order = strncasecmp((const char *)name.at, entry, both);
+    int order = both ? strncasecmp((const char *)name.at, entry, both) : 0;
     return order ? order : (name.size > size) - (name.size < size);
 }
 

@@ -73,12 +73,12 @@ enum protocol { PROTOCOL_SMTP, PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_COUNT };
 enum tls_mode { TLS_OFF, TLS_STARTTLS, TLS_IMPLICIT, TLS_MODE_COUNT };
 
 struct policy_service {
-    char name[16];    // smtp, submission, submissions, imap, …
-    uint16_t port;    // on every address of ours outside
-    uint8_t protocol; // enum protocol
-    uint8_t tls;      // enum tls_mode; STARTTLS means offered
-    uint8_t backend;  // index
-    bool submission;  // SMTP: TLS and AUTH before MAIL, sender must belong to the login
+    char name[16];      // smtp, submission, submissions, imap, …
+    uint16_t port;      // on every address of ours outside
+    uint8_t protocol;   // enum protocol
+    uint8_t tls;        // enum tls_mode; STARTTLS means offered
+    uint8_t backend;    // index
+    uint8_t submission; // 0 or 1; SMTP: TLS and AUTH before MAIL, sender must belong to the login
 };
 
 enum backend_identity { // how the backend is told who the client is

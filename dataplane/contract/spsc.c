@@ -23,7 +23,7 @@ bool spsc_put(struct spsc *ring, const struct message *message)
     return true;
 }
 
-bool spsc_take(struct spsc *ring, struct message *ret_message)
+static bool take(struct spsc *ring, struct message *ret_message, bool wipe)
 {
     uint32_t tail = __atomic_load_n(&ring->memory->tail, __ATOMIC_ACQUIRE);
     uint32_t ready = tail - ring->index;
@@ -31,10 +31,23 @@ bool spsc_take(struct spsc *ring, struct message *ret_message)
         ring->broken = true;
     if (ring->broken || ready == 0)
         return false;
-    *ret_message = ring->memory->slots[ring->index & SLOT_MASK];
+    struct message *slot = &ring->memory->slots[ring->index & SLOT_MASK];
+    *ret_message = *slot;
+    if (wipe)
+        message_wipe(slot);
     ring->index++;
     __atomic_store_n(&ring->memory->head, ring->index, __ATOMIC_RELEASE);
     return true;
+}
+
+bool spsc_take(struct spsc *ring, struct message *ret_message)
+{
+    return take(ring, ret_message, false);
+}
+
+bool spsc_take_wiping(struct spsc *ring, struct message *ret_message)
+{
+    return take(ring, ret_message, true);
 }
 
 bool spsc_sleep(struct spsc *ring)
@@ -73,12 +86,14 @@ int spsc_channel_create(void)
 
 int spsc_channel_open(struct spsc_channel *channel, int fd, enum spsc_end end)
 {
+    // Seals before size: a size that was read first may change until the seals are set.
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEALS) != SEALS)
+        return -EPROTO;
     struct stat status;
     if (fstat(fd, &status) < 0)
         return -errno;
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || (seals & SEALS) != SEALS ||
-        status.st_size != (off_t)sizeof(struct spsc_channel_memory))
+    if (status.st_size != (off_t)sizeof(struct spsc_channel_memory))
         return -EPROTO;
     struct spsc_channel_memory *memory =
         mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -45,6 +45,8 @@ struct spsc { // one end of one direction, private memory
 bool spsc_put(struct spsc *ring, const struct message *message);
 // Consumer. False when empty or broken; the message is copied out.
 bool spsc_take(struct spsc *ring, struct message *ret_message);
+// The same, and leaves no copy in the slot: for questions that hold credentials.
+bool spsc_take_wiping(struct spsc *ring, struct message *ret_message);
 
 /* The doorbell. A consumer that wants to block calls spsc_sleep: true means that nothing is ready
  * and the producer will ring, so it may wait for its eventfd; it calls spsc_wake when it is up
