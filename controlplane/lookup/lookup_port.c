@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lookup/lookup_port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int lookup_port_open(struct lookup_port *port, int socket, enum attach_role role, uint32_t kinds,
+                     unsigned timeout_ms)
+{
+    *port = (struct lookup_port){.kinds = kinds};
+    port->waiting = calloc(LOOKUP_WAITING_MAX, sizeof *port->waiting);
+    if (!port->waiting)
+        return -ENOMEM;
+    int error = attach_client_open(&port->client, socket, role, timeout_ms);
+    if (error) {
+        free(port->waiting);
+        port->waiting = NULL;
+    }
+    return error;
+}
+
+void lookup_port_close(struct lookup_port *port)
+{
+    if (port->waiting)
+        explicit_bzero(port->waiting, LOOKUP_WAITING_MAX * sizeof *port->waiting);
+    free(port->waiting);
+    port->waiting = NULL;
+    attach_client_close(&port->client);
+}
+
+static bool is_served(const struct lookup_port *port, const struct message *m)
+{
+    return message_is_sound(m) && m->status == STATUS_ASKED && (port->kinds & 1U << m->kind);
+}
+
+bool lookup_port_take(struct lookup_port *port, unsigned *ret_worker, struct message *ret_question)
+{
+    for (unsigned tried = 0; tried < port->client.workers;) {
+        unsigned worker = port->next_worker;
+        port->next_worker = (worker + 1) % port->client.workers;
+        struct spsc *in = &port->client.channels[worker].in;
+        if (!spsc_take_wiping(in, ret_question)) {
+            tried++;
+            continue;
+        }
+        if (is_served(port, ret_question)) {
+            port->counters.questions++;
+            *ret_worker = worker;
+            return true;
+        }
+        message_wipe(ret_question);
+        port->counters.unsound++;
+    }
+    return false;
+}
+
+static bool put(struct lookup_port *port, unsigned worker, const struct message *answer)
+{
+    if (!spsc_put(&port->client.channels[worker].out, answer))
+        return false;
+    port->counters.answers++;
+    return true;
+}
+
+void lookup_port_answer(struct lookup_port *port, unsigned worker, const struct message *answer)
+{
+    CHECK(worker < port->client.workers);
+    if (put(port, worker, answer))
+        return;
+    if (port->waiting_count == LOOKUP_WAITING_MAX) {
+        port->counters.answers_dropped++;
+        return;
+    }
+    uint32_t last = (port->waiting_first + port->waiting_count++) % LOOKUP_WAITING_MAX;
+    port->waiting[last] = (struct lookup_waiting){.worker = worker, .message = *answer};
+}
+
+void lookup_port_flush(struct lookup_port *port)
+{
+    // Each once: what still finds its ring full goes back to the end.
+    for (uint32_t left = port->waiting_count; left > 0; left--) {
+        struct lookup_waiting *waiting = &port->waiting[port->waiting_first];
+        struct lookup_waiting copy = *waiting;
+        message_wipe(&waiting->message);
+        port->waiting_first = (port->waiting_first + 1) % LOOKUP_WAITING_MAX;
+        port->waiting_count--;
+        lookup_port_answer(port, copy.worker, &copy.message);
+        message_wipe(&copy.message);
+    }
+}
+
+bool lookup_port_sleep(struct lookup_port *port)
+{
+    for (unsigned i = 0; i < port->client.workers; i++)
+        if (!spsc_sleep(&port->client.channels[i].in)) {
+            lookup_port_wake(port);
+            return false;
+        }
+    return true;
+}
+
+void lookup_port_wake(struct lookup_port *port)
+{
+    uint64_t rings;
+    for (unsigned i = 0; i < port->client.workers; i++)
+        spsc_wake(&port->client.channels[i].in);
+    if (read(port->client.doorbell, &rings, sizeof rings) < 0)
+        return; // it had not rung
+}
+
+bool lookup_port_is_broken(const struct lookup_port *port)
+{
+    for (unsigned i = 0; i < port->client.workers; i++)
+        if (port->client.channels[i].in.broken || port->client.channels[i].out.broken)
+            return true;
+    return false;
+}

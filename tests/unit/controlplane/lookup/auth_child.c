@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lookup/lookup.h"
+
+#include "contract/attach.h"
+#include "plane_fake.h"
+
+#include <crypt.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct plane_fake plane;
+static char path[] = "/tmp/weir-passwd-XXXXXX";
+
+static int run(int socket, const void *config)
+{
+    return auth_child_run(socket, config);
+}
+
+static void file_write(const char *text)
+{
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    fputs(text, stream);
+    fclose(stream);
+}
+
+static int start(void **state)
+{
+    struct auth_child_config config = {.user = "nobody", .parent = getpid()};
+    struct crypt_data data = {0};
+    char text[512];
+    snprintf(path, sizeof path, "/tmp/weir-passwd-XXXXXX");
+    int fd = mkstemp(path);
+    if (fd < 0 || fchmod(fd, 0644) < 0)
+        return 1;
+    close(fd);
+    const char *hash = crypt_r("wonderland", "$6$rounds=1000$salt$", &data);
+    snprintf(text, sizeof text, "# users\nalice@example.net:{SHA512-CRYPT}%s\n", hash);
+    file_write(text);
+    snprintf(config.passwd_file, sizeof config.passwd_file, "%s", path);
+    return plane_fake_open(&plane, ROLE_AUTH, run, &config) ? 0 : 1;
+}
+
+static int stop(void **state)
+{
+    unlink(path);
+    return plane_fake_close(&plane);
+}
+
+static struct message question(const char *user, const char *password, uint64_t handle)
+{
+    struct message m = message_make(MESSAGE_AUTH, STATUS_ASKED, handle);
+    assert_true(addr_parse("192.0.2.1", &m.auth_question.addr));
+    m.auth_question.user_size = (uint8_t)strlen(user);
+    m.auth_question.password_size = (uint8_t)strlen(password);
+    memcpy(m.auth_question.user, user, strlen(user));
+    memcpy(m.auth_question.password, password, strlen(password));
+    return m;
+}
+
+static struct message answer_of(struct message asked)
+{
+    struct message answer;
+    assert_true(plane_fake_ask(&plane, 0, &asked));
+    assert_true(plane_fake_answer(&plane, 0, &answer, 10000, NULL, NULL));
+    assert_true(message_is_sound(&answer));
+    assert_int_equal(answer.kind, MESSAGE_AUTH);
+    assert_int_equal(answer.handle, asked.handle);
+    return answer;
+}
+
+static int verdict_of(const char *user, const char *password)
+{
+    struct message answer = answer_of(question(user, password, 1));
+    return answer.status == STATUS_OK ? answer.auth_answer.verdict : -1;
+}
+
+static void wrong_password_and_unknown_user_get_the_same_answer(void **state)
+{
+    struct message a = answer_of(question("alice@example.net", "guess", 5));
+    struct message b = answer_of(question("nobody@example.net", "guess", 5));
+    assert_int_equal(a.auth_answer.verdict, AUTH_WRONG);
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
+static void dns_questions_are_dropped(void **state)
+{
+    struct message m = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
+    assert_true(plane_fake_ask(&plane, 0, &m));
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+}
+
+static void sixth_guess_in_a_minute_is_throttled(void **state)
+{
+    char guess[32];
+    for (int i = 0; i < 5; i++) {
+        snprintf(guess, sizeof guess, "guess%d", i);
+        assert_int_equal(verdict_of("alice@example.net", guess), AUTH_WRONG);
+    }
+    assert_int_equal(verdict_of("alice@example.net", "guess5"), AUTH_THROTTLED);
+}
+
+static void password_does_not_stay_in_the_ring(void **state)
+{
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+    const void *memory = plane.channels[0].memory;
+    assert_null(memmem(memory, sizeof *plane.channels[0].memory, "wonderland", 10));
+}
+
+static void right_password_tells_the_login_in_lower_case(void **state)
+{
+    struct message answer = answer_of(question("Alice@Example.NET", "wonderland", 9));
+    assert_int_equal(answer.auth_answer.verdict, AUTH_RIGHT);
+    assert_int_equal(answer.auth_answer.user_size, strlen("alice@example.net"));
+    assert_memory_equal(answer.auth_answer.user, "alice@example.net", 17);
+}
+
+static void changed_file_is_taken_within_the_sandbox(void **state)
+{
+    int verdict = -1;
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+    file_write("bob@example.net:{PLAIN}builder\n");
+    for (int tries = 0; tries < 300 && verdict != AUTH_RIGHT; tries++) {
+        poll(NULL, 0, 10);
+        verdict = verdict_of("bob@example.net", "builder");
+    }
+    assert_int_equal(verdict, AUTH_RIGHT);
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_WRONG);
+}
+
+static void file_without_users_makes_it_unavailable(void **state)
+{
+    struct auth_child_config config = {
+        .passwd_file = "/nonexistent", .user = "nobody", .parent = getpid()};
+    assert_true(plane_fake_open(&plane, ROLE_AUTH, run, &config));
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), -1);
+    assert_int_equal(plane_fake_close(&plane), 0);
+}
+
+static void child_without_its_user_does_not_start(void **state)
+{
+    struct auth_child_config config = {
+        .passwd_file = "/nonexistent", .user = "no-such-user", .parent = getpid()};
+    assert_true(plane_fake_open(&plane, ROLE_AUTH, run, &config));
+    assert_int_equal(plane_fake_wait(&plane), geteuid() == 0 ? 1 : 0);
+    plane.child = 0;
+    plane_fake_close(&plane);
+}
+
+static void child_ends_with_sigterm(void **state)
+{
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+    assert_int_equal(kill(plane.child, SIGTERM), 0);
+    assert_int_equal(plane_fake_wait(&plane), 0);
+    plane.child = 0;
+    plane_fake_close(&plane);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(wrong_password_and_unknown_user_get_the_same_answer, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(dns_questions_are_dropped, start, stop),
+        cmocka_unit_test_setup_teardown(sixth_guess_in_a_minute_is_throttled, start, stop),
+        cmocka_unit_test_setup_teardown(password_does_not_stay_in_the_ring, start, stop),
+        cmocka_unit_test(file_without_users_makes_it_unavailable),
+        cmocka_unit_test(child_without_its_user_does_not_start),
+        cmocka_unit_test_setup_teardown(right_password_tells_the_login_in_lower_case, start, stop),
+        cmocka_unit_test_setup_teardown(changed_file_is_taken_within_the_sandbox, start, stop),
+        cmocka_unit_test_setup(child_ends_with_sigterm, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
