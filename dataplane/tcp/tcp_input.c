@@ -175,10 +175,13 @@ static void take_timestamp(struct tcp *tcp, struct tcp_conn *c, const struct pac
     tcp_conn_cold(tcp, c)->ts_recent_ms = tcp->now_ms;
 }
 
+// RFC 9293, section 3.10.7.4. What moves snd_una always brings its window too, even in a repeated
+// segment with an old number: the window that we have counts from the old snd_una.
 static bool take_window(struct tcp_conn *c, const struct packet *p)
 {
-    if (!seq_before(c->snd_wl1, p->seq) &&
-        !(c->snd_wl1 == p->seq && !seq_before(p->ack, c->snd_wl2)))
+    bool newer =
+        seq_before(c->snd_wl1, p->seq) || (c->snd_wl1 == p->seq && !seq_before(p->ack, c->snd_wl2));
+    if (!newer && !seq_after(p->ack, c->snd_una))
         return false;
     uint32_t window = (uint32_t)p->window << c->snd_scale;
     bool moved = window != c->snd_wnd;

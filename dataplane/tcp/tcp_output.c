@@ -49,8 +49,8 @@ static uint16_t take_window(const struct tcp *tcp, struct tcp_conn *c)
         c->rcv_edge = c->rcv_nxt + window;
         return (uint16_t)window;
     }
-    // Rounded down. Where that takes back some bytes, rcv_edge keeps them: what the peer sent on the
-    // earlier promise is taken (RFC 7323, section 2.4).
+    // Rounded down. Where that takes back some bytes, rcv_edge keeps them: what the peer sent on
+    // the earlier promise is taken (RFC 7323, section 2.4).
     uint32_t field = tcp_min(window >> TCP_WINDOW_SCALE_OURS, UINT16_MAX);
     uint32_t edge = c->rcv_nxt + (field << TCP_WINDOW_SCALE_OURS);
     if (seq_after(edge, c->rcv_edge))

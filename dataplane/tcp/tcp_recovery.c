@@ -69,12 +69,14 @@ static void take_cumulative(struct tcp *tcp, struct tcp_conn *c, uint32_t ack,
                             struct ack_work *work)
 {
     work->acked = ack - c->snd_una;
+    bool repeated = false;
     while (c->send_head && c->send_head != c->send_next) {
         struct tcp_segment *s = c->send_head;
         if (!seq_after(ack, s->seq))
             break;
         bool sacked = s->bits & TCP_SEGMENT_SACKED;
         if (!seq_before(ack, tcp_segment_end(s))) {
+            repeated |= s->bits & TCP_SEGMENT_REPEATED;
             if (!sacked) {
                 rack_update(tcp, c, s, work);
                 work->delivered += tcp_segment_span(s);
@@ -97,6 +99,9 @@ static void take_cumulative(struct tcp *tcp, struct tcp_conn *c, uint32_t ack,
         tcp_queue_trim(c, s, (uint16_t)part);
         break;
     }
+    // Behind a segment that was sent again others may have waited at the peer: no RTT from them.
+    if (repeated)
+        work->rtt_us = UINT32_MAX;
     c->snd_una = ack;
 }
 
