@@ -191,7 +191,6 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t
         &guard->connections, &packet->src, (unsigned)service, allowed ? NULL : &guard->limits);
     if (reason != REASON_NONE)
         return reason;
-    counter_add(guard->config.counters, COUNTER_CONNECTIONS_ACCEPTED, 1);
     *ret_handshake = handshake;
     return REASON_NONE;
 }

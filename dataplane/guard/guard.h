@@ -18,7 +18,7 @@
  * Limits wider than a source are dealt to workers in equal shares (limit / workers, at least 1).
  *
  * Refusals are returned, not counted: the caller counts the reason. What is no refusal (SYNs
- * received and answered, connections accepted, sources banned) is counted here. Counts, rates and
+ * received and answered, sources banned) is counted here. Counts, rates and
  * bans live through a policy swap.
  */
 

@@ -322,7 +322,6 @@ static void backend_event(struct session *s, const struct tcp_event *event)
         return;
     if (event->bits & TCP_EVENT_CONNECTED) {
         s->backend_connected = true;
-        session_count(s, COUNTER_CONNECTIONS_TO_BACKENDS);
         s->protocol->backend_event(s->state, BACKEND_CONNECTED, s->all->now_us);
     }
     if (event->bits & TCP_EVENT_FINISHED)
