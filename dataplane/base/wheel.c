@@ -38,8 +38,7 @@ static void insert(struct wheel *wheel, struct timer *timer)
     int level = 0;
     for (uint64_t apart = (tick ^ wheel->tick) >> SLOT_BITS; apart; apart >>= SLOT_BITS)
         level++;
-    if (level >=
-        WHEEL_LEVELS) // a carry past the last level: park in its last slot, put again later
+    if (level >= WHEEL_LEVELS) // a carry past the last level: park there, put again later
         level = WHEEL_LEVELS - 1;
     unsigned slot = (unsigned)(tick >> (SLOT_BITS * level)) & SLOT_MASK;
 

@@ -44,5 +44,5 @@ static inline bool timer_is_running(const struct timer *timer)
 uint32_t wheel_advance(struct wheel *wheel, uint64_t now_us, uint32_t most,
                        void (*fire)(void *context, struct timer *timer), void *context);
 
-// A time no later than the earliest timer, for loops that sleep; UINT64_MAX when none runs.
+// No later than when the earliest timer can fire, for loops that sleep; UINT64_MAX when none runs.
 uint64_t wheel_next_us(const struct wheel *wheel);
