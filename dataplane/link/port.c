@@ -25,7 +25,9 @@ static struct opened {
 } opened[PORTS_MAX];
 
 static struct opened *find_opened(const char *device);
+static bool is_opened(uint16_t id);
 static int attach(struct port *port, const struct policy_boot *boot);
+static void detach(const struct port *port);
 static int set_up(struct port *port, const struct policy_boot *boot, struct rte_mempool *mbufs);
 static int configure(struct port *port, const struct policy_boot *boot,
                      const struct rte_eth_dev_info *info);
@@ -55,7 +57,7 @@ int port_open(struct port *port, const struct policy_boot *boot, enum leg leg,
     if (error == 0) {
         error = set_up(&fresh, boot, mbufs);
         if (error < 0)
-            (void)rte_eth_dev_close(fresh.id);
+            detach(&fresh);
     }
     if (error < 0) {
         *ret_what = failed_what;
@@ -78,12 +80,7 @@ void port_close(struct port *port)
     *port = (struct port){0};
     if (--slot->users > 0)
         return;
-    struct rte_eth_dev_info info;
-    bool known = rte_eth_dev_info_get(slot->port.id, &info) == 0;
-    (void)rte_eth_dev_stop(slot->port.id);
-    (void)rte_eth_dev_close(slot->port.id);
-    if (known && info.device && !port_device_is_pci(slot->port.device))
-        (void)rte_dev_remove(info.device);
+    detach(&slot->port);
     *slot = (struct opened){0};
 }
 
@@ -95,6 +92,14 @@ static struct opened *find_opened(const char *device)
     return NULL;
 }
 
+static bool is_opened(uint16_t id)
+{
+    for (unsigned i = 0; i < PORTS_MAX; i++)
+        if (opened[i].users && opened[i].port.id == id)
+            return true;
+    return false;
+}
+
 // Finds the device, or makes it; fills id.
 static int attach(struct port *port, const struct policy_boot *boot)
 {
@@ -102,19 +107,29 @@ static int attach(struct port *port, const struct policy_boot *boot)
     port_device_name(port->device, name, sizeof name);
     if (!port_device_arguments(port->device, boot->workers, arguments, sizeof arguments))
         return fail(port, -EINVAL, "its arguments are too long");
+    if (rte_eth_dev_get_port_by_name(name, &port->id) == 0)
+        return is_opened(port->id) ? fail(port, -EEXIST, "a device of that name is there already")
+                                   : 0; // EAL found it, or boot.eal made it
     bool pci = port_device_is_pci(port->device);
-    if (!pci || rte_eth_dev_get_port_by_name(name, &port->id) != 0) {
-        int error = rte_eal_hotplug_add(pci ? "pci" : "vdev", name, arguments);
-        if (error == -EEXIST)
-            return fail(port, error, "a device of that name is there already");
-        if (error < 0)
-            return fail(port, error,
-                        pci ? "no such PCI device, or not bound to a DPDK driver"
-                            : "no DPDK driver of that name, or it refused its arguments");
-    }
+    int error = rte_eal_hotplug_add(pci ? "pci" : "vdev", name, arguments);
+    if (error < 0)
+        return fail(port, error,
+                    pci ? "no such PCI device, or not bound to a DPDK driver"
+                        : "no DPDK driver of that name, or it refused its arguments");
     if (rte_eth_dev_get_port_by_name(name, &port->id) != 0)
         return fail(port, -ENODEV, "it is not an Ethernet device");
     return 0;
+}
+
+// Stops it and takes a virtual device away, so that its name is free again.
+static void detach(const struct port *port)
+{
+    struct rte_eth_dev_info info;
+    bool known = rte_eth_dev_info_get(port->id, &info) == 0;
+    (void)rte_eth_dev_stop(port->id);
+    (void)rte_eth_dev_close(port->id);
+    if (known && info.device && !port_device_is_pci(port->device))
+        (void)rte_dev_remove(info.device);
 }
 
 static int set_up(struct port *port, const struct policy_boot *boot, struct rte_mempool *mbufs)
