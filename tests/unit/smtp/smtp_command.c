@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "smtp/smtp.h"
+
+#include "smtp_plays.h"
+
+#define NO_HELLO "503 5.5.1 EHLO or HELO first"
+#define IN_MAIL  "503 5.5.1 Not during a mail transaction"
+#define NO_MAIL  "503 5.5.1 MAIL first"
+#define NO_RCPT  "503 5.5.1 RCPT first"
+#define UNKNOWN  "500 5.5.1 Command unknown"
+#define NOT_DONE "502 5.5.1 Command not implemented"
+#define OK       "250 2.0.0 Ok"
+
+enum { GREETED_STATE, HELLO_STATE, MAIL_STATE, RCPT_STATE, COMMAND_STATES };
+
+static const char *const ways[COMMAND_STATES] = {GREETED, HELLO, SENDER, RECIPIENT};
+
+// Every command in every state: the first line of the reply. NULL: it waits for somebody.
+static const struct {
+    const char *line;
+    const char *replies[COMMAND_STATES];
+} golden[] = {
+    {"", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {" NOOP", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XYZZY", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"NOOPS", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XCLIENT ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XFORWARD ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"EXPN all", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"TURN", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"ETRN example.net", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"BDAT 1 LAST", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"NOOP", {OK, OK, OK, OK}},
+    {"noop whatever", {OK, OK, OK, OK}},
+    {"RSET", {OK, OK, OK, OK}},
+    {"RSET now",
+     {"501 5.5.4 No arguments here", "501 5.5.4 No arguments here", "501 5.5.4 No arguments here",
+      "501 5.5.4 No arguments here"}},
+    {"HELP", {"214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *"}},
+    {"VRFY alice", {"252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *"}},
+    {"VRFY",
+     {"501 5.5.2 Syntax error", "501 5.5.2 Syntax error", "501 5.5.2 Syntax error",
+      "501 5.5.2 Syntax error"}},
+    {"QUIT", {"221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye"}},
+    {"EHLO other.example",
+     {"250-mail.example.net", "250-mail.example.net", "250-mail.example.net",
+      "250-mail.example.net"}},
+    {"HELO other.example",
+     {"250 mail.example.net", "250 mail.example.net", "250 mail.example.net",
+      "250 mail.example.net"}},
+    {"STARTTLS", {NO_HELLO, "220 2.0.0 *", IN_MAIL, IN_MAIL}},
+    {"AUTH PLAIN AGEAYg==", {NO_HELLO, "503 5.5.1 AUTH not offered", IN_MAIL, IN_MAIL}},
+    {"MAIL FROM:<joe@good.example.org>", {NO_HELLO, NULL, IN_MAIL, IN_MAIL}},
+    {"MAIL", {NO_HELLO, "501 5.5.2 Syntax error", IN_MAIL, IN_MAIL}},
+    {"RCPT TO:<alice@example.net>", {NO_HELLO, NO_MAIL, NULL, NULL}},
+    {"RCPT", {NO_HELLO, NO_MAIL, "501 5.5.2 Syntax error", "501 5.5.2 Syntax error"}},
+    {"DATA", {NO_HELLO, NO_MAIL, NO_RCPT, NULL}},
+    {"DATA now", {NO_HELLO, NO_MAIL, NO_RCPT, "501 5.5.4 No arguments here"}},
+};
+
+static bool reply_is(const char *got, const char *want)
+{
+    size_t size = strlen(want);
+    if (want[size - 1] == '*')
+        return strncmp(got, want, size - 1) == 0;
+    return strncmp(got, want, size) == 0 && got[size] == '\r';
+}
+
+static void every_command_in_every_state_has_its_reply(void **unused)
+{
+    for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++) {
+        for (int state = 0; state < COMMAND_STATES; state++) {
+            struct mail_host_fake *fake = smtp_play_open("smtp", ways[state]);
+            const char *want = golden[i].replies[state];
+            mail_host_fake_client(fake, golden[i].line);
+            mail_host_fake_client(fake, "\r\n");
+            const char *got = mail_host_fake_sent(fake, SIDE_CLIENT);
+            if (want ? !reply_is(got, want) : got[0] != '\0')
+                fail_msg("%s in state %d: %s", golden[i].line, state, got);
+            mail_host_fake_close(fake);
+        }
+    }
+}
+
+static void a_reset_ends_the_transaction_here_and_there(void **unused)
+{
+    smtp_play("smtp", RECIPIENT "C:RSET\n"
+                                "S:250 2.0.0 Ok\n"
+                                "E:state hello\n"
+                                "C:RCPT TO:<alice@example.net>\n"
+                                "S:503 5.5.1 MAIL first\n" MAIL "C:RCPT TO:<alice@example.net>\n"
+                                "P:RSET\n"
+                                "B:250 2.0.0 Ok\n" BACKEND_MAIL ALICE);
+}
+
+static void a_new_greeting_ends_the_transaction(void **unused)
+{
+    smtp_play("smtp", SENDER EHLO "E:state hello\n"
+                                  "C:RCPT TO:<alice@example.net>\n"
+                                  "S:503 5.5.1 MAIL first\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command_in_every_state_has_its_reply),
+        cmocka_unit_test(a_reset_ends_the_transaction_here_and_there),
+        cmocka_unit_test(a_new_greeting_ends_the_transaction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
