@@ -90,6 +90,22 @@ static bool judge(uint64_t tat_us, uint64_t now_us, const struct guard_source_ra
     return conforming;
 }
 
+static unsigned least_v4(const uint64_t *line, uint64_t time_mask)
+{
+    unsigned least = 0;
+    for (unsigned i = 1; i < V4_WAYS; i++)
+        least = (line[i] & time_mask) < (line[least] & time_mask) ? i : least;
+    return least;
+}
+
+static unsigned least_v6(const struct guard_source_v6 *line)
+{
+    unsigned least = 0;
+    for (unsigned i = 1; i < V6_WAYS; i++)
+        least = line[i].tat_us < line[least].tat_us ? i : least;
+    return least;
+}
+
 static bool take_v4(struct guard_source *table, uint64_t *line, uint64_t tag,
                     const struct guard_source_rate *rate, uint64_t now_us)
 {
@@ -101,19 +117,13 @@ static bool take_v4(struct guard_source *table, uint64_t *line, uint64_t tag,
     }
     now_us &= time_mask;
 
-    unsigned at = 0;
-    uint64_t least_us = UINT64_MAX, tat_us = 0;
-    for (unsigned i = 0; i < V4_WAYS; i++) {
-        if (line[i] >> time_bits == tag) {
-            at = i;
-            tat_us = line[i] & time_mask;
-            break;
-        }
-        if ((line[i] & time_mask) < least_us) {
-            least_us = line[i] & time_mask;
-            at = i;
-        }
-    }
+    // All ways at once: which one it is cannot be predicted, so a loop that leaves early costs
+    // more.
+    unsigned hits = 0;
+    for (unsigned i = 0; i < V4_WAYS; i++)
+        hits |= (unsigned)(line[i] >> time_bits == tag) << i;
+    unsigned at = hits ? (unsigned)__builtin_ctz(hits) : least_v4(line, time_mask);
+    uint64_t tat_us = hits ? line[at] & time_mask : 0;
     bool conforming = judge(tat_us, now_us, rate, &tat_us);
     line[at] = tag << time_bits | (tat_us < time_mask ? tat_us : time_mask);
     return conforming;
@@ -122,19 +132,11 @@ static bool take_v4(struct guard_source *table, uint64_t *line, uint64_t tag,
 static bool take_v6(struct guard_source_v6 *line, uint64_t prefix,
                     const struct guard_source_rate *rate, uint64_t now_us)
 {
-    unsigned at = 0;
-    uint64_t least_us = UINT64_MAX, tat_us = 0;
-    for (unsigned i = 0; i < V6_WAYS; i++) {
-        if (line[i].prefix == prefix) {
-            at = i;
-            tat_us = line[i].tat_us;
-            break;
-        }
-        if (line[i].tat_us < least_us) {
-            least_us = line[i].tat_us;
-            at = i;
-        }
-    }
+    unsigned hits = 0;
+    for (unsigned i = 0; i < V6_WAYS; i++)
+        hits |= (unsigned)(line[i].prefix == prefix) << i;
+    unsigned at = hits ? (unsigned)__builtin_ctz(hits) : least_v6(line);
+    uint64_t tat_us = hits ? line[at].tat_us : 0;
     bool conforming = judge(tat_us, now_us, rate, &tat_us);
     line[at] = (struct guard_source_v6){prefix, tat_us};
     return conforming;
