@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* lists, limits and config: what changes the policy goes through the publisher, and is answered
+ * when the data plane has taken or refused it. */
+#include "api/api_command.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { LIMIT_NAME_SIZE = 48 };
+
+struct change {
+    struct api_request *request;
+    bool add, deny; // of a list
+    struct prefix prefix;
+    enum limit limit;
+    uint64_t value;
+};
+
+static void change_done(void *context, const struct publisher_outcome *outcome)
+{
+    struct change *change = (struct change *)context;
+    if (outcome->error)
+        api_request_error(change->request, "%s", outcome->text);
+    else
+        api_request_ok(change->request,
+                       json_pack("{s:I, s:b}", "generation", (json_int_t)outcome->generation,
+                                 "published", (int)outcome->published));
+    free(change);
+}
+
+static void change_submit(const struct change *facts, publisher_edit *edit)
+{
+    struct change *change = malloc(sizeof *change);
+    CHECK(change);
+    *change = *facts;
+    struct publication publication = {.edit = edit, .done = change_done, .context = change};
+    if (publisher_submit(&facts->request->plane->publisher, &publication) == 0)
+        return;
+    api_request_error(facts->request, "too many changes wait, try again");
+    free(change);
+}
+
+// lists
+
+static json_t *prefixes_json(const struct config_prefixes *prefixes)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < prefixes->count; i++) {
+        char text[PREFIX_TEXT_SIZE];
+        json_array_append_new(list, json_string(prefix_format(&prefixes->items[i], text)));
+    }
+    return list;
+}
+
+void api_lists_list(struct api_request *request)
+{
+    const struct config *config = request->plane->publisher.config;
+    json_t *o = json_object();
+    json_object_set_new(o, "allow", prefixes_json(&config->allow));
+    json_object_set_new(o, "deny", prefixes_json(&config->deny));
+    api_request_ok(request, o);
+}
+
+static int edit_list(void *context, struct config **candidate, struct config_errors *errors)
+{
+    const struct change *change = (const struct change *)context;
+    struct config_prefixes *list = change->deny ? &(*candidate)->deny : &(*candidate)->allow;
+    int error = change->add ? config_prefixes_add(list, &change->prefix)
+                            : config_prefixes_remove(list, &change->prefix);
+    if (error == 0)
+        return 0;
+    char text[PREFIX_TEXT_SIZE];
+    struct config_place place = {.file = change->deny ? "deny" : "allow",
+                                 .path = prefix_format(&change->prefix, text)};
+    config_errors_add(errors, &place, "%s",
+                      error == -EEXIST   ? "is on the list already"
+                      : error == -ENOENT ? "is not on the list"
+                                         : "the list is full");
+    return error;
+}
+
+static void lists_change(struct api_request *request, bool add)
+{
+    struct change change = {.request = request, .add = add};
+    const char *list = api_request_text(request, "list");
+    const char *text = list ? api_request_text(request, "prefix") : NULL;
+    if (!text)
+        return;
+    change.deny = strcmp(list, "deny") == 0;
+    if (!change.deny && strcmp(list, "allow") != 0)
+        api_request_error(request, "list: expected allow or deny");
+    else if (!prefix_parse(text, &change.prefix))
+        api_request_error(request, "prefix: expected a prefix such as 192.0.2.0/24 or "
+                                   "2001:db8::/32, host bits zero");
+    else
+        change_submit(&change, edit_list);
+}
+
+void api_lists_add(struct api_request *request)
+{
+    lists_change(request, true);
+}
+
+void api_lists_remove(struct api_request *request)
+{
+    lists_change(request, false);
+}
+
+// limits
+
+static const char *limit_name(enum limit limit, char name[LIMIT_NAME_SIZE])
+{
+    const char *upper = limit_facts(limit)->name;
+    size_t i = 0;
+    for (; upper[i] && i < LIMIT_NAME_SIZE - 1; i++)
+        name[i] = (char)tolower((unsigned char)upper[i]);
+    name[i] = '\0';
+    return name;
+}
+
+static json_t *limit_json(const struct plane *plane, enum limit limit)
+{
+    char name[LIMIT_NAME_SIZE];
+    const struct limit_facts *facts = limit_facts(limit);
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_string(limit_name(limit, name)));
+    json_object_set_new(o, "value",
+                        json_integer((json_int_t)plane->publisher.config->head.limits[limit]));
+    json_object_set_new(o, "default", json_integer((json_int_t)facts->value));
+    json_object_set_new(o, "least", json_integer((json_int_t)facts->least));
+    json_object_set_new(o, "most", json_integer((json_int_t)facts->most));
+    json_object_set_new(o, "unit", json_string(facts->unit));
+    json_object_set_new(o, "text", json_string(facts->text));
+    return o;
+}
+
+void api_limits_list(struct api_request *request)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        json_array_append_new(list, limit_json(request->plane, (enum limit)i));
+    api_request_ok(request, json_pack("{s:o}", "limits", list));
+}
+
+static bool limit_argument(struct api_request *request, enum limit *ret_limit)
+{
+    const char *name = api_request_text(request, "name");
+    if (!name)
+        return false;
+    if (limit_find(name, ret_limit))
+        return true;
+    api_request_error(request, "name: no such limit; `weirctl limits` lists them");
+    return false;
+}
+
+void api_limits_get(struct api_request *request)
+{
+    enum limit limit;
+    if (limit_argument(request, &limit))
+        api_request_ok(request, limit_json(request->plane, limit));
+}
+
+static int edit_limit(void *context, struct config **candidate, struct config_errors *errors)
+{
+    const struct change *change = (const struct change *)context;
+    (*candidate)->head.limits[change->limit] = change->value;
+    return 0;
+}
+
+void api_limits_set(struct api_request *request)
+{
+    struct change change = {.request = request};
+    if (!limit_argument(request, &change.limit))
+        return;
+    const struct limit_facts *facts = limit_facts(change.limit);
+    if (api_request_number(request, "value", facts->least, facts->most, &change.value))
+        change_submit(&change, edit_limit);
+}
+
+// config
+
+void api_config_check(struct api_request *request)
+{
+    struct config_errors errors = {0};
+    int error = plane_check(request->plane, &errors);
+    if (error)
+        api_request_error(request, "%.*s", (int)(errors.size ? errors.size - 1 : 0), errors.text);
+    else
+        api_request_ok(request, json_pack("{s:s}", "file", request->plane->config_file));
+}
+
+void api_config_reload(struct api_request *request)
+{
+    struct change *change = calloc(1, sizeof *change);
+    CHECK(change);
+    change->request = request;
+    if (plane_reload(request->plane, change_done, change) == 0)
+        return;
+    api_request_error(request, "too many changes wait, try again");
+    free(change);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/cli_command.h"
+
+#include "base/span.h"
+
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {"status",
+     "",
+     "both planes, the children, the policy and the services",
+     {{0}},
+     0,
+     cli_print_status},
+    {"stats",
+     "[--all]",
+     "counters and refusals that are not zero; --all: all, by worker",
+     {{0}},
+     0,
+     cli_print_stats},
+    {"bans list", "", "banned sources, the time left and why", {{0}}, 0, cli_print_bans},
+    {"bans add",
+     "ADDRESS [SECONDS]",
+     "ban a source (IPv6: its /64), for an hour unless said",
+     {{"address", false}, {"seconds", true}},
+     1,
+     cli_print_order},
+    {"bans remove", "ADDRESS", "lift a ban", {{"address", false}}, 1, cli_print_order},
+    {"lists list", "", "allowed and denied prefixes", {{0}}, 0, cli_print_lists},
+    {"lists add",
+     "allow|deny PREFIX",
+     "add a prefix until the configuration is read again",
+     {{"list", false}, {"prefix", false}},
+     2,
+     cli_print_change},
+    {"lists remove",
+     "allow|deny PREFIX",
+     "remove a prefix, likewise",
+     {{"list", false}, {"prefix", false}},
+     2,
+     cli_print_change},
+    {"limits list", "", "all limits with their values and ranges", {{0}}, 0, cli_print_limits},
+    {"limits get", "NAME", "one limit's value", {{"name", false}}, 1, cli_print_limit},
+    {"limits set",
+     "NAME VALUE",
+     "change a limit until the configuration is read again",
+     {{"name", false}, {"value", true}},
+     2,
+     cli_print_change},
+    {"sessions list", "", "mail sessions that are open", {{0}}, 0, cli_print_sessions},
+    {"sessions kill", "ID", "end a session", {{"id", true}}, 1, cli_print_order},
+    {"config check",
+     "",
+     "read the configuration file and say what is wrong in it",
+     {{0}},
+     0,
+     cli_print_check},
+    {"config reload",
+     "",
+     "read it and put it into effect; sessions go on",
+     {{0}},
+     0,
+     cli_print_change},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+const struct cli_command *cli_command_find(int argc, char **argv, int *ret_words)
+{
+    char words[64];
+    if (argc < 1)
+        return NULL;
+    // "bans" alone is "bans list".
+    snprintf(words, sizeof words, "%s %s", argv[0], argc > 1 ? argv[1] : "list");
+    for (int i = 0; i < COMMANDS; i++) {
+        bool two = strcmp(commands[i].words, words) == 0;
+        if (!two && strcmp(commands[i].words, argv[0]) != 0)
+            continue;
+        *ret_words = two && argc > 1 ? 2 : 1;
+        return &commands[i];
+    }
+    return NULL;
+}
+
+json_t *cli_command_request(const struct cli_command *command, int argc, char **argv)
+{
+    int most = 0;
+    while (most < CLI_ARGUMENTS_MAX && command->arguments[most].name)
+        most++;
+    if (argc < command->needed || argc > most) {
+        fprintf(stderr, "usage: weirctl %s %s\n", command->words, command->synopsis);
+        return NULL;
+    }
+    json_t *request = json_pack("{s:s}", "command", command->words);
+    for (int i = 0; i < argc; i++) {
+        const struct cli_argument *argument = &command->arguments[i];
+        uint64_t value = 0;
+        if (argument->number && !span_to_u64(span_text(argv[i]), INT64_MAX, &value)) {
+            fprintf(stderr, "weirctl: %s: expected a number\n", argument->name);
+            json_decref(request);
+            return NULL;
+        }
+        json_t *given = argument->number ? json_integer((json_int_t)value) : json_string(argv[i]);
+        if (!given) {
+            fprintf(stderr, "weirctl: %s: expected UTF-8 text\n", argument->name);
+            json_decref(request);
+            return NULL;
+        }
+        json_object_set_new(request, argument->name, given);
+    }
+    return request;
+}
+
+void cli_command_help(FILE *out)
+{
+    fputs("usage: weirctl [--socket PATH] [--json] COMMAND\n\n", out);
+    for (int i = 0; i < COMMANDS; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "%s %s", commands[i].words, commands[i].synopsis);
+        fprintf(out, "  %-32s  %s\n", line, commands[i].help);
+    }
+    fputs("\n"
+          "  --socket PATH  the control plane's socket; else $WEIR_SOCKET, else\n"
+          "                 /run/weir/control.sock\n"
+          "  --json         print the response as it came, one line\n"
+          "\n"
+          "A noun alone lists: `weirctl bans`. Exit: 0 done, 1 refused or not reached, 2 usage.\n",
+          out);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/cli_print.h"
+
+#include "cli/cli_table.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static long long number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "-";
+}
+
+static void print_planes(FILE *out, const json_t *response)
+{
+    char duration[64];
+    const json_t *control = json_object_get(response, "controlplane");
+    const json_t *data = json_object_get(response, "dataplane");
+    cli_table_duration(json_object_get(control, "uptime_ms"), duration, sizeof duration);
+    fprintf(out, "control plane  running, pid %lld, up %s", number(control, "pid"), duration);
+    if (json_is_integer(json_object_get(control, "metrics_port")))
+        fprintf(out, ", metrics on port %lld", number(control, "metrics_port"));
+    if (json_is_true(json_object_get(data, "attached"))) {
+        cli_table_duration(json_object_get(data, "attached_ms"), duration, sizeof duration);
+        fprintf(out, "\ndata plane     attached, pid %lld, %lld worker%s, for %s\n",
+                number(data, "pid"), number(data, "workers"),
+                number(data, "workers") == 1 ? "" : "s", duration);
+    } else {
+        fprintf(out, "\ndata plane     NOT ATTACHED (%s)\n", text(data, "state"));
+    }
+}
+
+void cli_print_status(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "SERVICE", .key = "name"},
+        {.title = "PORT", .key = "port", .right = true},
+        {.title = "PROTOCOL", .key = "protocol"},
+        {.title = "TLS", .key = "tls"},
+        {.title = "SUBMISSION", .key = "submission"},
+        {.title = "BACKEND", .key = "backend"},
+        {0},
+    };
+    size_t i;
+    const json_t *child;
+    print_planes(out, response);
+    json_array_foreach(json_object_get(response, "children"), i, child)
+    {
+        fprintf(out, "%-4s child     %s", text(child, "name"), text(child, "state"));
+        if (json_is_integer(json_object_get(child, "pid")))
+            fprintf(out, ", pid %lld", number(child, "pid"));
+        fprintf(out, ", restarted %lld times\n", number(child, "restarts"));
+    }
+    const json_t *policy = json_object_get(response, "policy");
+    fprintf(out,
+            "policy         generation %lld: %lld domains, %lld relay networks, %lld rules, %lld "
+            "allowed and %lld denied prefixes\n",
+            number(policy, "generation"), number(policy, "domains"),
+            number(policy, "relay_networks"), number(policy, "rules"), number(policy, "allow"),
+            number(policy, "deny"));
+    const json_t *control = json_object_get(response, "controlplane");
+    fprintf(out, "session log    %s: %lld lines, %lld lost\n\n", text(control, "session_log"),
+            number(control, "session_lines"), number(control, "session_lines_lost"));
+    cli_table_print(out, json_object_get(response, "services"), columns);
+}
+
+static void format_workers(const json_t *value, char *cell, size_t size)
+{
+    size_t i, used = 0;
+    const json_t *one;
+    cell[0] = '\0';
+    json_array_foreach(value, i, one)
+    {
+        int more = snprintf(cell + used, size - used, "%s%lld", i ? " + " : "",
+                            (long long)json_integer_value(one));
+        if (more < 0 || (size_t)more >= size - used)
+            return;
+        used += (size_t)more;
+    }
+}
+
+static void print_counted(FILE *out, const json_t *list, const struct cli_column *columns, bool all)
+{
+    size_t i;
+    json_t *one, *rows = json_array();
+    json_array_foreach((json_t *)(uintptr_t)list, i, one)
+    {
+        if (all || number(one, "total") != 0)
+            json_array_append(rows, one);
+    }
+    if (json_array_size(rows))
+        cli_table_print(out, rows, columns);
+    else
+        fputs("nothing yet\n", out);
+    json_decref(rows);
+}
+
+void cli_print_stats(FILE *out, const json_t *response, bool all)
+{
+    bool each = all && number(response, "workers") > 1;
+    const struct cli_column workers = {
+        .title = "WORKERS", .key = "workers", .right = true, .format = format_workers};
+    const struct cli_column meaning = {.title = "MEANING", .key = "text"};
+    const struct cli_column counters[] = {
+        {.title = "COUNTER", .key = "name"},
+        {.title = "VALUE", .key = "total", .right = true},
+        each ? workers : meaning,
+        each ? meaning : (struct cli_column){0},
+        {0},
+    };
+    const struct cli_column reasons[] = {
+        {.title = "REFUSED OR ENDED", .key = "name"},      {.title = "STATION", .key = "station"},
+        {.title = "VALUE", .key = "total", .right = true}, each ? workers : meaning,
+        each ? meaning : (struct cli_column){0},           {0},
+    };
+    print_counted(out, json_object_get(response, "counters"), counters, all);
+    fputc('\n', out);
+    print_counted(out, json_object_get(response, "reasons"), reasons, all);
+}
+
+static void print_truncated(FILE *out, const json_t *response)
+{
+    if (json_is_true(json_object_get(response, "truncated")))
+        fputs("(cut: there are more)\n", out);
+}
+
+void cli_print_bans(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "ADDRESS", .key = "address"},
+        {.title = "LEFT", .key = "seconds", .right = true, .format = cli_table_seconds},
+        {.title = "REASON", .key = "reason"},
+        {0},
+    };
+    cli_table_print(out, json_object_get(response, "bans"), columns);
+    print_truncated(out, response);
+}
+
+void cli_print_lists(FILE *out, const json_t *response, bool all)
+{
+    static const char *const names[] = {"allow", "deny"};
+    for (int list = 0; list < 2; list++) {
+        size_t i;
+        const json_t *prefix;
+        json_array_foreach(json_object_get(response, names[list]), i, prefix)
+            fprintf(out, "%-5s  %s\n", names[list], json_string_value(prefix));
+        if (i == 0)
+            fprintf(out, "%-5s  (empty)\n", names[list]);
+    }
+}
+
+void cli_print_limits(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "LIMIT", .key = "name"},
+        {.title = "VALUE", .key = "value", .right = true},
+        {.title = "UNIT", .key = "unit"},
+        {.title = "DEFAULT", .key = "default", .right = true},
+        {.title = "LEAST", .key = "least", .right = true},
+        {.title = "MOST", .key = "most", .right = true},
+        {.title = "MEANING", .key = "text"},
+        {0},
+    };
+    cli_table_print(out, json_object_get(response, "limits"), columns);
+}
+
+void cli_print_limit(FILE *out, const json_t *response, bool all)
+{
+    fprintf(out, "%lld\n", number(response, "value"));
+}
+
+void cli_print_sessions(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "ID", .key = "id", .right = true},
+        {.title = "SERVICE", .key = "service"},
+        {.title = "CLIENT", .key = "client"},
+        {.title = "PORT", .key = "client_port", .right = true},
+        {.title = "STATE", .key = "state"},
+        {.title = "TLS", .key = "tls"},
+        {.title = "USER", .key = "user"},
+        {.title = "AGE", .key = "age_ms", .right = true, .format = cli_table_duration},
+        {.title = "IDLE", .key = "idle_ms", .right = true, .format = cli_table_duration},
+        {.title = "IN", .key = "bytes_in", .right = true},
+        {.title = "OUT", .key = "bytes_out", .right = true},
+        {0},
+    };
+    cli_table_print(out, json_object_get(response, "sessions"), columns);
+    print_truncated(out, response);
+}
+
+void cli_print_change(FILE *out, const json_t *response, bool all)
+{
+    if (json_is_true(json_object_get(response, "published")))
+        fprintf(out, "done, policy generation %lld\n", number(response, "generation"));
+    else
+        fputs("done; the data plane is not attached and gets it when it is\n", out);
+}
+
+void cli_print_order(FILE *out, const json_t *response, bool all)
+{
+    fputs("done\n", out);
+}
+
+void cli_print_check(FILE *out, const json_t *response, bool all)
+{
+    fprintf(out, "%s: ok\n", text(response, "file"));
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* The two children, dns and auth: started when the data plane is attached, ended when it is gone,
+ * started again when they die, after a pause that doubles from CHILD_PAUSE_LEAST_MS to
+ * CHILD_PAUSE_MOST_MS and is forgotten once a child has lived CHILD_PROVEN_MS.
+ *
+ * A child is this very program (/proc/self/exe) with `--child NAME --parent PID`; descriptor
+ * CHILD_SOCKET is its fresh connection to the data plane and CHILD_CONFIG a memfd with its struct
+ * (lookup/lookup.h), so that nothing of it shows in `ps`. Runs in the loop.
+ */
+
+#include "config/config.h"
+#include "lookup/lookup.h"
+
+#include <uv.h>
+
+enum {
+    CHILD_PAUSE_LEAST_MS = 100,
+    CHILD_PAUSE_MOST_MS = 5000,
+    CHILD_PROVEN_MS = 10000,
+    CHILD_END_MS = 500, // from SIGTERM to SIGKILL
+    CHILD_SOCKET = 3,
+    CHILD_CONFIG = 4,
+};
+
+enum child_kind { CHILD_DNS, CHILD_AUTH, CHILD_COUNT };
+
+enum child_state {
+#define CHILD_STATE(name, text) CHILD_##name,
+#include "loop/child_state.def"
+#undef CHILD_STATE
+};
+
+struct child {
+    enum child_kind kind;
+    enum child_state state; // written by child_enter alone
+    bool wanted;
+    struct children *all;
+    uv_process_t *process; // RUNNING, ENDING
+    uv_timer_t timer;      // pause while WAITING, SIGKILL while ENDING
+    unsigned pause_ms;     // next
+    uint64_t started_ms;   // of the loop's clock
+    uint64_t restarts;
+    int pid; // 0: none
+};
+
+struct children {
+    uv_loop_t *loop;
+    char dataplane_socket[108], pid_directory[PATH_NAME_MAX + 1];
+    struct dns_child_config dns;
+    struct auth_child_config auth;
+    struct child items[CHILD_COUNT];
+};
+
+void children_init(struct children *children, uv_loop_t *loop, const struct config *config);
+void children_done(struct children *children); // all must be gone: children_gone
+
+void children_start(struct children *children); // the data plane is there
+void children_stop(struct children *children);  // SIGTERM, then SIGKILL
+bool children_gone(const struct children *children);
+
+// Another configuration: a child whose part changed is replaced.
+void children_configure(struct children *children, const struct config *config);
+
+const char *children_name(enum child_kind kind);            // "dns", "auth"
+const char *children_state_name(const struct child *child); // lower case

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "report/metrics_text.h"
+
+#include <inttypes.h>
+
+bool metrics_text_is_gauge(enum counter counter)
+{
+    switch (counter) {
+    case COUNTER_SESSIONS_OPEN:
+    case COUNTER_CONNECTIONS_OPEN:
+    case COUNTER_SOURCES_BANNED:
+    case COUNTER_MBUFS_IN_USE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void counters_write(const struct metrics_facts *facts, FILE *out)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        enum counter counter = (enum counter)i;
+        bool gauge = metrics_text_is_gauge(counter);
+        const char *name = counter_name(counter), *end = gauge ? "" : "_total";
+        fprintf(out, "# HELP weir_%s%s %s\n# TYPE weir_%s%s %s\n", name, end, counter_text(counter),
+                name, end, gauge ? "gauge" : "counter");
+        for (unsigned worker = 0; worker < facts->workers; worker++)
+            fprintf(out, "weir_%s%s{worker=\"%u\"} %" PRIu64 "\n", name, end, worker,
+                    load(&facts->counters->blocks[worker].counters[i]));
+    }
+}
+
+static void reasons_write(const struct metrics_facts *facts, FILE *out)
+{
+    fputs("# HELP weir_refused_total what was refused or ended, by reason\n"
+          "# TYPE weir_refused_total counter\n",
+          out);
+    for (int i = 1; i < REASON_COUNT; i++) // 0 is "nothing refused"
+        for (unsigned worker = 0; worker < facts->workers; worker++)
+            fprintf(out,
+                    "weir_refused_total{reason=\"%s\",station=\"%s\",worker=\"%u\"} %" PRIu64 "\n",
+                    reason_name((enum reason)i), reason_station((enum reason)i), worker,
+                    load(&facts->counters->blocks[worker].reasons[i]));
+}
+
+static void figure_write(FILE *out, const char *name, const char *type, const char *help,
+                         uint64_t value)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
+            value);
+}
+
+static void children_write(const struct metrics_facts *facts, FILE *out)
+{
+    fputs("# HELP weir_child_up whether the child runs\n# TYPE weir_child_up gauge\n", out);
+    for (int i = 0; i < 2; i++)
+        fprintf(out, "weir_child_up{child=\"%s\"} %d\n", facts->children[i].name,
+                facts->children[i].running);
+    fputs("# HELP weir_child_restarts_total times that the child was started again\n"
+          "# TYPE weir_child_restarts_total counter\n",
+          out);
+    for (int i = 0; i < 2; i++)
+        fprintf(out, "weir_child_restarts_total{child=\"%s\"} %" PRIu64 "\n",
+                facts->children[i].name, facts->children[i].restarts);
+}
+
+void metrics_text_write(const struct metrics_facts *facts, FILE *out)
+{
+    figure_write(out, "weir_dataplane_attached", "gauge", "whether the data plane is attached",
+                 facts->counters != NULL);
+    figure_write(out, "weir_policy_generation", "gauge", "policy snapshot that runs",
+                 facts->policy_generation);
+    figure_write(out, "weir_session_log_lines_total", "counter", "lines of the session log",
+                 facts->session_lines);
+    figure_write(out, "weir_session_log_lines_lost_total", "counter",
+                 "lines that could not be written", facts->session_lines_lost);
+    children_write(facts, out);
+    if (facts->counters) {
+        counters_write(facts, out);
+        reasons_write(facts, out);
+    }
+}
