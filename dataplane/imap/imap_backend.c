@@ -42,7 +42,7 @@ static void send_login(struct imap *imap)
         login_plain(login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
-        explicit_bzero(login->password, sizeof login->password);
+        sasl_wipe(&imap->sasl);
     } else if (imap->offered.auth_plain) {
         tell(imap, "W AUTHENTICATE PLAIN");
     } else if (!imap->offered.login_disabled) {

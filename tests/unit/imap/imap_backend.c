@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "imap_test.h"
+
+#include <stdio.h>
+
+#define UNAVAILABLE                                                                                \
+    "S:a NO [UNAVAILABLE] Mailbox server not available, try again later\n"                         \
+    "E:disconnected\nE:state login\n"
+
+static void
+a_backend_that_fails_at_any_step_is_unavailable_and_the_client_may_try_again(void **state)
+{
+    static const struct {
+        const char *script;
+        enum reason want;
+    } cases[] = {
+        {"E:connecting 1\nE:fail\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connecting 1\nE:connect\nE:close\n", REASON_MAIL_BACKEND_LOST},
+        {"E:connect\nB:* BYE Too many connections\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nB:* PREAUTH [CAPABILITY IMAP4rev1] Hi\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:* NO Hi\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:220 smtp\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:W OK early\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:+ go\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nRB:* OK bare\\n\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:* OK Hi\nP:W CAPABILITY\nE:close\n", REASON_MAIL_BACKEND_LOST},
+        {"E:connect\nB:* OK Hi\nP:W CAPABILITY\nB:W OK none\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:* OK Hi\nP:W CAPABILITY\nB:W BAD none\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:* OK Hi\nP:W CAPABILITY\nB:+ what\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND "P:W ID *\nE:close\n", REASON_MAIL_BACKEND_LOST},
+        {GREETED_BACKEND "P:W ID *\nB:W BAD no ID\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND "P:W ID *\nB:W NO ID\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND "P:W ID *\nB:* BYE\n", REASON_MAIL_BACKEND_DOWN},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "E:close\n", REASON_MAIL_BACKEND_LOST},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:W BAD eh\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:+ more\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:* BYE over\n", REASON_MAIL_BACKEND_DOWN},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:X OK whose\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:W NO [UNAVAILABLE] db down\n",
+         REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nB:* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] Hi\nP:W ID *\nB:W OK\n",
+         REASON_MAIL_BACKEND_BAD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        imap_close(state);
+        imap_open_tls(state);
+        char script[1024];
+        snprintf(script, sizeof script, "%s%s", cases[i].script, UNAVAILABLE);
+        play(TLS_GREETING RIGHT);
+        mail_script_play(fake, script);
+        assert_int_equal(fake->counted[cases[i].want], 1);
+        assert_int_equal(fake->host.report.refusals, 1);
+        mail_script_play(fake,
+                         "C:a LOGIN alice wonderland\n"
+                         "E:auth right alice@example.net\n" GREETED_BACKEND IDENTIFIED PLAIN_SENT
+                         "B:W OK\nS:a OK Logged in\nE:state open\n");
+    }
+}
+
+static void a_login_that_only_the_backend_refuses_is_wrong(void **state)
+{
+    play(TLS_GREETING RIGHT GREETED_BACKEND IDENTIFIED PLAIN_SENT
+         "B:W NO [AUTHENTICATIONFAILED] Authentication failed.\n"
+         "S:a NO [AUTHENTICATIONFAILED] Wrong user or password\n"
+         "E:disconnected\nE:counted imap_auth_failed\nE:state login\n");
+}
+
+static void a_backend_line_over_its_limit_is_refused(void **state)
+{
+    char line[LINE_BYTES_MAX + 1];
+    memset(line, 'x', sizeof line);
+    play(TLS_GREETING RIGHT "E:connect\n");
+    mail_host_fake_input(fake, SIDE_BACKEND, span_of(line, sizeof line));
+    mail_script_play(fake, UNAVAILABLE);
+}
+
+static void a_backend_without_sasl_ir_is_given_the_response_when_it_asks(void **state)
+{
+    play(TLS_GREETING RIGHT "E:connect\nB:* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] Hi\n" IDENTIFIED
+                            "P:W AUTHENTICATE PLAIN\nB:+ \n"
+                            "P:AGFsaWNlQGV4YW1wbGUubmV0AHdvbmRlcmxhbmQ=\n"
+                            "B:W OK Hi\nS:a OK Logged in\nE:state open\n");
+    assert_null(memmem(fake->state, imap_protocol.state_size, "wonderland", 10));
+}
+
+static void a_backend_without_plain_is_given_literals(void **state)
+{
+    play(TLS_GREETING RIGHT "E:connect\nB:* OK [CAPABILITY IMAP4rev1] Hi\n" IDENTIFIED
+                            "P:W LOGIN {17}\nB:+ go\nP:alice@example.net {10}\nB:+ go\n"
+                            "P:wonderland\nB:W OK Hi\nS:a OK Logged in\nE:state open\n");
+    assert_null(memmem(fake->state, imap_protocol.state_size, "wonderland", 10));
+}
+
+static void a_greeting_without_capabilities_is_followed_by_the_question(void **state)
+{
+    play(TLS_GREETING RIGHT
+         "E:connect\nB:* OK Hi\nP:W CAPABILITY\n"
+         "B:* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\nB:W OK\n" IDENTIFIED PLAIN_SENT
+         "B:W OK Hi\nS:a OK Logged in\n");
+}
+
+static void without_forwarding_no_identity_is_sent(void **state)
+{
+    fake->policy.policy.backends[1].identity = IDENTITY_NONE;
+    play(TLS_GREETING RIGHT GREETED_BACKEND PLAIN_SENT "B:W OK Hi\nS:a OK Logged in\n");
+}
+
+static void an_ipv6_client_is_named_as_such(void **state)
+{
+    assert_true(addr_parse("2001:db8:51::10", &fake->host.client));
+    assert_true(addr_parse("2001:db8:51::1", &fake->host.local));
+    play(TLS_GREETING RIGHT GREETED_BACKEND
+         "P:W ID (\"x-originating-ip\" \"2001:db8:51::10\" \"x-originating-port\" \"40000\" "
+         "\"x-connected-ip\" \"2001:db8:51::1\" \"x-connected-port\" \"993\")\n");
+}
+
+static void the_client_sees_the_backends_capabilities_less_ours(void **state)
+{
+    play(TLS_GREETING RIGHT GREETED_BACKEND IDENTIFIED PLAIN_SENT
+         "B:* OK [ALERT] ignored\n"
+         "B:* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE IDLE AUTH=PLAIN\n"
+         "S:* CAPABILITY IMAP4rev1 IDLE\n"
+         "B:W OK [CAPABILITY IMAP4rev1 STARTTLS LITERAL+ COMPRESS=DEFLATE] Hi\n"
+         "S:a OK [CAPABILITY IMAP4rev1 LITERAL+] Logged in\n");
+}
+
+static void a_list_too_long_to_pass_on_is_left_for_the_client_to_ask(void **state)
+{
+    char line[3000] = "W OK [CAPABILITY";
+    while (strlen(line) < 2500)
+        strcat(line, " XSOMETHING");
+    strcat(line, "] Hi\r\n");
+    play(TLS_GREETING RIGHT GREETED_BACKEND IDENTIFIED PLAIN_SENT);
+    mail_host_fake_backend(fake, line);
+    mail_script_play(fake, "S:a OK Logged in\nE:state open\n");
+}
+
+static void commands_sent_ahead_go_to_the_backend_after_the_login(void **state)
+{
+    play(TLS_GREETING);
+    mail_host_fake_client(fake, "a LOGIN alice wonderland\r\nb SELECT INBOX\r\n");
+    mail_script_play(fake, "E:auth right alice@example.net\n" GREETED_BACKEND IDENTIFIED PLAIN_SENT
+                           "B:W OK Hi\nS:a OK Logged in\nP:b SELECT INBOX\n");
+}
+
+static void the_typed_name_is_used_when_no_other_is_known(void **state)
+{
+    play(TLS_GREETING
+         "C:a LOGIN alice@example.net wonderland\nE:auth right\n" GREETED_BACKEND IDENTIFIED
+             PLAIN_SENT);
+    assert_memory_equal(fake->host.report.user, "alice@example.net", 17);
+}
+
+static void a_lost_backend_is_told_with_bye_between_responses_only(void **state)
+{
+    play(LOGGED_IN "E:close\nS:* BYE Mailbox server has gone, try again later\n"
+                   "E:finish mail_backend_lost\n");
+    imap_close(state);
+    imap_open_tls(state);
+    play(LOGGED_IN "B:* 1 FETCH (BODY[] {5}\nS:* 1 FETCH (BODY[] {5}\n"
+                   "E:close\nE:finish mail_backend_lost\n");
+    imap_close(state);
+    imap_open_tls(state);
+    play(LOGGED_IN "B:* BYE Shutting down\nS:* BYE Shutting down\n"
+                   "E:close\nE:finish mail_backend_lost\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TLS_TEST(a_backend_that_fails_at_any_step_is_unavailable_and_the_client_may_try_again),
+        TLS_TEST(a_login_that_only_the_backend_refuses_is_wrong),
+        TLS_TEST(a_backend_line_over_its_limit_is_refused),
+        TLS_TEST(a_backend_without_sasl_ir_is_given_the_response_when_it_asks),
+        TLS_TEST(a_backend_without_plain_is_given_literals),
+        TLS_TEST(a_greeting_without_capabilities_is_followed_by_the_question),
+        TLS_TEST(without_forwarding_no_identity_is_sent),
+        TLS_TEST(an_ipv6_client_is_named_as_such),
+        TLS_TEST(the_client_sees_the_backends_capabilities_less_ours),
+        TLS_TEST(a_list_too_long_to_pass_on_is_left_for_the_client_to_ask),
+        TLS_TEST(commands_sent_ahead_go_to_the_backend_after_the_login),
+        TLS_TEST(the_typed_name_is_used_when_no_other_is_known),
+        TLS_TEST(a_lost_backend_is_told_with_bye_between_responses_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

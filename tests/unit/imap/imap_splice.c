@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "imap_test.h"
+
+#include <stdio.h>
+
+static void what_would_blind_us_is_refused_and_does_not_reach_the_backend(void **state)
+{
+    play(LOGGED_IN "C:b COMPRESS DEFLATE\nS:b BAD Command not available\n"
+                   "C:c compress deflate\nS:c BAD Command not available\n"
+                   "C:d LOGIN bob builder\nS:d BAD Command not available\n"
+                   "C:e AUTHENTICATE PLAIN\nS:e BAD Command not available\n"
+                   "C:f STARTTLS\nS:f BAD Command not available\n"
+                   "C:g UNAUTHENTICATE\nS:g BAD Command not available\n"
+                   "C:h NOOP\nP:h NOOP\n");
+    assert_int_equal(fake->counted[REASON_MAIL_BAD_COMMAND], 6);
+}
+
+static void commands_without_tag_or_name_are_refused(void **state)
+{
+    play(LOGGED_IN "C:\nS:* BAD A command has a tag and a name\n"
+                   "C:b\nS:b BAD A command has a tag and a name\n"
+                   "C: COMPRESS DEFLATE\nS:* BAD A command has a tag and a name\n"
+                   "C:b  COMPRESS DEFLATE\nS:b BAD A command has a tag and a name\n"
+                   "C:+ NOOP\nS:* BAD A command has a tag and a name\n"
+                   "C:b NOOP\nP:b NOOP\n");
+}
+
+static void too_many_of_them_end_the_session(void **state)
+{
+    play(LOGGED_IN);
+    for (int i = 0; i < 9; i++)
+        mail_script_play(fake, "C:b COMPRESS DEFLATE\nS:b BAD Command not available\n");
+    mail_script_play(fake, "C:b COMPRESS DEFLATE\n"
+                           "S:b BAD Command not available\n"
+                           "S:* BYE Too many bad commands\nE:finish mail_too_many_errors\n");
+}
+
+static void a_refused_command_is_swallowed_with_its_literals(void **state)
+{
+    play(LOGGED_IN "C:b LOGIN {5+}\nS:b BAD Command not available\n"
+                   "RC:alice\nC: {3+}\nRC:a\\r\\n\nC:\nC:c NOOP\nP:c NOOP\n"
+                   "C:d LOGIN {5}\nS:d BAD Command not available\n" // none will come
+                   "C:e NOOP\nP:e NOOP\n"
+                   "C:f LOGIN {0+}\nS:f BAD Command not available\nC:\nC:g NOOP\nP:g NOOP\n");
+}
+
+static void lines_that_servers_read_differently_end_the_session(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *want;
+    } cases[] = {
+        {"b NOOP\\nc COMPRESS DEFLATE\\r\\n", "mail_bare_lf"},
+        {"b NOOP\\rc COMPRESS DEFLATE\\r\\n", "mail_bare_cr"},
+        {"b NOOP\\0\\r\\n", "mail_nul"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char script[1024];
+        imap_close(state);
+        imap_open_tls(state);
+        snprintf(script, sizeof script, LOGGED_IN "RC:%s\nS:* BYE Line refused\nE:finish %s\n",
+                 cases[i].line, cases[i].want);
+        play(script);
+    }
+}
+
+static void a_line_has_its_limit(void **state)
+{
+    static char line[8193];
+    play(LOGGED_IN);
+    memset(line, 'x', sizeof line);
+    memcpy(line, "b SEARCH ", 9);
+    memcpy(line + 8190, "\r\n", 2);
+    mail_host_fake_input(fake, SIDE_CLIENT, span_of(line, 8192));
+    mail_host_fake_pump(fake);
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_BACKEND).size, 8192);
+    line[8190] = line[8191] = 'x';
+    mail_host_fake_input(fake, SIDE_CLIENT, span_of(line, 8193));
+    mail_script_play(fake, "S:* BYE Line refused\nE:finish mail_line_too_long\n");
+}
+
+static void a_literal_beyond_32_bits_ends_the_session(void **state)
+{
+    play(LOGGED_IN "C:b APPEND x {4294967296+}\nS:* BYE Literal too big\n"
+                   "E:finish imap_literal_too_big\n");
+}
+
+static void a_literal_goes_when_the_backend_wants_it(void **state)
+{
+    play(LOGGED_IN "C:b APPEND x {6}\nP:b APPEND x {6}\n"
+                   "RC:d XY\\r\\n\n" // sent too early: rests
+                   "B:+ OK\nS:+ OK\nP:d XY\nC:\nP:\nB:b OK done\nS:b OK done\n"
+                   "C:c COMPRESS DEFLATE\nS:c BAD Command not available\n");
+}
+
+static void after_a_refused_literal_come_commands(void **state)
+{
+    play(LOGGED_IN "C:b APPEND x {1000}\nP:b APPEND x {1000}\n"
+                   "B:b NO [TRYCREATE] none\nS:b NO [TRYCREATE] none\n"
+                   "C:c COMPRESS DEFLATE\nS:c BAD Command not available\n");
+}
+
+static void a_literal_that_does_not_wait_is_made_to(void **state)
+{
+    play(LOGGED_IN "C:b APPEND x {6+}\nP:b APPEND x {6}\nRC:1234\\r\\n\nB:+ OK\nP:1234\n"
+                   "C:\nP:\nB:b OK\nS:b OK\n");
+}
+
+static void a_literal_that_does_not_wait_and_is_refused_is_swallowed(void **state)
+{
+    // The backend that fails the command early would take these bytes for commands.
+    play(LOGGED_IN "C:b NOOP {21+}\nP:b NOOP {21}\nRC:x COMPRESS DEFLATE\\r\\ny\n"
+                   "C: {3+}\nRC:abc\nC:\nC:c NOOP\n"
+                   "B:b BAD too many arguments\nS:b BAD too many arguments\nP:c NOOP\n");
+    assert_int_equal(fake->counted[REASON_MAIL_BAD_COMMAND], 0);
+}
+
+static void an_open_quote_hides_nothing(void **state)
+{
+    play(LOGGED_IN "C:b LIST \"\" \"x{50+}\nP:b LIST \"\" \"x{50}\n"
+                   "C:c COMPRESS DEFLATE\n"
+                   "B:b BAD Missing quote\nS:b BAD Missing quote\n");
+    // 50 bytes are swallowed, as the client said; the rest of them:
+    mail_script_play(fake, "RC:1234567890123456789012345678\\r\\n\nC:\nC:d NOOP\nP:d NOOP\n");
+}
+
+static void a_tag_used_twice_does_not_end_the_wait(void **state)
+{
+    play(LOGGED_IN "C:b FETCH 1:* ALL\nP:b FETCH 1:* ALL\n"
+                   "C:b APPEND x {6}\nP:b APPEND x {6}\n"
+                   "B:b OK fetched\nS:b OK fetched\n"
+                   "RC:123456\n" // rests still
+                   "B:+ OK\nS:+ OK\nP:123456\n");
+}
+
+static void idle_rests_until_the_backend_idles(void **state)
+{
+    play(LOGGED_IN "C:b IDLE\nP:b IDLE\nC:DONE\nB:+ idling\nS:+ idling\nP:DONE\n"
+                   "B:b OK\nS:b OK\nC:c NOOP\nP:c NOOP\n");
+}
+
+static void only_done_ends_idle(void **state)
+{
+    play(LOGGED_IN "C:b IDLE\nP:b IDLE\nB:+ idling\nS:+ idling\nB:* 5 EXISTS\nS:* 5 EXISTS\n"
+                   "C:c COMPRESS DEFLATE\nS:* BYE Expected DONE\nE:finish mail_bad_command\n");
+}
+
+static void the_go_ahead_of_idle_is_not_a_literals(void **state)
+{
+    play(LOGGED_IN);
+    mail_host_fake_client(fake, "b IDLE\r\nDONE\r\nc APPEND x {30}\r\n"
+                                "d COMPRESS DEFLATE\r\n");
+    mail_script_play(fake, "P:b IDLE\nB:+ idling\nS:+ idling\nP:DONE\nP:c APPEND x {30}\n"
+                           "B:b OK\nS:b OK\nB:c NO none\nS:c NO none\n"
+                           "S:d BAD Command not available\n");
+}
+
+static void idle_that_the_backend_refuses_or_ends_is_over(void **state)
+{
+    play(LOGGED_IN "C:b IDLE\nP:b IDLE\nB:b BAD no\nS:b BAD no\nC:c NOOP\nP:c NOOP\n"
+                   "B:c OK\nS:c OK\n"
+                   "C:d IDLE\nP:d IDLE\nB:+ x\nS:+ x\nB:d OK enough\nS:d OK enough\n"
+                   "C:DONE\nC:e NOOP\nP:e NOOP\n");
+}
+
+static void idle_takes_no_arguments(void **state)
+{
+    play(LOGGED_IN "C:b IDLE {5+}\nS:b BAD IDLE takes no arguments\nRC:DONE\\r\n"
+                   "RC:\\n\nC:c IDLE x\n"
+                   "S:* BYE Line refused\nE:finish mail_bare_lf\n");
+}
+
+static void our_replies_wait_for_the_end_of_the_backends(void **state)
+{
+    play(LOGGED_IN "C:b FETCH 1 BODY[]\nP:b FETCH 1 BODY[]\n"
+                   "B:* 1 FETCH (BODY[] {10}\nS:* 1 FETCH (BODY[] {10}\n"
+                   "C:c COMPRESS DEFLATE\n"
+                   "RB:0123\nS:0123\nRB:456789\nS:456789\n"
+                   "B:)\nS:)\nS:c BAD Command not available\n"
+                   "B:b OK\nS:b OK\n");
+}
+
+static void what_looks_like_a_capability_list_inside_a_message_is_left_alone(void **state)
+{
+    play(LOGGED_IN "B:* 1 FETCH (BODY[] {50}\nS:* 1 FETCH (BODY[] {50}\n"
+                   "B:* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE\n"
+                   "S:* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE\n"
+                   "RB:1234567)\\r\\n\nS:1234567)\n"
+                   "B:* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE\nS:* CAPABILITY IMAP4rev1\n"
+                   "B:b OK [CAPABILITY COMPRESS=DEFLATE IDLE] x\nS:b OK [CAPABILITY IDLE] x\n");
+}
+
+static void text_for_people_announces_no_literal(void **state)
+{
+    play(LOGGED_IN "B:* OK see {100}\nS:* OK see {100}\n"
+                   "B:b NO no such mailbox x{100}\nS:b NO no such mailbox x{100}\n"
+                   "B:+ go {100}\nS:+ go {100}\n"
+                   "C:c COMPRESS DEFLATE\nS:c BAD Command not available\n");
+}
+
+static void a_literal_at_the_end_of_a_long_response_is_seen_however_it_is_cut(void **state)
+{
+    static char response[4096];
+    size_t size = 0;
+    size += (size_t)sprintf(response, "* 1 FETCH (ENVELOPE (");
+    while (size < 3000)
+        size += (size_t)sprintf(response + size, "\"word {7}\" ");
+    size += (size_t)sprintf(response + size, "BODY[] {12}\r\n\r\n* BYE {99}\r\n)\r\n");
+    for (size_t step = 1; step < 64; step++) {
+        imap_close(state);
+        imap_open_tls(state);
+        play(LOGGED_IN);
+        for (size_t at = 0; at < size; at += step)
+            mail_host_fake_input(fake, SIDE_BACKEND,
+                                 span_head(span_of(response + at, size - at), step));
+        assert_true(
+            span_equal(mail_host_fake_sent_span(fake, SIDE_CLIENT), span_of(response, size)));
+        mail_script_play(fake, "C:c COMPRESS DEFLATE\nS:c BAD Command not available\n"
+                               "E:close\nS:* BYE *\nE:finish mail_backend_lost\n");
+    }
+}
+
+static void nothing_is_taken_that_has_no_room(void **state)
+{
+    static char bytes[INPUT_BUFFER_SIZE];
+    memset(bytes, 'm', sizeof bytes);
+    play(LOGGED_IN "B:* 1 FETCH (BODY[] {10000}\nS:* 1 FETCH *\n");
+    fake->pipes[SIDE_CLIENT].room_call = 0;
+    mail_host_fake_input(fake, SIDE_BACKEND, span_of(bytes, 10000));
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_CLIENT).size, 0);
+    fake->pipes[SIDE_CLIENT].room_call = 100;
+    mail_host_fake_pump(fake);
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_CLIENT).size, 10000);
+
+    fake->pipes[SIDE_BACKEND].room_call = 3;
+    mail_script_play(fake, "C:b APPEND x {8+}\nP:b APPEND x {8}\n");
+    fake->pipes[SIDE_BACKEND].room_call = 0;
+    mail_script_play(fake, "RC:12345678\nRB:)\\r\\n+ OK\\r\\n\nS:)\n");
+    fake->pipes[SIDE_BACKEND].room_call = 3;
+    mail_host_fake_pump(fake);
+    mail_script_play(fake, "P:12345678\n");
+}
+
+static void twenty_megabytes_pass_both_ways(void **state)
+{
+    static char block[10000];
+    memset(block, 'x', sizeof block);
+    play(LOGGED_IN "C:b APPEND x {20000000}\nP:b APPEND x {20000000}\nB:+ OK\nS:+ OK\n"
+                   "B:* 1 FETCH (BODY[] {20000000}\nS:* 1 FETCH *\n");
+    for (int i = 0; i < 2000; i++) {
+        mail_host_fake_input(fake, SIDE_CLIENT, span_of(block, sizeof block));
+        mail_host_fake_input(fake, SIDE_BACKEND, span_of(block, sizeof block));
+        assert_int_equal(mail_host_fake_sent_span(fake, SIDE_BACKEND).size, sizeof block);
+        assert_int_equal(mail_host_fake_sent_span(fake, SIDE_CLIENT).size, sizeof block);
+        mail_host_fake_forget(fake);
+    }
+    mail_script_play(fake, "B:)\nS:)\nC:\nP:\nB:b OK\nS:b OK\n"
+                           "C:c STARTTLS\nS:c BAD Command not available\n");
+}
+
+static void a_backend_that_announces_nonsense_ends_the_session(void **state)
+{
+    play(LOGGED_IN "B:* 1 FETCH (BODY[] {99999999999}\nE:finish mail_backend_bad\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TLS_TEST(what_would_blind_us_is_refused_and_does_not_reach_the_backend),
+        TLS_TEST(commands_without_tag_or_name_are_refused),
+        TLS_TEST(too_many_of_them_end_the_session),
+        TLS_TEST(a_refused_command_is_swallowed_with_its_literals),
+        TLS_TEST(lines_that_servers_read_differently_end_the_session),
+        TLS_TEST(a_line_has_its_limit),
+        TLS_TEST(a_literal_beyond_32_bits_ends_the_session),
+        TLS_TEST(a_literal_goes_when_the_backend_wants_it),
+        TLS_TEST(after_a_refused_literal_come_commands),
+        TLS_TEST(a_literal_that_does_not_wait_is_made_to),
+        TLS_TEST(a_literal_that_does_not_wait_and_is_refused_is_swallowed),
+        TLS_TEST(an_open_quote_hides_nothing),
+        TLS_TEST(a_tag_used_twice_does_not_end_the_wait),
+        TLS_TEST(idle_rests_until_the_backend_idles),
+        TLS_TEST(only_done_ends_idle),
+        TLS_TEST(the_go_ahead_of_idle_is_not_a_literals),
+        TLS_TEST(idle_that_the_backend_refuses_or_ends_is_over),
+        TLS_TEST(idle_takes_no_arguments),
+        TLS_TEST(our_replies_wait_for_the_end_of_the_backends),
+        TLS_TEST(what_looks_like_a_capability_list_inside_a_message_is_left_alone),
+        TLS_TEST(text_for_people_announces_no_literal),
+        TLS_TEST(a_literal_at_the_end_of_a_long_response_is_seen_however_it_is_cut),
+        TLS_TEST(nothing_is_taken_that_has_no_room),
+        TLS_TEST(twenty_megabytes_pass_both_ways),
+        TLS_TEST(a_backend_that_announces_nonsense_ends_the_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pop3_test.h"
+
+#include <stdio.h>
+
+#define UNAVAILABLE                                                                                \
+    "S:-ERR [SYS/TEMP] Mailbox server not available, try again later\n"                            \
+    "E:disconnected\nE:state login\n"
+
+static void a_backend_that_fails_at_any_step_is_temporary_and_the_client_may_try_again(void **state)
+{
+    static const struct {
+        const char *script;
+        enum reason want;
+    } cases[] = {
+        {"E:connecting 2\nE:fail\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nE:close\n", REASON_MAIL_BACKEND_LOST},
+        {"E:connect\nB:-ERR [SYS/TEMP] busy\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:* OK imap\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nB:+OKAY\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nRB:+OK\\n\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND "P:XCLIENT *\nE:close\n", REASON_MAIL_BACKEND_LOST},
+        {GREETED_BACKEND "P:XCLIENT *\nB:-ERR who are you\n", REASON_MAIL_BACKEND_BAD},
+        {GREETED_BACKEND IDENTIFIED USER_SENT "E:close\n", REASON_MAIL_BACKEND_LOST},
+        {GREETED_BACKEND IDENTIFIED USER_SENT "B:-ERR [SYS/PERM] no\n", REASON_MAIL_BACKEND_DOWN},
+        {GREETED_BACKEND IDENTIFIED PASS_SENT "E:close\n", REASON_MAIL_BACKEND_LOST},
+        {GREETED_BACKEND IDENTIFIED PASS_SENT "B:-ERR [SYS/TEMP] no\n", REASON_MAIL_BACKEND_DOWN},
+        {GREETED_BACKEND IDENTIFIED PASS_SENT "B:\n", REASON_MAIL_BACKEND_BAD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char script[1024];
+        pop3_close(state);
+        pop3_open_tls(state);
+        snprintf(script, sizeof script, "%s%s", cases[i].script, UNAVAILABLE);
+        play(GREETING RIGHT);
+        mail_script_play(fake, script);
+        assert_int_equal(fake->counted[cases[i].want], 1);
+        assert_int_equal(fake->host.report.refusals, 1);
+        mail_script_play(fake, RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT
+                         "B:+OK\nS:+OK Logged in\nE:state open\n");
+    }
+}
+
+static void a_login_that_only_the_backend_refuses_is_wrong(void **state)
+{
+    play(GREETING RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT
+         "B:-ERR [AUTH] Authentication failed.\n"
+         "S:-ERR [AUTH] Wrong user or password\nE:disconnected\nE:counted pop3_auth_failed\n");
+}
+
+static void a_mailbox_in_use_is_said_to_be(void **state)
+{
+    play(GREETING RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT
+         "B:-ERR [IN-USE] Mailbox is locked.\n"
+         "S:-ERR [IN-USE] Mailbox is in use by another session\nE:disconnected\n");
+    assert_int_equal(fake->counted[REASON_MAIL_AUTH_FAILED], 0);
+}
+
+static void without_forwarding_no_identity_is_sent(void **state)
+{
+    fake->policy.policy.backends[2].identity = IDENTITY_NONE;
+    play(GREETING RIGHT GREETED_BACKEND PASS_SENT "B:+OK\nS:+OK Logged in\n");
+}
+
+static void an_ipv6_client_is_named_as_such(void **state)
+{
+    assert_true(addr_parse("2001:db8:51::10", &fake->host.client));
+    play(GREETING RIGHT GREETED_BACKEND "P:XCLIENT ADDR=2001:db8:51::10 PORT=40000\n");
+}
+
+static void the_password_is_forgotten_when_the_backend_has_it(void **state)
+{
+    play(GREETING RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT);
+    assert_null(memmem(fake->state, pop3_protocol.state_size, "wonderland", 10));
+}
+
+static void a_lost_backend_ends_the_session(void **state)
+{
+    play(LOGGED_IN "E:close\nE:finish mail_backend_lost\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TLS_TEST(a_backend_that_fails_at_any_step_is_temporary_and_the_client_may_try_again),
+        TLS_TEST(a_login_that_only_the_backend_refuses_is_wrong),
+        TLS_TEST(a_mailbox_in_use_is_said_to_be),
+        TLS_TEST(without_forwarding_no_identity_is_sent),
+        TLS_TEST(an_ipv6_client_is_named_as_such),
+        TLS_TEST(the_password_is_forgotten_when_the_backend_has_it),
+        TLS_TEST(a_lost_backend_ends_the_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
