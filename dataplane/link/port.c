@@ -254,7 +254,7 @@ static void receive_groups(const struct port *port)
 static int fail(const struct port *port, int error, const char *what)
 {
     static char text[256];
-    snprintf(text, sizeof text, "device \"%s\": %s (%s)", port->device, what, rte_strerror(-error));
+    snprintf(text, sizeof text, "device %s: %s (%s)", port->device, what, rte_strerror(-error));
     failed_what = text;
     return error;
 }

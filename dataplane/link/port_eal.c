@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static bool has_enough(const struct policy_boot *boot, uint64_t huge_mb);
 static void add(struct port_eal *eal, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static int add_lcores(struct port_eal *eal, const struct policy_boot *boot, const char **ret_what);
@@ -30,7 +31,7 @@ int port_eal_init(const struct policy_boot *boot, const char **ret_what)
     int error = port_eal_arguments(&eal, boot, huge_mb, ret_what);
     if (error < 0)
         return error;
-    bool huge = huge_mb >= boot->hugepage_mb;
+    bool huge = has_enough(boot, huge_mb);
     log_info("what=\"memory\" huge_pages=%s wanted_mb=%" PRIu32 " free_huge_mb=%" PRIu64 "%s",
              huge ? "yes" : "no", boot->hugepage_mb, huge_mb,
              huge ? "" : " note=\"slower; reserve huge pages for speed\"");
@@ -55,9 +56,11 @@ int port_eal_arguments(struct port_eal *eal, const struct policy_boot *boot, uin
         return error;
     add(eal, "--file-prefix=weir"); // of the telemetry socket; no other file is made
     add(eal, "--log-level=*:warning");
-    add(eal, "-m");
-    add(eal, "%" PRIu32, boot->hugepage_mb);
-    if (huge_mb >= boot->hugepage_mb) {
+    if (boot->hugepage_mb) { // 0: as much as EAL thinks fit
+        add(eal, "-m");
+        add(eal, "%" PRIu32, boot->hugepage_mb);
+    }
+    if (has_enough(boot, huge_mb)) {
         add(eal, "--in-memory");
     } else {
         add(eal, "--no-huge"); // which does not go with --in-memory
@@ -69,6 +72,11 @@ int port_eal_arguments(struct port_eal *eal, const struct policy_boot *boot, uin
         return 0;
     *ret_what = "boot.eal: too many arguments";
     return -EINVAL;
+}
+
+static bool has_enough(const struct policy_boot *boot, uint64_t huge_mb)
+{
+    return huge_mb > 0 && huge_mb >= boot->hugepage_mb;
 }
 
 // An lcore's id is its CPU. Where main shares a worker's CPU it takes the first id that is free.

@@ -71,6 +71,10 @@ static void too_few_huge_pages_mean_none(void **state)
     assert_true(has("--in-memory"));
     assert_false(has("--no-huge"));
     assert_true(has("256"));
+    boot.hugepage_mb = 0; // EAL decides
+    assert_int_equal(port_eal_arguments(&eal, &boot, 0, &what), 0);
+    assert_true(has("--no-huge"));
+    assert_false(has("-m"));
 }
 
 static void a_worker_has_its_cpu_for_an_id_and_main_gives_way(void **state)
