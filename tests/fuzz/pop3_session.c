@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fuzz/fuzz.h"
+#include "fuzz/mail_session.h"
+
+static void login(struct mail_host_fake *fake)
+{
+    mail_host_fake_client(fake, "USER alice\r\nPASS wonderland\r\n");
+    mail_host_fake_answer_auth(fake, AUTH_RIGHT, "alice@example.net");
+    mail_host_fake_event(fake, BACKEND_CONNECTED);
+    mail_host_fake_backend(fake, "+OK Hi\r\n+OK\r\n+OK\r\n+OK\r\n");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return mail_session_fuzz(&pop3_protocol, "pop3", "pop3s", login, data, size);
+}
