@@ -310,9 +310,8 @@ static void plane_stop(struct plane *p)
     rte_eal_mp_wait_lcore();
     for (unsigned i = 0; i < p->store.workers && p->workers[i]; i++)
         worker_close(p->workers[i]);
-    port_close(&p->ports[LEG_OUTSIDE]);
-    if (p->ports[LEG_INSIDE].id != p->ports[LEG_OUTSIDE].id)
-        port_close(&p->ports[LEG_INSIDE]);
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        port_close(&p->ports[leg]);
     snapshot_store_done(&p->store);
     rte_eal_cleanup();
 }

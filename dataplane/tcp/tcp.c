@@ -265,3 +265,8 @@ uint32_t tcp_connections(const struct tcp *tcp)
 {
     return tcp->open;
 }
+
+void tcp_refuse(struct tcp *tcp, const struct packet *packet)
+{
+    tcp_header_reset(tcp, packet);
+}

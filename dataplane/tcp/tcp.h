@@ -101,6 +101,10 @@ void tcp_release(struct tcp *tcp, handle h);
 void tcp_advance(struct tcp *tcp, uint64_t now_us);
 uint64_t tcp_next_us(const struct tcp *tcp); // when to call at the latest, for loops that sleep
 
+// A RST that answers a segment of no connection (RFC 9293, section 3.10.7.1), for a peer that is
+// proven and believes in one that we refused; never for strangers, whose sources may be forged.
+void tcp_refuse(struct tcp *tcp, const struct packet *packet);
+
 // An ICMP error that quotes one of our segments (RFC 5927): hard errors only end a SYN-SENT, and
 // packet-too-big lowers the path MTU of a connection with that sequence in flight. `next_mtu` 0:
 // not a size error. The quote's src is ours.

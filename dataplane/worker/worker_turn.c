@@ -17,6 +17,12 @@ static void drop(struct worker *w, struct rte_mbuf *m, enum reason reason)
     rte_pktmbuf_free(m);
 }
 
+static bool is_connection_limit(enum reason reason)
+{
+    return reason == REASON_CONNECTIONS_TOTAL || reason == REASON_CONNECTIONS_SERVICE ||
+           reason == REASON_CONNECTIONS_SOURCE;
+}
+
 // A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
 static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
 {
@@ -38,12 +44,15 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
     struct tcp_handshake handshake;
     enum reason reason = guard_ack(w->guard, packet, w->now_us, &handshake);
     if (reason != REASON_NONE) {
+        if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
+            tcp_refuse(w->tcp, packet);
         drop(w, m, reason);
         return;
     }
     handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)service, w->now_us);
     if (h == HANDLE_NONE) { // counted where it was refused
         guard_connection_closed(w->guard, &packet->src, (unsigned)service);
+        tcp_refuse(w->tcp, packet);
         rte_pktmbuf_free(m);
         return;
     }
