@@ -19,7 +19,8 @@ CABLES = (("weir-out", "02:00:5e:33:64:01", CLIENT, "02:00:5e:33:64:10"),
 OFFLOADS = "tx off rx off tso off gso off gro off".split()
 
 
-def up():
+def up(queues):
+    """`queues` a direction on the host's ends, for drivers that take what the interface has."""
     for namespace in NAMESPACES:
         run("ip", "netns", "add", namespace)
         run(*within(namespace, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0",
@@ -28,22 +29,23 @@ def up():
                     "net.ipv4.conf.default.rp_filter=0", "net.ipv4.ip_forward=0"))
         run("ip", "-n", namespace, "link", "set", "lo", "up")
     for shield_end, shield_mac, namespace, mac in CABLES:
-        cable_lay(shield_end, shield_mac, namespace, mac)
+        cable_lay(shield_end, shield_mac, namespace, mac, queues)
     run(*within(HOST, "nft", "-f", "-"), stdin="".join(
         f"add table netdev {end}\nadd chain netdev {end} deaf "
         f"{{ type filter hook ingress device {end} priority 0; policy drop; }}\n"
         for end in ("weir-out", "weir-in")))
+    # Those that are deprecated are used on demand only: .10 and ::10 are who the client is.
     addresses = [f"addr add {client4(last)}/24 dev eth0\naddr add {client6(last)}/64 dev eth0 nodad"
-                 for last in client_hosts()]
+                 + (" preferred_lft 0" if last > 10 else "") for last in client_hosts()]
     run("ip", "-n", CLIENT, "-batch", "-", stdin="\n".join(
         addresses + [f"route add local {MANY4} dev lo", f"route add local {MANY6} dev lo"]) + "\n")
     run("ip", "-n", BACKEND, "-batch", "-", stdin=f"addr add {BACKEND4}/24 dev eth0\n"
         f"addr add {BACKEND6}/64 dev eth0 nodad\n")
 
 
-def cable_lay(shield_end, shield_mac, namespace, mac):
+def cable_lay(shield_end, shield_mac, namespace, mac, queues):
     run("ip", "link", "add", "name", shield_end, "address", shield_mac, "netns", HOST,
-        "numrxqueues", 1, "numtxqueues", 1, "type", "veth",
+        "numrxqueues", queues, "numtxqueues", queues, "type", "veth",
         "peer", "name", "eth0", "address", mac, "netns", namespace)
     run(*within(HOST, "sysctl", "-qw", f"net.ipv6.conf.{shield_end}.disable_ipv6=1"))
     for owner, device in ((HOST, shield_end), (namespace, "eth0")):

@@ -12,7 +12,7 @@ from .system import LabError, fill, pid_of, run, start, stop, wait_until, within
 DEVICES = {  # DPDK device of a cable's end, by poll-mode driver
     "af_packet": "net_af_packet{n},iface={end},blocksz=65536,framesz=2048,framecnt=8192,"
                  "qdisc_bypass=1",
-    "af_xdp": "net_af_xdp{n},iface={end},force_copy=1",
+    "af_xdp": "net_af_xdp{n},iface={end},force_copy=1,queue_count={workers}",
     "tap": "net_tap{n},iface=weir-tap{n},remote={end}",
 }
 HUGE_PAGES = 320  # of 2 MiB, when the machine lets us
@@ -43,8 +43,8 @@ def configure(pmd, config, workers):
     last_first = list(range(processors))[::-1]
     fill("weir.yaml", names.CONFIG, lab=names.MOUNT, run=names.RUN, log=names.LOG, pid=names.PID,
          metrics=names.METRICS, dns_port=names.DNS_PORT, rules=rules,
-         outside=DEVICES[pmd].format(n=0, end="weir-out"),
-         inside=DEVICES[pmd].format(n=1, end="weir-in"),
+         outside=DEVICES[pmd].format(n=0, end="weir-out", workers=workers),
+         inside=DEVICES[pmd].format(n=1, end="weir-in", workers=workers),
          workers=sorted(last_first[:workers]))
 
 
