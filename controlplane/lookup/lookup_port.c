@@ -37,14 +37,16 @@ static bool is_served(const struct lookup_port *port, const struct message *m)
 
 bool lookup_port_take(struct lookup_port *port, unsigned *ret_worker, struct message *ret_question)
 {
-    for (unsigned tried = 0; tried < port->client.workers;) {
+    unsigned empty = 0; // channels in a row
+    for (int looks = 0; empty < port->client.workers && looks < LOOKUP_TAKE_MAX; looks++) {
         unsigned worker = port->next_worker;
         port->next_worker = (worker + 1) % port->client.workers;
         struct spsc *in = &port->client.channels[worker].in;
         if (!spsc_take_wiping(in, ret_question)) {
-            tried++;
+            empty++;
             continue;
         }
+        empty = 0;
         if (is_served(port, ret_question)) {
             port->counters.questions++;
             *ret_worker = worker;

@@ -143,3 +143,8 @@ int lookup_sandbox_close(enum lookup_sandbox which)
     seccomp_release(filter);
     return error;
 }
+
+bool lookup_sandbox_is_strict(void)
+{
+    return !SANDBOX_ASAN;
+}

@@ -16,9 +16,13 @@
 
 #include "base/check.h"
 
+#include <stdbool.h>
+
 enum lookup_sandbox { SANDBOX_DNS, SANDBOX_AUTH };
 
 // 0 or -errno; -ENOENT when there is no such user.
 int lookup_sandbox_drop(const char *user, int parent) MUST_CHECK;
 // For all threads. 0 or -errno.
 int lookup_sandbox_close(enum lookup_sandbox which) MUST_CHECK;
+
+bool lookup_sandbox_is_strict(void); // false in a build with the address sanitizer

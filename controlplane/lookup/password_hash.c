@@ -82,7 +82,8 @@ static bool crypt_verify(struct span hash, struct span password)
     phrase[password.size] = '\0';
     memcpy(setting, hash.at, hash.size);
     setting[hash.size] = '\0';
-    const char *made = crypt_r(phrase, setting, data);
+    // Not crypt_r: the address sanitizer has one of its own, and the linker would drop libcrypt.
+    const char *made = crypt_rn(phrase, setting, data, sizeof *data);
     bool equal = made && made[0] != '*' && password_equal(span_text(made), hash);
     explicit_bzero(data, sizeof *data);
     explicit_bzero(phrase, sizeof phrase);

@@ -45,7 +45,7 @@ static int start(void **state)
     if (fd < 0 || fchmod(fd, 0644) < 0)
         return 1;
     close(fd);
-    const char *hash = crypt_r("wonderland", "$6$rounds=1000$salt$", &data);
+    const char *hash = crypt_rn("wonderland", "$6$rounds=1000$salt$", &data, sizeof data);
     snprintf(text, sizeof text, "# users\nalice@example.net:{SHA512-CRYPT}%s\n", hash);
     file_write(text);
     snprintf(config.passwd_file, sizeof config.passwd_file, "%s", path);

@@ -127,6 +127,15 @@ static void address_is_confirmed_by_its_name(void **state)
     assert_int_equal(answer.rdns_answer.verdict, RDNS_CONFIRMED);
 }
 
+static void truncated_answers_are_fetched_by_tcp_within_the_sandbox(void **state)
+{
+    dns.manner = DNS_FAKE_TRUNCATES;
+    struct message answer = answer_of(0, rdns_question("192.0.2.1", 7));
+    assert_int_equal(answer.rdns_answer.verdict, RDNS_CONFIRMED);
+    assert_int_equal(dns.tcp_queries, 2);
+    dns.manner = DNS_FAKE_HONEST;
+}
+
 static void spf_passes_and_fails(void **state)
 {
     assert_int_equal(
@@ -193,6 +202,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(name_with_line_ends_does_not_come_back, start, stop),
         cmocka_unit_test_setup_teardown(dead_servers_make_it_unavailable_in_time, start, stop),
         cmocka_unit_test_setup_teardown(address_is_confirmed_by_its_name, start, stop),
+        cmocka_unit_test_setup_teardown(truncated_answers_are_fetched_by_tcp_within_the_sandbox,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(spf_passes_and_fails, start, stop),
         cmocka_unit_test_setup_teardown(more_answers_than_the_ring_holds_all_arrive, start, stop),
         cmocka_unit_test_setup(child_ends_with_the_connection, start),

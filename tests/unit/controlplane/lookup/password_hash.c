@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lookup/password_hash.h"
+
+#include <crypt.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static bool parsed(const char *text, enum password_scheme *ret_scheme)
+{
+    struct span hash;
+    return password_hash_parse(span_text(text), ret_scheme, &hash);
+}
+
+static void malformed_hashes_are_refused(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "plain",
+                                        "{CRYPT}",
+                                        "{CRYPT",
+                                        "{SHA512-CRYPT}$5$a$b",
+                                        "{BLF-CRYPT}$6$a$b",
+                                        "{PLAIN}\x01",
+                                        "{PLAIN}"};
+    enum password_scheme scheme;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (parsed(texts[i], &scheme))
+            fail_msg("taken: %s", texts[i]);
+}
+
+static void hash_of_256_bytes_is_too_long(void **state)
+{
+    char text[300] = "{PLAIN}";
+    enum password_scheme scheme;
+    memset(text + 7, 'a', PASSWORD_HASH_MAX);
+    assert_true(parsed(text, &scheme));
+    text[7 + PASSWORD_HASH_MAX] = 'a';
+    assert_false(parsed(text, &scheme));
+}
+
+static void schemes_are_told_apart(void **state)
+{
+    enum password_scheme scheme;
+    assert_true(parsed("{sha512-crypt}$6$a$b", &scheme));
+    assert_int_equal(scheme, PASSWORD_CRYPT);
+    assert_true(parsed("$y$j9T$a$b", &scheme));
+    assert_int_equal(scheme, PASSWORD_CRYPT);
+    assert_true(parsed("{ARGON2ID}$argon2id$x", &scheme));
+    assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
+    assert_true(parsed("{CRYPT}!", &scheme));
+    assert_int_equal(scheme, PASSWORD_LOCKED);
+    assert_true(parsed("*", &scheme));
+    assert_int_equal(scheme, PASSWORD_LOCKED);
+}
+
+static void nothing_matches_a_locked_hash(void **state)
+{
+    assert_false(password_hash_verify(PASSWORD_LOCKED, span_text("*"), span_text("*")));
+    assert_false(password_hash_verify(PASSWORD_UNSUPPORTED, span_text("a"), span_text("a")));
+    assert_false(password_hash_verify(PASSWORD_CRYPT, span_text("$6$"), span_text("")));
+    assert_false(password_hash_verify(PASSWORD_CRYPT, span_text("*0"), span_text("x")));
+}
+
+static void password_with_a_null_byte_matches_nothing(void **state)
+{
+    struct crypt_data data = {0};
+    const char *hash = crypt_rn("a", "$5$rounds=1000$salt$", &data, sizeof data);
+    assert_true(password_hash_verify(PASSWORD_CRYPT, span_text(hash), span_text("a")));
+    assert_false(password_hash_verify(PASSWORD_CRYPT, span_text(hash), span_of("a\0b", 3)));
+}
+
+static void every_method_verifies_its_own_and_no_other(void **state)
+{
+    static const char *const settings[] = {"$6$rounds=1000$salt$", "$5$rounds=1000$salt$",
+                                           "$2y$04$abcdefghijklmnopqrstuu", "$y$j75$salt$",
+                                           "$1$salt$"};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        struct crypt_data data = {0};
+        const char *hash = crypt_rn("wonderland", settings[i], &data, sizeof data);
+        assert_true(hash[0] == '$');
+        assert_true(password_hash_verify(PASSWORD_CRYPT, span_text(hash), span_text("wonderland")));
+        assert_false(
+            password_hash_verify(PASSWORD_CRYPT, span_text(hash), span_text("wonderlane")));
+        assert_false(password_hash_verify(PASSWORD_CRYPT, span_text(hash), span_text("")));
+    }
+}
+
+static void equal_means_all_bytes(void **state)
+{
+    assert_false(password_equal(span_text("abc"), span_text("abd")));
+    assert_false(password_equal(span_text("abc"), span_text("ab")));
+    assert_true(password_equal(span_text("abc"), span_text("abc")));
+    assert_true(password_equal(span_text(""), span_text("")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed_hashes_are_refused),
+        cmocka_unit_test(hash_of_256_bytes_is_too_long),
+        cmocka_unit_test(schemes_are_told_apart),
+        cmocka_unit_test(nothing_matches_a_locked_hash),
+        cmocka_unit_test(password_with_a_null_byte_matches_nothing),
+        cmocka_unit_test(every_method_verifies_its_own_and_no_other),
+        cmocka_unit_test(equal_means_all_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
