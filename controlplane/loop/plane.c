@@ -281,7 +281,7 @@ static void close_all(struct plane *plane)
 static void on_stop_tick(uv_timer_t *timer)
 {
     struct plane *plane = (struct plane *)timer->data;
-    bool overdue = uv_now(&plane->loop) - plane->stop_ms > STOP_MOST_MS;
+    bool overdue = uv_now(&plane->loop) > plane->stop_ms + STOP_MOST_MS;
     if (children_gone(&plane->children) || overdue)
         close_all(plane);
     if (overdue)
