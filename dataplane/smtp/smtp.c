@@ -46,7 +46,7 @@ static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
     case DEADLINE_BACKEND:
         return smtp->now_us + limits[LIMIT_BACKEND_SECONDS] * 1000000;
     }
-    CHECK(!"a deadline of a known kind");
+    check_failed("a deadline of a known kind", __FILE__, __LINE__);
 }
 
 void smtp_enter(struct smtp *smtp, enum smtp_state next)
@@ -238,7 +238,7 @@ static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
     case SMTP_STATE_COUNT:
         return 0;
     }
-    CHECK(!"a known state");
+    check_failed("a known state", __FILE__, __LINE__);
 }
 
 static void take_outcome(struct smtp *smtp, enum smtp_outcome outcome)

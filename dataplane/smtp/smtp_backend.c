@@ -319,7 +319,7 @@ static enum smtp_outcome take_reply(struct smtp *smtp)
     case STEP_COUNT:
         break;
     }
-    CHECK(!"a step with a reply");
+    check_failed("a step with a reply", __FILE__, __LINE__);
 }
 
 enum smtp_outcome smtp_backend_input(struct smtp *smtp, struct span input, size_t *ret_taken)
@@ -362,5 +362,5 @@ enum smtp_outcome smtp_backend_event(struct smtp *smtp, enum mail_backend_event 
         smtp_backend_drop(smtp);
         return OUTCOME_LOST;
     }
-    CHECK(!"a known event");
+    check_failed("a known event", __FILE__, __LINE__);
 }
