@@ -11,13 +11,14 @@
  * Input: client_input and backend_input get all plaintext that waits, in one span, and return how
  * much they took; what they left is given again, with more behind it, after anything else happened
  * (an answer, room, a backend event). A machine that waits for an answer or a backend reply returns
- * 0. A span never exceeds INPUT_BUFFER_SIZE, and an unfinished line that fills LINE_BYTES_MAX must be
- * refused by the machine.
+ * 0. A span never exceeds INPUT_BUFFER_SIZE, and an unfinished line that fills LINE_BYTES_MAX must
+ * be refused by the machine.
  *
  * Output: mail_host.room says how many bytes `send` takes on a side now; send must not be given
- * more. Before every call the session guarantees REPLY_MAX of room towards the client, and once the
- * backend is connected LINE_BYTES_MAX + REPLY_MAX towards it; bulk data (message text, literals, spliced
- * sessions) asks room first and takes no more input than it can send.
+ * more. Before every call the session guarantees REPLY_MAX of room towards the client, and before
+ * client_input, once the backend is connected, LINE_BYTES_MAX + REPLY_MAX towards it; a command
+ * that another call sends to a backend without room waits in the session. Bulk data (message text,
+ * literals, spliced sessions) asks room first and takes no more input than it can send.
  *
  * After finish() or when the session ends it, `done` is called, once, and nothing after it.
  */

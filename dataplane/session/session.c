@@ -8,7 +8,7 @@
 
 enum {
     SIDE_SHIFT = 63,  // of tcp_event.user: which leg of the session
-    PUMP_ROUNDS = 16, // of one session in one go; the rest comes with its next event
+    PUMP_ROUNDS = 32, // of one session in one go; the rest comes with its next event
     TIMERS_A_TURN = 256,
     LINGER_US = 2000000,    // for a client that does not close after our FIN
     FLUSH_US = 30000000,    // for a client that does not read our last words
@@ -181,6 +181,8 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
 void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
+    if (s->again)
+        at = s->all->now_us;
     if (at == UINT64_MAX)
         timer_stop(&s->all->session_timers, &s->timer);
     else if (!timer_is_running(&s->timer) || s->timer.at_us != at)
@@ -283,14 +285,28 @@ static void wind_up(struct session *s)
     tcp_consume(tcp, s->connection[SIDE_CLIENT], tcp_readable(tcp, s->connection[SIDE_CLIENT]));
 }
 
+// What a protocol reports of itself in its report, as counters.
+static void count_progress(struct session *s)
+{
+    const struct report *report = &s->host.report;
+    if (report->user_size > 0 && !s->login_counted) {
+        s->login_counted = true;
+        session_count(s, COUNTER_LOGINS_ACCEPTED);
+    }
+    for (; s->mails_counted < report->mails; s->mails_counted++)
+        session_count(s, COUNTER_MAILS_ACCEPTED);
+}
+
 void session_run(struct session *s)
 {
-    for (int round = 0; round < PUMP_ROUNDS; round++) {
-        if (!talk_once(s))
-            break;
+    int round = 0;
+    while (round < PUMP_ROUNDS && talk_once(s)) {
         session_stream_flush(s);
+        round++;
     }
+    s->again = round == PUMP_ROUNDS; // no event may come for what is left
     session_stream_flush(s);
+    count_progress(s);
     if (s->phase == SESSION_FLUSH || s->phase == SESSION_LINGER)
         wind_up(s);
     bool over = (s->phase == SESSION_LINGER && s->finished[SIDE_CLIENT]) ||

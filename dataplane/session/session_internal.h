@@ -44,7 +44,10 @@ struct session {
     enum reason reason;               // why it ended
     uint8_t phase;                    // enum session_phase
     uint8_t backend;                  // index, 255: none yet
-    bool machine_started, tls_wanted, dirty;
+    bool machine_started, tls_wanted;
+    bool again; // a run's budget was spent with work left: the timer brings the next run
+    bool login_counted;
+    uint16_t mails_counted;
     bool backend_connected;
     bool finished[SIDES];      // the peer's FIN or end has come
     bool finished_told[SIDES]; // and the machine knows

@@ -150,19 +150,21 @@ static bool has_line(struct span bytes)
     return span_find(bytes, '\n') < bytes.size;
 }
 
-// May the machine be called with input? It may answer to both sides.
-static bool machine_has_room(const struct session *s)
+// May the machine be called with input of that side? The backend's is read even when the backend
+// does not read ours, or two full directions would wait for each other for ever.
+static bool machine_has_room(const struct session *s, enum mail_side side)
 {
     if (session_stream_room(s, SIDE_CLIENT) < REPLY_MAX)
         return false;
-    return !s->backend_connected || session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
+    return side == SIDE_BACKEND || !s->backend_connected ||
+           session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
 }
 
 bool session_stream_is_spent(struct session *s, enum mail_side side)
 {
     if (!input_waits(s, side))
         return true;
-    if (!machine_has_room(s) || has_line(stash_span(&s->input[side])))
+    if (!machine_has_room(s, side) || has_line(stash_span(&s->input[side])))
         return false;
     struct span first;
     unsigned count = tcp_peek(s->all->config.tcp, s->connection[side], &first, 1);
@@ -268,7 +270,7 @@ static bool pump_uncopied(struct session *s, enum mail_side side)
 bool session_stream_pump(struct session *s, enum mail_side side)
 {
     struct stash *input = &s->input[side];
-    if (!s->machine_started || s->tls_wanted || !machine_has_room(s))
+    if (!s->machine_started || s->tls_wanted || !machine_has_room(s, side))
         return false;
     if (side == SIDE_BACKEND && !s->backend_connected)
         return false;

@@ -283,6 +283,38 @@ static void pipelined_commands_and_a_fin_are_all_answered(void **state)
     rig_expect(rig, client, "221 ");
 }
 
+static void more_commands_than_one_run_takes_are_all_answered(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+    rig_say(rig, client, "EHLO client.example.org\r\n");
+    rig_expect(rig, client, "250 ");
+    rig_say(rig, client, "MAIL FROM:<a@example.org>\r\n");
+    for (int i = 0; i < 100; i++)
+        rig_say(rig, client, "NOOP\r\n");
+    rig_say(rig, client, "QUIT\r\n");
+    rig_run(rig, 5000);
+    answer_spf(rig);
+    for (int i = 0; i < 101; i++)
+        rig_expect(rig, client, "250 ");
+    rig_expect(rig, client, "221 ");
+}
+
+static void accepted_mails_are_counted(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = client_after_mail(rig);
+    struct rig_peer *backend = backend_after_rcpt(rig, client, 0);
+    into_data(rig, client, backend);
+    rig_say(rig, client, "hello\r\n.\r\n");
+    rig_expect(rig, backend, "hello\r\n.\r\n");
+    rig_say(rig, backend, "250 2.0.0 queued\r\n");
+    rig_expect(rig, client, "250 2.0.0 queued");
+    assert_int_equal(rig_counters(rig)->counters[COUNTER_MAILS_ACCEPTED], 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -301,6 +333,8 @@ int main(void)
         TEST(a_page_of_sessions_goes_on_where_the_last_ended),
         TEST(a_client_that_says_nothing_is_sent_home),
         TEST(pipelined_commands_and_a_fin_are_all_answered),
+        TEST(more_commands_than_one_run_takes_are_all_answered),
+        TEST(accepted_mails_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
