@@ -46,7 +46,7 @@ static void become_established(struct tcp *tcp, struct tcp_conn *c)
     c->rexmit = TCP_REXMIT_NONE;
     if (!(c->flags & TCP_CONN_SYN_AGAIN))
         tcp_rtt_sample(c, (tcp->now_ms - c->sent_ms) * 1000);
-    tcp_event_raise(tcp, c, TCP_EVENT_CONNECTED | TCP_EVENT_WRITABLE);
+    tcp_event_raise(tcp, c, TCP_EVENT_CONNECTED);
     tcp_output_want(tcp, c);
 }
 
@@ -148,8 +148,8 @@ static bool check_reset(struct tcp *tcp, struct tcp_conn *c, const struct packet
     }
     enum reason reason =
         c->state == TCP_SYN_RECEIVED ? REASON_TCP_REFUSED : REASON_TCP_RESET_BY_PEER;
-    // A peer that resets after both sides finished, or when nobody listens any more, harms nobody.
-    if (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK)
+    // Both sides have finished and only our FIN is not acknowledged: nothing is lost.
+    if ((c->state == TCP_CLOSING || c->state == TCP_LAST_ACK) && c->send_bytes == 0)
         reason = REASON_NONE;
     tcp_conn_close(tcp, c, reason);
     return false;
@@ -384,16 +384,16 @@ static void take_fin(struct tcp *tcp, struct tcp_conn *c, const struct packet *p
 void tcp_input_segment(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m,
                        const struct packet *p)
 {
+    struct packet behind_syn;
     if (c->state == TCP_SYN_SENT) {
         if (!in_syn_sent(tcp, c, p) || p->payload_size == 0) {
             rte_pktmbuf_free(m);
             return;
         }
-        struct packet data = *p; // data on a SYN-ACK begins behind its SYN
-        data.seq++;
-        data.tcp_flags &= (uint8_t)~TCP_SYN;
-        tcp_input_segment(tcp, c, m, &data);
-        return;
+        behind_syn = *p; // data on a SYN-ACK begins behind its SYN
+        behind_syn.seq++;
+        behind_syn.tcp_flags &= (uint8_t)~TCP_SYN;
+        p = &behind_syn;
     }
     if (c->state == TCP_CLOSED || !check_timestamp(tcp, c, p) || !check_sequence(tcp, c, p) ||
         !check_reset(tcp, c, p) || !check_syn(tcp, c, p)) {

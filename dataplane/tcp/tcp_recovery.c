@@ -226,7 +226,9 @@ static void count_duplicate(struct tcp *tcp, struct tcp_conn *c, struct ack_work
     work->delivered = c->mss;
     if (c->dupacks < UINT8_MAX)
         c->dupacks++;
-    if (c->dupacks == TCP_DUPTHRESH && !(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)))
+    // Duplicates of what a time-out repeated ask for nothing (RFC 6582, section 3.2, step 2).
+    if (c->dupacks == TCP_DUPTHRESH && !(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)) &&
+        seq_after(c->snd_una, c->recover))
         mark_lost(c, c->send_head);
 }
 
@@ -293,6 +295,8 @@ void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
         c->backoff = 0;
         if (!(c->flags & TCP_CONN_RECOVERY))
             c->dupacks = 0;
+        if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)) && seq_after(c->snd_una, c->recover))
+            c->recover = c->snd_una - 1; // kept near, so that it never looks ahead on the circle
         tcp_timer_progress(tcp, c);
         tcp_timer_rexmit(tcp, c, TCP_REXMIT_NONE, 0); // whatever follows arms it anew
     }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "stage.h"
+
+static struct stage s;
+
+static int up(void **state)
+{
+    stage_open(&s);
+    stage_accept(&s, true, false);
+    return 0;
+}
+
+static int up_bare(void **state)
+{
+    stage_open(&s);
+    return 0;
+}
+
+static int down(void **state)
+{
+    stage_shut(&s);
+    return 0;
+}
+
+#define with(test)      cmocka_unit_test_setup_teardown(test, up, down)
+#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
+
+static void a_second_accept_of_one_tuple_is_refused(void **state)
+{
+    struct tcp_handshake handshake = {.iss = OURS - 1, .irs = PEER - 1, .peer_mss = 536};
+    struct packet p = stage_segment(&s, TCP_ACK, 0, 0);
+    assert_int_equal(tcp_accept(s.tcp, &p, &handshake, 77, s.now_us), HANDLE_NONE);
+}
+
+static void an_exhausted_pool_refuses_an_accept(void **state)
+{
+    for (int i = 1; i < 64; i++) {
+        s.base.src_port++;
+        stage_accept(&s, true, false);
+    }
+    struct tcp_handshake handshake = {.iss = OURS - 1, .irs = PEER - 1, .peer_mss = 536};
+    s.base.src_port++;
+    struct packet p = stage_segment(&s, TCP_ACK, 0, 0);
+    assert_int_equal(tcp_accept(s.tcp, &p, &handshake, 77, s.now_us), HANDLE_NONE);
+    assert_int_equal(stage_refused(&s, REASON_TCP_NO_CONNECTION_FREE), 1);
+    assert_int_equal(tcp_connections(s.tcp), 64);
+}
+
+static void nothing_is_sent_after_finish(void **state)
+{
+    tcp_finish(s.tcp, s.h);
+    tcp_finish(s.tcp, s.h);
+    assert_int_equal(tcp_send(s.tcp, s.h, span_text("late")), 0);
+    assert_int_equal(tcp_send_room(s.tcp, s.h), 0);
+    stage_advance(&s);
+    assert_int_equal(s.count, 1);
+}
+
+static void an_abort_resets_at_once(void **state)
+{
+    stage_send(&s, 100);
+    stage_take_all(&s);
+    tcp_abort(s.tcp, s.h);
+    struct stage_segment reset = stage_take(&s);
+    assert_true(reset.packet.tcp_flags & TCP_RST);
+    assert_int_equal(stage_seq(&reset), 100);
+    assert_int_equal(tcp_connections(s.tcp), 0);
+}
+
+static void an_aborted_attempt_is_silent(void **state)
+{
+    stage_syn_sent(&s);
+    tcp_abort(s.tcp, s.h);
+    stage_take_none(&s);
+}
+
+static void shutting_frees_what_is_held(void **state) // stage_shut looks for missing mbufs
+{
+    stage_send(&s, 30000);
+    stage_give(&s, TCP_ACK, 0, 0, 1000);
+    stage_give(&s, TCP_ACK, 2000, 0, 1000);
+    stage_give(&s, TCP_ACK, 4000, 0, 1000);
+    stage_take_all(&s);
+}
+
+static void a_connection_says_how_it_is(void **state)
+{
+    struct tcp_info info;
+    assert_true(tcp_info(s.tcp, s.h, &info));
+    assert_string_equal(info.state, "ESTABLISHED");
+    assert_int_equal(info.local_port, 25);
+    assert_int_equal(info.remote_port, 4000);
+    assert_true(addr_equal(&info.remote, &s.base.src));
+}
+
+static void a_stack_that_never_was_told_the_time_starts_with_it(void **state)
+{
+    assert_true(tcp_next_us(s.tcp) == UINT64_MAX);
+    stage_syn_sent(&s);
+    uint64_t next_us = tcp_next_us(s.tcp);
+    assert_true(next_us > s.now_us && next_us <= s.now_us + 1100000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with(a_second_accept_of_one_tuple_is_refused),
+        with(an_exhausted_pool_refuses_an_accept),
+        with(nothing_is_sent_after_finish),
+        with(an_abort_resets_at_once),
+        with_bare(an_aborted_attempt_is_silent),
+        with(shutting_frees_what_is_held),
+        with(a_connection_says_how_it_is),
+        with_bare(a_stack_that_never_was_told_the_time_starts_with_it),
+    };
+    return stage_run(tests);
+}

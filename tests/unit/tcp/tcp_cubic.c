@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/tcp_cubic.h"
+#include "stage.h"
+
+#include <math.h>
+
+static struct stage s;
+
+static int up(void **state)
+{
+    stage_open(&s);
+    stage_accept(&s, true, false);
+    return 0;
+}
+
+static int down(void **state)
+{
+    stage_shut(&s);
+    return 0;
+}
+
+#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
+
+enum { M = STAGE_MSS };
+
+static void the_root_is_the_floor_of_the_cube_root(void **state)
+{
+    assert_int_equal(tcp_cubic_root(0), 0);
+    assert_int_equal(tcp_cubic_root(7), 1);
+    assert_int_equal(tcp_cubic_root(8), 2);
+    assert_int_equal(tcp_cubic_root(26), 2);
+    for (uint64_t root = 1; root < 2000000; root = root * 3 + 1) {
+        assert_int_equal(tcp_cubic_root(root * root * root), root);
+        assert_int_equal(tcp_cubic_root(root * root * root - 1), root - 1);
+    }
+}
+
+static void an_owner_with_little_to_say_grows_no_window(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    uint32_t before = c->cwnd;
+    tcp_cubic_acked(s.tcp, c, 10 * M);
+    assert_int_equal(c->cwnd, before);
+}
+
+static void a_loss_leaves_seven_tenths(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    c->cwnd = 100 * M;
+    tcp_cubic_lost(s.tcp, c);
+    assert_int_equal(c->ssthresh, 70 * M);
+    assert_int_equal(tcp_conn_cold(s.tcp, c)->w_max, 100 * M);
+    c->cwnd = M;
+    tcp_cubic_lost(s.tcp, c);
+    assert_int_equal(c->ssthresh, 2 * M); // never less
+}
+
+// W(t) of RFC 9438, figure 1, with a window acknowledged every RTT.
+static void growth_follows_the_cubic(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    const double w_max = 1000, rtt = 0.1;
+    c->cwnd = (uint32_t)(w_max * M);
+    tcp_cubic_lost(s.tcp, c);
+    c->cwnd = c->ssthresh;
+    c->srtt_us = (uint32_t)(rtt * 1e6);
+    c->flags |= TCP_CONN_CWND_LIMITED;
+    double k = cbrt(w_max * 0.3 / 0.4);
+    for (int round = 1; round <= 150; round++) {
+        for (int part = 0; part < 50; part++) {
+            tcp_cubic_acked(s.tcp, c, c->cwnd / 50);
+            s.now_us += 2000;
+            tcp_conn_now(s.tcp, s.now_us);
+        }
+        double t = round * rtt;
+        double want = 0.4 * pow(t - k, 3) + w_max;
+        double is = (double)c->cwnd / M;
+        if (t > 1)
+            assert_true(fabs(is - want) < want * 0.03 + 5);
+    }
+}
+
+static void a_small_window_grows_as_reno_would(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    c->cwnd = 10 * M;
+    tcp_cubic_lost(s.tcp, c);
+    c->cwnd = c->ssthresh;
+    c->srtt_us = 1000; // so short that the cubic hardly moves
+    c->flags |= TCP_CONN_CWND_LIMITED;
+    for (int round = 0; round < 20; round++) {
+        tcp_cubic_acked(s.tcp, c, c->cwnd);
+        s.now_us += 1000;
+        tcp_conn_now(s.tcp, s.now_us);
+    }
+    assert_in_range(c->cwnd / M, 15, 24); // 7 + 6 * 9/17 … then a segment a round
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_root_is_the_floor_of_the_cube_root),
+        with(an_owner_with_little_to_say_grows_no_window),
+        with(a_loss_leaves_seven_tenths),
+        with(growth_follows_the_cubic),
+        with(a_small_window_grows_as_reno_would),
+    };
+    return stage_run(tests);
+}

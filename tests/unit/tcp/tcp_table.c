@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/tcp_table.h"
+#include "stage.h"
+
+static struct stage s;
+
+static int up_bare(void **state)
+{
+    stage_open(&s);
+    return 0;
+}
+
+static int down(void **state)
+{
+    stage_shut(&s);
+    return 0;
+}
+
+#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
+
+static struct tcp_conn *add(uint8_t last, uint16_t remote_port)
+{
+    struct tcp_conn *c = tcp_conn_take(s.tcp, 0);
+    assert_non_null(c);
+    c->remote = s.base.src;
+    c->remote.bytes[15] = last;
+    c->remote_port = remote_port;
+    c->local_port = 25;
+    c->local = (uint8_t)tcp_conn_local(s.tcp, &s.base.dst);
+    tcp_table_insert(s.tcp, tcp_table_ref(s.tcp, c));
+    return c;
+}
+
+static uint32_t find(uint8_t last, uint16_t remote_port, uint16_t local_port)
+{
+    struct addr remote = s.base.src;
+    remote.bytes[15] = last;
+    return tcp_table_find(s.tcp, &s.base.dst, local_port, &remote, remote_port);
+}
+
+static void a_tuple_that_differs_anywhere_is_not_found(void **state)
+{
+    add(1, 4000);
+    assert_true(find(1, 4000, 25) != 0);
+    assert_int_equal(find(2, 4000, 25), 0);
+    assert_int_equal(find(1, 4001, 25), 0);
+    assert_int_equal(find(1, 4000, 26), 0);
+    assert_int_equal(tcp_table_find(s.tcp, &s.base.src, 25, &s.base.src, 4000), 0);
+}
+
+static void a_full_table_finds_each_and_forgets_each(void **state)
+{
+    struct tcp_conn *made[64];
+    for (uint16_t i = 0; i < 64; i++)
+        made[i] = add((uint8_t)(i / 8), (uint16_t)(1000 + i % 8));
+    for (uint16_t i = 0; i < 64; i += 2) { // from the midst of chains
+        tcp_table_remove(s.tcp, tcp_table_ref(s.tcp, made[i]));
+        assert_false(made[i]->flags & TCP_CONN_TABLED);
+    }
+    for (uint16_t i = 0; i < 64; i++) {
+        uint32_t ref = find((uint8_t)(i / 8), (uint16_t)(1000 + i % 8), 25);
+        assert_int_equal(ref, i % 2 ? tcp_table_ref(s.tcp, made[i]) : 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_bare(a_tuple_that_differs_anywhere_is_not_found),
+        with_bare(a_full_table_finds_each_and_forgets_each),
+    };
+    return stage_run(tests);
+}
