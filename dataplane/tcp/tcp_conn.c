@@ -95,7 +95,6 @@ void tcp_conn_establish(struct tcp *tcp, struct tcp_conn *c, const struct tcp_ha
     c->snd_scale = h->window_scaling ? h->peer_window_scale : 0;
     c->ts_offset = h->ts_offset;
     c->ts_recent = h->ts_recent;
-    tcp_conn_cold(tcp, c)->ts_recent_ms = tcp->now_ms;
     c->peer_mss = h->peer_mss;
     tcp_conn_resize(tcp, c, tcp->config.mtu[c->leg]);
 

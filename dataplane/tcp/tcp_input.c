@@ -90,9 +90,8 @@ static bool check_timestamp(struct tcp *tcp, struct tcp_conn *c, const struct pa
         return true;
     if (p->options.has_timestamps && !seq_before(p->options.ts_value, c->ts_recent))
         return true;
-    if (p->options.has_timestamps &&
-        tcp->now_ms - tcp_conn_cold(tcp, c)->ts_recent_ms > TCP_PAWS_IDLE_MS)
-        return true;
+    if (p->options.has_timestamps && tcp->now_ms - c->heard_ms > TCP_PAWS_IDLE_MS)
+        return true; // ts_recent is too old to judge by
     refuse(tcp, REASON_TCP_PAWS);
     if (p->options.has_timestamps && span_of_packet(p))
         tcp_output_ack(tcp, c);
@@ -125,7 +124,7 @@ static bool check_sequence(struct tcp *tcp, struct tcp_conn *c, const struct pac
         if (c->flags & TCP_CONN_SACK && seq_before(p->seq, c->rcv_nxt)) {
             struct tcp_cold *cold = tcp_conn_cold(tcp, c); // RFC 2883, section 4
             cold->dsack_left = p->seq;
-            cold->dsack_right = p->seq + p->payload_size;
+            cold->dsack_size = p->payload_size;
             if (p->payload_size)
                 c->flags |= TCP_CONN_DSACK;
         }
@@ -172,7 +171,6 @@ static void take_timestamp(struct tcp *tcp, struct tcp_conn *c, const struct pac
         seq_after(p->seq, c->ack_sent))
         return;
     c->ts_recent = p->options.ts_value;
-    tcp_conn_cold(tcp, c)->ts_recent_ms = tcp->now_ms;
 }
 
 // RFC 9293, section 3.10.7.4. What moves snd_una always brings its window too, even in a repeated
@@ -331,7 +329,7 @@ static bool take_data(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m,
     if (result == TCP_REASSEMBLY_AGAIN && c->flags & TCP_CONN_SACK) {
         struct tcp_cold *cold = tcp_conn_cold(tcp, c);
         cold->dsack_left = p->seq;
-        cold->dsack_right = p->seq + size;
+        cold->dsack_size = size;
         c->flags |= TCP_CONN_DSACK;
     }
     if (result == TCP_REASSEMBLY_NEXT) {

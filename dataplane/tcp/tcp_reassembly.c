@@ -201,7 +201,8 @@ uint8_t tcp_reassembly_sack(struct tcp *tcp, struct tcp_conn *c, struct tcp_sack
     uint8_t count = 0;
     if (c->flags & TCP_CONN_DSACK && count < most) {
         const struct tcp_cold *cold = tcp_conn_cold(tcp, c);
-        ret_blocks[count++] = (struct tcp_sack_block){cold->dsack_left, cold->dsack_right};
+        ret_blocks[count++] =
+            (struct tcp_sack_block){cold->dsack_left, cold->dsack_left + cold->dsack_size};
         c->flags &= ~(uint32_t)TCP_CONN_DSACK;
     }
     uint32_t below = UINT32_MAX;

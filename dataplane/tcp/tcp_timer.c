@@ -9,7 +9,8 @@
 
 enum {
     BUFFER_WAIT_MS = 10,
-    PROBE_PEER_DELAY_MS = 100, // a lone segment's ACK may be delayed: RFC 8985, section 7.2
+    PROBE_PEER_DELAY_MS = 100, // the ACK of less than two full segments may be delayed:
+                               // RFC 8985, section 7.2
 };
 
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *c)
@@ -42,7 +43,7 @@ void tcp_timer_flight(struct tcp *tcp, struct tcp_conn *c)
     uint32_t must_not = TCP_CONN_RECOVERY | TCP_CONN_LOSS | TCP_CONN_TLP;
     if ((c->flags & (may | must_not)) == may && !c->sacked_bytes && !c->backoff) {
         uint32_t probe_ms = c->srtt_us / 500 + 2;
-        if (c->send_head && c->send_head->next == c->send_next)
+        if (c->snd_nxt - c->snd_una < 2u * c->mss)
             probe_ms += PROBE_PEER_DELAY_MS;
         if (probe_ms < rto_ms) {
             tcp_timer_rexmit(tcp, c, TCP_REXMIT_PROBE, probe_ms);
@@ -117,7 +118,8 @@ static void fire_rto(struct tcp *tcp, struct tcp_conn *c)
 // RFC 8985, section 7.3: new data if there is any that may go, else the last again.
 static void fire_probe(struct tcp *tcp, struct tcp_conn *c)
 {
-    tcp_output_probe(tcp, c);
+    if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)))
+        tcp_output_probe(tcp, c);
     tcp_timer_rexmit(tcp, c, TCP_REXMIT_RTO, tcp_rtt_rto_ms(c));
 }
 

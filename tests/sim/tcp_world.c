@@ -489,6 +489,20 @@ static bool done(const struct world *w)
     return tcp_connections(w->sides[CLIENT].tcp) == 0 && tcp_connections(w->sides[SERVER].tcp) == 0;
 }
 
+static bool clean(const struct world *w)
+{
+    for (int s = 0; s < 2; s++) {
+        const struct link_sim_config *l = &w->links[s].config;
+        if (l->loss || l->duplicate || l->reorder || l->corrupt || l->rate_bps || l->cut_until_us ||
+            l->mtu != w->mtu)
+            return false;
+    }
+    for (unsigned i = 0; i < w->flow_count; i++)
+        if (w->flows[i].kind == ABORT || w->flows[i].kind == RELEASE)
+            return false;
+    return true;
+}
+
 static void check_flow(struct world *w, unsigned index)
 {
     struct flow *f = &w->flows[index];
@@ -576,9 +590,13 @@ static void set_up(struct world *w)
     w->timestamps = !one_in(w, 4);
     w->scaling = !one_in(w, 4);
     w->icmp = !one_in(w, 4);
+    bool perfect = one_in(w, 10);
     for (int s = 0; s < 2; s++) {
         struct link_sim_config link;
         choose_link(w, &link);
+        if (perfect)
+            link = (struct link_sim_config){
+                .delay_us = link.delay_us, .jitter_us = link.jitter_us, .mtu = w->mtu};
         link_sim_init(&w->links[s], &link, rng_next(&w->rng));
     }
     static const uint32_t windows[] = {2000, 4096, 16384, 65535, 262144, 1048576};
@@ -636,6 +654,10 @@ static void run(struct world *w)
                  (unsigned long)((w->now_us - w->start_us) / 1000000));
     }
     w->result.simulated_us = w->now_us - w->start_us;
+    for (int s = 0; s < 2; s++)
+        if (clean(w) && w->sides[s].counters.counters[COUNTER_SEGMENTS_RETRANSMITTED])
+            fail(w, "%lu segments sent again over a perfect link",
+                 (unsigned long)w->sides[s].counters.counters[COUNTER_SEGMENTS_RETRANSMITTED]);
     for (unsigned i = 0; i < w->flow_count; i++)
         check_flow(w, i);
     for (int s = 0; s < 2; s++) // TIME-WAIT and late packets
