@@ -44,7 +44,7 @@ struct rig {
     size_t expected[RIG_PEERS * 2];
     unsigned clients_count, backends_count;
     struct message asked[MESSAGE_KIND_COUNT];
-    bool attached, started;
+    bool attached, started, local_off;
     struct report report;
     bool reported;
     struct addr client, shield_outside, shield_inside, backend;
@@ -113,6 +113,17 @@ static void deliver(struct rig *rig, struct wire_packet wire)
     rte_pktmbuf_free(wire.m);
 }
 
+static void listen_to(struct rig *rig, struct rig_peer *peer)
+{
+    struct span span;
+    while (!peer->deaf && tcp_peek(rig->world.tcp, peer->connection, &span, 1)) {
+        assert_true(peer->size + span.size < RIG_TEXT);
+        memcpy(peer->text + peer->size, span.at, span.size);
+        peer->size += span.size;
+        tcp_consume(rig->world.tcp, peer->connection, span.size);
+    }
+}
+
 static void world_event(struct rig *rig, const struct tcp_event *event)
 {
     struct rig_peer *peer = peer_of(rig, event->connection);
@@ -121,13 +132,7 @@ static void world_event(struct rig *rig, const struct tcp_event *event)
     peer->connected |= (event->bits & TCP_EVENT_CONNECTED) != 0;
     peer->finished |= (event->bits & TCP_EVENT_FINISHED) != 0;
     peer->closed |= (event->bits & TCP_EVENT_CLOSED) != 0;
-    struct span span;
-    while (tcp_peek(rig->world.tcp, peer->connection, &span, 1)) {
-        assert_true(peer->size + span.size < RIG_TEXT);
-        memcpy(peer->text + peer->size, span.at, span.size);
-        peer->size += span.size;
-        tcp_consume(rig->world.tcp, peer->connection, span.size);
-    }
+    listen_to(rig, peer);
 }
 
 static void step(struct rig *rig)
@@ -157,7 +162,8 @@ void rig_run(struct rig *rig, uint64_t us)
 
 static const struct addr *local(void *context, const struct addr *backend)
 {
-    return &((struct end *)context)->rig->shield_inside;
+    struct rig *rig = ((struct end *)context)->rig;
+    return rig->local_off ? NULL : &rig->shield_inside;
 }
 
 static bool ask(void *context, enum attach_role role, const struct message *question)
@@ -373,6 +379,26 @@ void rig_send(struct rig *rig, struct rig_peer *peer, struct span data)
 void rig_say(struct rig *rig, struct rig_peer *peer, const char *text)
 {
     rig_send(rig, peer, span_text(text));
+}
+
+bool rig_try(struct rig *rig, struct rig_peer *peer, const char *text)
+{
+    struct span data = span_text(text);
+    for (uint64_t until = rig->now_us + 1000000; rig->now_us < until; step(rig))
+        if (tcp_send_room(rig->world.tcp, peer->connection) >= data.size)
+            return tcp_send(rig->world.tcp, peer->connection, data) == data.size;
+    return false;
+}
+
+void rig_deaf(struct rig *rig, struct rig_peer *peer, bool deaf)
+{
+    peer->deaf = deaf;
+    listen_to(rig, peer);
+}
+
+void rig_local_off(struct rig *rig)
+{
+    rig->local_off = true;
 }
 
 void rig_hang_up(struct rig *rig, struct rig_peer *peer)

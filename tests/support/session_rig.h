@@ -13,7 +13,7 @@ enum { RIG_TEXT = 1 << 20, RIG_PEERS = 16, RIG_BACKEND_PORT = 2525 };
 
 struct rig_peer { // a client, or a backend's end of a session, in the world
     handle connection;
-    bool connected, finished, closed;
+    bool connected, finished, closed, deaf;
     char text[RIG_TEXT]; // everything received
     size_t size;
 };
@@ -29,9 +29,11 @@ struct rig_peer *rig_backend(struct rig *rig,
                              unsigned n); // the n-th that was opened; NULL: none yet
 void rig_say(struct rig *rig, struct rig_peer *peer, const char *text);
 void rig_send(struct rig *rig, struct rig_peer *peer, struct span data);
-void rig_hang_up(struct rig *rig, struct rig_peer *peer); // FIN
-void rig_reset(struct rig *rig, struct rig_peer *peer);   // RST
-void rig_run(struct rig *rig, uint64_t us);               // lets that much time go by
+bool rig_try(struct rig *rig, struct rig_peer *peer, const char *text); // false: no room for 1 s
+void rig_deaf(struct rig *rig, struct rig_peer *peer, bool deaf);       // it reads nothing
+void rig_hang_up(struct rig *rig, struct rig_peer *peer);               // FIN
+void rig_reset(struct rig *rig, struct rig_peer *peer);                 // RST
+void rig_run(struct rig *rig, uint64_t us);                             // lets that much time go by
 // Time goes by until the peer has received that text behind what was expected before; fails after
 // 60 s.
 void rig_expect(struct rig *rig, struct rig_peer *peer, const char *text);
@@ -40,6 +42,7 @@ void rig_expect(struct rig *rig, struct rig_peer *peer, const char *text);
 const struct message *rig_asked(const struct rig *rig, enum message_kind kind);
 void rig_answer(struct rig *rig, const struct message *answer);
 void rig_attach(struct rig *rig, bool attached); // false: rings refuse every question
+void rig_local_off(struct rig *rig);             // the inside leg has no address
 struct sessions *rig_sessions(struct rig *rig);
 const struct counter_block *rig_counters(const struct rig *rig);
 const struct report *rig_report(const struct rig *rig); // of the session that ended last, or NULL

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_question_without_answer_fails_as_the_policy_says(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    rig_expect(rig, client, "220 ");
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_QUESTION_TIMEOUT], 1);
+}
+
+static void nobody_attached_fails_at_once(void **state)
+{
+    struct rig *rig = *state;
+    rig_attach(rig, false);
+    uint64_t before = rig_now(rig);
+    struct rig_peer *client = rig_connect(rig, 25);
+    rig_expect(rig, client, "220 ");
+    assert_true(rig_now(rig) - before < 1000000);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_QUESTION_FULL], 1);
+}
+
+static void open_questions_are_asked_again_on_a_fresh_channel(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    struct message first = *rig_asked(rig, MESSAGE_RDNS);
+    struct message *seen = (struct message *)rig_asked(rig, MESSAGE_RDNS);
+    memset(seen, 0, sizeof *seen);
+    sessions_ask_again(rig_sessions(rig), ROLE_AUTH);
+    assert_null(rig_asked(rig, MESSAGE_RDNS));
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+    assert_non_null(rig_asked(rig, MESSAGE_RDNS));
+    assert_memory_equal(rig_asked(rig, MESSAGE_RDNS), &first, sizeof first);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+}
+
+static void an_answer_to_nobody_is_counted_and_dropped(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    struct message question = *rig_asked(rig, MESSAGE_RDNS);
+    struct message wrong = message_make(MESSAGE_SPF, STATUS_OK, question.handle);
+    rig_answer(rig, &wrong);
+    wrong = message_make(MESSAGE_RDNS, STATUS_OK, question.handle + ((uint64_t)2 << 32));
+    rig_answer(rig, &wrong);
+    play_answer_rdns(rig);
+    play_answer_rdns(rig);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_ANSWER_LATE], 3);
+    rig_expect(rig, client, "220 ");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_question_without_answer_fails_as_the_policy_says),
+        TEST(nobody_attached_fails_at_once),
+        TEST(open_questions_are_asked_again_on_a_fresh_channel),
+        TEST(an_answer_to_nobody_is_counted_and_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

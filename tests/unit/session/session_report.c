@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_page_of_sessions_goes_on_where_the_last_ended(void **state)
+{
+    struct rig *rig = *state;
+    for (int i = 0; i < SESSIONS_PER_MESSAGE + 2; i++)
+        rig_connect(rig, 25);
+    struct session_page page;
+    sessions_list(rig_sessions(rig), 0, rig_now(rig), &page);
+    assert_int_equal(page.count, SESSIONS_PER_MESSAGE);
+    assert_int_not_equal(page.next, 0);
+    sessions_list(rig_sessions(rig), page.next, rig_now(rig), &page);
+    assert_int_equal(page.count, 2);
+    assert_int_equal(page.next, 0);
+}
+
+static void the_report_tells_the_session(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    rig_say(rig, client, "QUIT\r\n");
+    rig_expect(rig, client, "221 ");
+    rig_hang_up(rig, client);
+    const struct report *report = rig_report(rig);
+    assert_non_null(report);
+    assert_int_equal(report->reason, REASON_MAIL_QUIT);
+    assert_int_equal(report->rdns, RDNS_CONFIRMED);
+    assert_int_equal(report->spf, SPF_PASS);
+    assert_memory_equal(report->helo, "client.example.org", report->helo_size);
+    assert_memory_equal(report->mail_from, "a@example.org", report->mail_from_size);
+    assert_int_equal(report->backend, 255);
+    assert_true(report->bytes_in > 0 && report->bytes_out > 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_page_of_sessions_goes_on_where_the_last_ended),
+        TEST(the_report_tells_the_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

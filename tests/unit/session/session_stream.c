@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_reply_that_comes_with_the_backends_end_still_counts(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
+    play_into_data(rig, client, backend);
+    rig_say(rig, client, "hello\r\n.\r\n");
+    rig_expect(rig, backend, "hello\r\n.\r\n");
+    rig_say(rig, backend, "250 2.0.0 queued\r\n");
+    rig_hang_up(rig, backend);
+    rig_expect(rig, client, "250 2.0.0 queued");
+}
+
+static void a_message_larger_than_every_buffer_arrives_whole(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
+    play_into_data(rig, client, backend);
+    size_t start = backend->size;
+    static char line[79];
+    for (int i = 0; i < 9000; i++) {
+        snprintf(line, sizeof line, "%08d %067d\r\n", i, i);
+        rig_say(rig, client, line);
+    }
+    rig_say(rig, client, ".\r\n");
+    rig_expect(rig, backend, "\r\n.\r\n");
+    const char *at = memmem(backend->text + start, backend->size - start, "00000000 ", 9);
+    assert_non_null(at);
+    for (int i = 0; i < 9000; i++) {
+        snprintf(line, sizeof line, "%08d %067d\r\n", i, i);
+        assert_memory_equal(at + (size_t)i * 78, line, 78);
+    }
+    rig_say(rig, backend, "250 2.0.0 queued\r\n");
+    rig_expect(rig, client, "250 ");
+}
+
+static void pipelined_commands_and_a_fin_are_all_answered(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+    rig_say(rig, client, "EHLO client.example.org\r\nNOOP\r\nRSET\r\nQUIT\r\n");
+    rig_hang_up(rig, client);
+    rig_expect(rig, client, "221 ");
+}
+
+static void a_client_that_does_not_read_stops_being_read(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+    rig_deaf(rig, client, true);
+    size_t said = 0;
+    while (said < 4 * RIG_TEXT && rig_try(rig, client, "NOOP\r\n"))
+        said += 6;
+    assert_true(said < 4 * RIG_TEXT);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 1);
+    rig_reset(rig, client);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_reply_that_comes_with_the_backends_end_still_counts),
+        TEST(a_message_larger_than_every_buffer_arrives_whole),
+        TEST(pipelined_commands_and_a_fin_are_all_answered),
+        TEST(a_client_that_does_not_read_stops_being_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
