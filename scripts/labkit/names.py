@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("WEIR_BUILD") or ROOT / "build/main").resolve()
+BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build/main")).resolve()
 FILES = ROOT / "build/lab"
 MOUNT = Path("/run/weir-lab")
 TEMPLATES = Path(__file__).parent / "templates"

@@ -17,20 +17,24 @@ DEVICES = {  # DPDK device of a cable's end, by poll-mode driver
 }
 HUGE_PAGES = 320  # of 2 MiB, when the machine lets us
 HUGE_BEFORE = names.RUN / "huge-pages-before"
-PROGRAMS = {"dataplane": names.BUILD / "dataplane/weir-dataplane",
-            "controlplane": names.BUILD / "controlplane/weir-controlplane",
-            "weirctl": names.BUILD / "controlplane/weirctl"}
+PROGRAMS = {"dataplane": "dataplane/weir-dataplane",
+            "controlplane": "controlplane/weir-controlplane", "weirctl": "controlplane/weirctl"}
+BUILD_TAKEN = names.RUN / "build"
+
+
+def program(name):
+    """Its path in the build that the lab was laid with."""
+    return Path(BUILD_TAKEN.read_text()) / PROGRAMS[name]
 
 
 def build():
-    if os.environ.get("WEIR_BUILD"):
-        return
-    if subprocess.run([names.ROOT / "scripts/dev", "build", "--programs"],
-                      stdout=2).returncode:
+    ours = [names.ROOT / "scripts/dev", "build", "--programs"]
+    if "WEIR_BUILD" not in os.environ and subprocess.run(ours, stdout=2).returncode:
         raise LabError("Weir does not build")
 
 
 def configure(pmd, config, workers):
+    BUILD_TAKEN.write_text(str(names.BUILD))
     passwords_write()
     rules = names.MOUNT / "rules.yaml"
     fill("rules.yaml", rules)
@@ -66,7 +70,7 @@ def start_all():
 def start_one(name):
     arguments = {"dataplane": ("--socket", names.DATAPLANE_SOCKET),
                  "controlplane": ("--config", names.CONFIG)}[name]
-    return start(name, names.HOST, PROGRAMS[name], *arguments)
+    return start(name, names.HOST, program(name), *arguments)
 
 
 def restart(name):
@@ -90,7 +94,7 @@ def is_serving():
 
 def ctl(*arguments, quiet=False):
     output = subprocess.DEVNULL if quiet else None
-    return subprocess.run([PROGRAMS["weirctl"], "--socket", names.CONTROL_SOCKET, *arguments],
+    return subprocess.run([program("weirctl"), "--socket", names.CONTROL_SOCKET, *arguments],
                           stdout=output, stderr=output).returncode
 
 

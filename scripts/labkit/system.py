@@ -47,9 +47,11 @@ def pid_of(name):
 
 
 def is_alive(pid):
+    """A zombie that nobody has reaped yet is not, unless its threads still hold its files."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+            state = stat.read().rpartition(")")[2].split()[0]
+        return state not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 

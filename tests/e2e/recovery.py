@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Processes die: no accepted mail is lost, live sessions go on, service comes back in time."""
 
+import itertools
 import os
 import signal
 import smtplib
@@ -14,11 +15,13 @@ from labkit import names
 
 
 class Mailer(threading.Thread):
-    """Sends mails one after the other; remembers what was accepted and how others failed."""
+    """Sends mails one after the other, each from another source, so that no limit holds them back;
+    remembers what was accepted and how others failed."""
 
     def __init__(self):
         super().__init__()
         self.accepted, self.codes, self.ended = [], [], threading.Event()
+        self.sources = itertools.cycle(f"198.19.{part}.1" for part in range(256))
 
     def __enter__(self):
         self.start()
@@ -32,8 +35,10 @@ class Mailer(threading.Thread):
         while not self.ended.is_set():
             subject = lab.marker()
             try:
-                with smtplib.SMTP(lab.SHIELD, 25, timeout=20) as client:
-                    client.sendmail(lab.SENDER, [lab.ALICE], f"Subject: {subject}\r\n\r\nx\r\n")
+                with smtplib.SMTP(lab.SHIELD, 25, timeout=20,
+                                  source_address=(next(self.sources), 0)) as client:
+                    client.sendmail("someone@many.example.org", [lab.ALICE],
+                                    f"Subject: {subject}\r\n\r\nx\r\n")
                     self.accepted.append(subject)
             except smtplib.SMTPResponseException as error:
                 self.codes.append(error.smtp_code)
@@ -81,9 +86,7 @@ class Recovery(unittest.TestCase):
                 lab.eventually(lambda: pid_or_none(child) not in (before, None), 5, "not restarted")
                 with talk.submission() as client:
                     self.assertTrue(client.smtp("NOOP").startswith("250"))
-                with talk.smtp() as client:
-                    client.smtp("MAIL FROM:<someone@fail.example.org>")
-                    self.assertRegex(client.smtp(f"RCPT TO:<{lab.ALICE}>"), r"^5")
+                lab.eventually(self.is_refusing_spf_fail, 5, "SPF is not evaluated again")
 
     def test_logins_without_the_control_plane_are_put_off_not_refused(self):
         os.kill(lab.pid("controlplane"), signal.SIGKILL)
@@ -104,8 +107,9 @@ class Recovery(unittest.TestCase):
         lab.arrived(subject)
 
     def test_a_dead_backend_means_a_temporary_failure(self):
-        rule = "table inet dead { chain in { type filter hook input priority 0; " \
-               "tcp dport { 25, 143 } reject with tcp reset; } }"
+        rule = "add table inet dead\n" \
+               "add chain inet dead in { type filter hook input priority 0; }\n" \
+               "add rule inet dead in tcp dport { 25, 143 } reject with tcp reset\n"
         backend = ("ip", "netns", "exec", names.BACKEND, "nft")
         lab.call(*backend, "-f", "-", stdin=rule)
         try:
@@ -117,6 +121,12 @@ class Recovery(unittest.TestCase):
         finally:
             lab.call(*backend, "delete", "table", "inet", "dead")
         lab.eventually(self.is_delivering, 60, "the backend is not used again")
+
+    def is_refusing_spf_fail(self):
+        with talk.smtp() as client:
+            codes = (client.smtp("MAIL FROM:<someone@fail.example.org>"),
+                     client.smtp(f"RCPT TO:<{lab.ALICE}>"))
+            return any(code.startswith("550 5.7.23") for code in codes)
 
     def is_delivering(self):
         return lab.swaks(lab.SHIELD, 25, check=False).returncode == 0

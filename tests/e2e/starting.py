@@ -18,7 +18,7 @@ def check(text):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(text)
         file.flush()
-        done = lab.call(shield.PROGRAMS["controlplane"], "--config", file.name, "--check",
+        done = lab.call(shield.program("controlplane"), "--config", file.name, "--check",
                         check=False)
         return done.returncode, (done.stdout + done.stderr).replace(file.name, "FILE")
 
@@ -73,7 +73,7 @@ class Configuration(unittest.TestCase):
         self.assertRegex(said, r"FILE:\d+")
 
     def test_a_file_that_is_not_there(self):
-        done = lab.call(shield.PROGRAMS["controlplane"], "--config", "/no/such.yaml", "--check",
+        done = lab.call(shield.program("controlplane"), "--config", "/no/such.yaml", "--check",
                         check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("/no/such.yaml", done.stdout + done.stderr)
@@ -91,10 +91,10 @@ class Starting(unittest.TestCase):
             config.write_text(text)
             host = ["ip", "netns", "exec", names.HOST]
             dataplane = subprocess.Popen(
-                [*host, shield.PROGRAMS["dataplane"], "--socket", f"{folder}/dataplane.sock"],
-                stderr=subprocess.PIPE, stdout=subprocess.STDOUT, text=True)
+                [*host, shield.program("dataplane"), "--socket", f"{folder}/dataplane.sock"],
+                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
             control = subprocess.Popen(
-                [*host, shield.PROGRAMS["controlplane"], "--config", config],
+                [*host, shield.program("controlplane"), "--config", config],
                 stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
             try:
                 said = dataplane.communicate(timeout=30)[1]
@@ -107,14 +107,14 @@ class Starting(unittest.TestCase):
         self.assertIn("no-such-port", said)
 
     def test_the_data_plane_without_root(self):
-        done = lab.call(*NOBODY, shield.PROGRAMS["dataplane"], "--socket", "/tmp/weir-nobody.sock",
+        done = lab.call(*NOBODY, shield.program("dataplane"), "--socket", "/tmp/weir-nobody.sock",
                         check=False, seconds=20)
         self.assertGreater(done.returncode, 0)
         self.assertRegex((done.stdout + done.stderr).lower(), "root|permission|privilege")
 
     def test_unknown_arguments(self):
-        for program in shield.PROGRAMS.values():
-            done = lab.call(program, "--no-such-argument", check=False, seconds=20)
+        for name in shield.PROGRAMS:
+            done = lab.call(shield.program(name), "--no-such-argument", check=False, seconds=20)
             self.assertGreater(done.returncode, 0)
             self.assertTrue(done.stderr)
 

@@ -14,7 +14,7 @@ class Talk:
     def __init__(self, port=25, server=lab.SHIELD, source=None, greeting=True, seconds=20):
         source = (source, 0) if source else None
         self.socket = socket.create_connection((server, port), seconds, source)
-        self.buffer = b""
+        self.buffer, self.ended = b"", False
         if port in (465, 993, 995):
             self.start_tls()
         if greeting:
@@ -40,6 +40,7 @@ class Talk:
             except ConnectionResetError:
                 more = b""
             if not more:
+                self.ended = True
                 break
             self.buffer += more
         line, _, self.buffer = self.buffer.partition(b"\n")
@@ -60,7 +61,7 @@ class Talk:
         """An IMAP command; its untagged lines and the tagged one."""
         self.send(f"{tag} {command}\r\n")
         lines = [self.line()]
-        while lines[-1] and not lines[-1].startswith(tag + " "):
+        while not self.ended and not lines[-1].startswith(tag + " "):
             lines.append(self.line())
         return lines
 

@@ -52,7 +52,7 @@ class Shows(unittest.TestCase):
 
     def test_the_session_log_holds_a_line_a_session(self):
         log = names.LOG / "session.json"
-        lab.swaks(lab.SHIELD, 25, "--local-interface", SOURCE)
+        lab.swaks(lab.SHIELD, 25, "--local-interface", SOURCE, sender="someone@many.example.org")
         rows = lab.eventually(lambda: [line for line in log.read_text().splitlines()
                                        if f'"{SOURCE}"' in line], 5, "no line")
         json.loads(rows[-1])

@@ -14,7 +14,7 @@ BANNED = {  # call: what is used instead
     "strtok_r": "span_take", "atoi": "strtol with its checks", "atol": "strtol", "atoll": "strtoll",
     "atof": "strtod", "sscanf": "span", "alloca": "memory with an owner", "system": "nothing",
     "popen": "nothing", "rand": "rng", "srand": "rng", "random": "rng", "tmpnam": "mkstemp",
-    "mktemp": "mkstemp", "usleep": "nanosleep", "setjmp": "results", "longjmp": "results",
+    "mktemp": "mkstemp", "setjmp": "results", "longjmp": "results",
 }
 CALL = re.compile(r"(?<![\w.>\"-])(" + "|".join(BANNED) + r")\s*\(")
 COMMENT_OR_TEXT = re.compile(r'//.*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
