@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { TYPE_SILENCE = 0 }; // a record of the fake's own: its name does not answer "nothing"
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28 };
 enum { PACKET_MAX = 65535, UDP_MAX = 1232 };
 
@@ -139,6 +140,25 @@ void dns_fake_add_ptr(struct dns_fake *fake, const char *addr, const char *targe
     dns_fake_add_name(fake, name, TYPE_PTR, target);
 }
 
+void dns_fake_add_data(struct dns_fake *fake, const char *name, uint16_t type, const void *data,
+                       size_t size)
+{
+    struct dns_fake_record *record = record_add(fake, name, type);
+    assert(size <= sizeof record->data);
+    memcpy(record->data, data, size);
+    record->size = (uint16_t)size;
+}
+
+void dns_fake_add_silence(struct dns_fake *fake, const char *name)
+{
+    record_add(fake, name, TYPE_SILENCE);
+}
+
+void dns_fake_forget(struct dns_fake *fake)
+{
+    fake->records_count = 0;
+}
+
 static void put16(uint8_t *to, size_t *at, uint16_t value)
 {
     to[(*at)++] = (uint8_t)(value >> 8);
@@ -180,37 +200,46 @@ static size_t query_read(const uint8_t *query, size_t size, char name[256], uint
     return at + 5;
 }
 
-static unsigned answers_write(const struct dns_fake *fake, const char *name, uint16_t type,
-                              uint8_t *to, size_t *at, bool *ret_exists)
+struct found {
+    bool exists; // a record of any type
+    bool silent; // and what was asked for is not to be answered
+    unsigned count;
+};
+
+static struct found answers_write(const struct dns_fake *fake, const char *name, uint16_t type,
+                                  uint8_t *to, size_t *at)
 {
+    struct found found = {0};
     char owner[256];
-    unsigned count = 0;
     snprintf(owner, sizeof owner, "%s", name);
     for (int hop = 0; hop < 8; hop++) {
         const struct dns_fake_record *alias = NULL;
-        unsigned before = count;
+        unsigned before = found.count;
+        bool silent = false;
         for (unsigned i = 0; i < fake->records_count; i++) {
             const struct dns_fake_record *record = &fake->records[i];
             if (strcasecmp(record->name, owner) != 0)
                 continue;
-            *ret_exists = true;
+            found.exists = true;
+            silent = silent || record->type == TYPE_SILENCE;
             if (record->type == TYPE_CNAME)
                 alias = record;
             if (record->type == type && *at < PACKET_MAX - 5000) {
                 answer_write(to, at, owner, record);
-                count++;
+                found.count++;
             }
         }
-        if (!alias || count > before)
+        found.silent = silent && found.count == before;
+        if (!alias || found.count > before)
             break;
         answer_write(to, at, owner, alias);
-        count++;
+        found.count++;
         uint16_t unused;
         uint8_t packet[300] = {0};
         memcpy(packet + 12, alias->data, alias->size);
         query_read(packet, sizeof packet, owner, &unused);
     }
-    return count;
+    return found;
 }
 
 static enum dns_fake_manner manner_for(const struct dns_fake *fake, const char *name)
@@ -233,8 +262,7 @@ static size_t respond(struct dns_fake *fake, const uint8_t *query, size_t size, 
         return 0;
     memcpy(to, query, question);
     size_t at = question;
-    bool exists = false;
-    unsigned count = 0;
+    struct found found = {0};
     if (manner == DNS_FAKE_GARBAGE) {
         memset(to + question, 0xc0, 100);
         to[7] = 9; // claims nine answers
@@ -249,20 +277,22 @@ static size_t respond(struct dns_fake *fake, const uint8_t *query, size_t size, 
         memcpy(to + at, loop, sizeof loop);
         to[at + 1] = (uint8_t)at; // the owner's name is a pointer to itself
         at += sizeof loop;
-        count = 1;
+        found.count = 1;
     } else if (manner != DNS_FAKE_SERVFAIL) {
-        count = answers_write(fake, name, type, to, &at, &exists);
+        found = answers_write(fake, name, type, to, &at);
     }
+    if (found.silent)
+        return 0;
     bool cut = !tcp && (manner == DNS_FAKE_TRUNCATES || at > UDP_MAX);
     if (cut) {
         at = question;
-        count = 0;
+        found.count = 0;
     }
-    uint8_t rcode = manner == DNS_FAKE_SERVFAIL ? 2 : exists || count ? 0 : 3;
+    uint8_t rcode = manner == DNS_FAKE_SERVFAIL ? 2 : found.exists || found.count ? 0 : 3;
     to[2] = (uint8_t)(0x81 | (cut ? 2 : 0));
     to[3] = (uint8_t)(0x80 | rcode);
     to[4] = 0, to[5] = 1;
-    to[6] = (uint8_t)(count >> 8), to[7] = (uint8_t)count;
+    to[6] = (uint8_t)(found.count >> 8), to[7] = (uint8_t)found.count;
     memset(to + 8, 0, 4);
     return at;
 }

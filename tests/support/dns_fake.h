@@ -58,4 +58,11 @@ void dns_fake_add_txt(struct dns_fake *fake, const char *name, const char *text)
 // A PTR record of an address, text of either family.
 void dns_fake_add_ptr(struct dns_fake *fake, const char *addr, const char *target);
 
+// Any record, its data as on the wire.
+void dns_fake_add_data(struct dns_fake *fake, const char *name, uint16_t type, const void *data,
+                       size_t size);
+// What the name has no record for is not answered at all.
+void dns_fake_add_silence(struct dns_fake *fake, const char *name);
+void dns_fake_forget(struct dns_fake *fake); // all records
+
 void dns_fake_turn(struct dns_fake *fake);
