@@ -9,7 +9,7 @@
  *   smtp_hello.c     EHLO, HELO, STARTTLS
  *   smtp_auth.c      AUTH
  *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
- *   smtp_content.c   DATA, with smtp_data.c and smtp_header.c
+ *   smtp_content.c   DATA, with smtp_data.c, smtp_results.c and smtp_header.c
  *   smtp_backend.c   the other side, with smtp_xclient.c
  *
  * Nothing is spooled: a recipient is accepted when the backend accepted it, a message when the
@@ -21,6 +21,7 @@
 #include "smtp/smtp_backend.h"
 #include "smtp/smtp_data.h"
 #include "smtp/smtp_param.h"
+#include "smtp/smtp_results.h"
 
 enum smtp_state {
 #define STATE(name, text, deadline, next) SMTP_##name,
@@ -47,6 +48,7 @@ struct smtp_mail {               // one transaction; zeroed between
     uint8_t backend;     // of all recipients, once one was accepted
     uint8_t spf;         // enum spf_result or VERDICT_NONE
     struct smtp_data data;
+    struct smtp_results results;
     bool swallow;    // the message is refused already; its end is awaited
     uint8_t refusal; // enum smtp_refusal that it ends with, REFUSE_NONE: the backend's reply
 };

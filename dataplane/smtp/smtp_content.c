@@ -75,61 +75,138 @@ static void end_swallowed(struct smtp *smtp)
         smtp_refuse(smtp, refusal);
 }
 
-// Reads input piece by piece up to the end or the first fault. Returns bytes taken.
-static size_t read_pieces(struct smtp *smtp, struct span input, bool *ret_end,
-                          enum smtp_refusal *ret_refusal)
+// What one block of input becomes on its way to the backend: runs of it that lie apart.
+// MORE_THAN_INPUT: bytes by which that may be longer, beside what was held: dots and the end.
+enum { RUNS_MAX = 32, MORE_THAN_INPUT = 4 };
+
+struct block {
+    struct span runs[RUNS_MAX];
+    unsigned count;
+    size_t taken; // bytes of input
+    bool end;     // the message's
+    enum smtp_refusal refusal;
+};
+
+static void flush(struct smtp *smtp, struct block *block)
+{
+    for (unsigned i = 0; i < block->count; i++)
+        smtp->host->ops->send(smtp->host, SIDE_BACKEND, block->runs[i]);
+    block->count = 0;
+}
+
+static void add_run(struct smtp *smtp, struct block *block, struct span run)
+{
+    struct span *last = block->count ? &block->runs[block->count - 1] : NULL;
+    if (last && last->at + last->size == run.at) {
+        last->size += run.size;
+        return;
+    }
+    if (block->count == RUNS_MAX)
+        flush(smtp, block);
+    block->runs[block->count++] = run;
+}
+
+// Text of the header section without forged fields. What was held goes out before anything else
+// can be held in its place.
+static void take_headers(struct smtp *smtp, struct block *block, struct span text)
+{
+    struct smtp_results *results = &smtp->mail.results;
+    struct span our_name = span_text(smtp->host->policy->smtp.host_name);
+    while (text.size && block->refusal == REFUSE_NONE) { // every round takes a byte at least
+        enum smtp_results_fate fate;
+        struct span before;
+        size_t size = smtp_results_next(results, our_name, text, &fate, &before);
+        if (before.size) {
+            flush(smtp, block);
+            smtp->host->ops->send(smtp->host, SIDE_BACKEND, before);
+        }
+        if (fate == RESULTS_PASS)
+            add_run(smtp, block, span_head(text, size));
+        else if (fate == RESULTS_FOLDED)
+            block->refusal = REFUSE_DATA_FOLDED;
+        text = span_skip(text, size);
+    }
+    for (; results->removed; results->removed--)
+        smtp->host->ops->count(smtp->host, REASON_SMTP_RESULTS_FORGED);
+}
+
+static void take_content(struct smtp *smtp, struct block *block, struct span text, bool in_body)
+{
+    block->refusal = smtp_content_scan(smtp, in_body ? RULE_BODY : RULE_HEADERS, text);
+    if (in_body)
+        add_run(smtp, block, text);
+    else if (block->refusal == REFUSE_NONE)
+        take_headers(smtp, block, text);
+}
+
+static void take_end(struct smtp *smtp, struct block *block)
+{
+    struct span left = smtp_results_end(&smtp->mail.results);
+    if (left.size) {
+        flush(smtp, block);
+        smtp->host->ops->send(smtp->host, SIDE_BACKEND, left);
+    }
+    add_run(smtp, block, span_text(".\r\n"));
+    block->end = true;
+}
+
+// Reads input piece by piece up to the end or the first fault.
+static void read_pieces(struct smtp *smtp, struct span input, struct block *block)
 {
     struct smtp_data *data = &smtp->mail.data;
-    size_t taken = 0;
-    while (taken < input.size && !*ret_end && *ret_refusal == REFUSE_NONE) {
+    while (block->taken < input.size && !block->end && block->refusal == REFUSE_NONE) {
         size_t size = 0;
         enum reason reason = REASON_NONE;
-        struct span left = span_skip(input, taken);
-        switch (smtp_data_next(data, left, &size, &reason)) {
-        case DATA_HEADERS:
-            *ret_refusal = smtp_content_scan(smtp, RULE_HEADERS, span_head(left, size));
+        struct span left = span_skip(input, block->taken);
+        enum smtp_data_piece piece = smtp_data_next(data, left, &size, &reason);
+        struct span text = span_head(left, size);
+        switch (piece) {
+        case DATA_LEADING:
+            add_run(smtp, block, span_text("."));
+            take_content(smtp, block, text, data->in_body);
             break;
+        case DATA_HEADERS:
         case DATA_BODY:
-            *ret_refusal = smtp_content_scan(smtp, RULE_BODY, span_head(left, size));
+            take_content(smtp, block, text, piece == DATA_BODY);
             break;
         case DATA_DOT:
             break;
         case DATA_END:
-            *ret_end = true;
+            take_end(smtp, block);
             break;
         case DATA_REFUSED:
-            *ret_refusal = refusal_of_byte(reason);
+            block->refusal = refusal_of_byte(reason);
             break;
         }
-        taken += size;
+        block->taken += size;
     }
-    if (*ret_refusal == REFUSE_NONE && data->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES])
-        *ret_refusal = REFUSE_TOO_BIG;
-    return taken;
+    if (block->refusal == REFUSE_NONE &&
+        data->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES])
+        block->refusal = REFUSE_TOO_BIG;
 }
 
 static size_t pass(struct smtp *smtp, struct span input)
 {
     struct mail_host *host = smtp->host;
-    bool end = false;
-    enum smtp_refusal refusal = REFUSE_NONE;
-    input = span_head(input, host->ops->room(host, SIDE_BACKEND));
-    size_t taken = read_pieces(smtp, input, &end, &refusal);
-    if (taken == 0)
+    struct block block = {.refusal = REFUSE_NONE};
+    size_t room = host->ops->room(host, SIDE_BACKEND);
+    size_t more = smtp->mail.results.held_size + MORE_THAN_INPUT;
+    read_pieces(smtp, span_head(input, room > more ? room - more : 0), &block);
+    if (block.taken == 0)
         return 0;
     smtp_enter(smtp, SMTP_DATA); // the deadline is between blocks
-    if (refusal != REFUSE_NONE) {
-        swallow(smtp, refusal);
-        if (end)
+    if (block.refusal != REFUSE_NONE) {
+        swallow(smtp, block.refusal);
+        if (block.end)
             end_swallowed(smtp);
-        return taken;
+        return block.taken;
     }
-    host->ops->send(host, SIDE_BACKEND, span_head(input, taken));
-    if (end) {
+    flush(smtp, &block);
+    if (block.end) {
         smtp_enter(smtp, SMTP_FINAL);
         smtp_backend_final(smtp);
     }
-    return taken;
+    return block.taken;
 }
 
 static size_t read_on(struct smtp *smtp, struct span input)

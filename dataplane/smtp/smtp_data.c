@@ -6,7 +6,7 @@ enum position {
     IN_LINE,
     BEHIND_CR,      // in a line that has text
     BEHIND_CR_BARE, // in a line that was empty so far: LF makes it the empty line
-    BEHIND_DOT,     // a dot at the start of a line
+    BEHIND_DOT,     // a dot at the start of a line, stuffed or the end's
     BEHIND_DOT_CR,  // and a CR: LF makes it the end
 };
 
@@ -62,7 +62,7 @@ static enum smtp_data_piece take_byte(struct smtp_data *data, uint8_t byte, enum
         return was == BEHIND_DOT ? DATA_DOT : part;
     case '.':
         data->position = was == LINE_START ? BEHIND_DOT : IN_LINE;
-        return was == LINE_START ? DATA_DOT : part;
+        return was == LINE_START ? DATA_DOT : was == BEHIND_DOT ? DATA_LEADING : part;
     default:
         data->position = IN_LINE;
         return part;

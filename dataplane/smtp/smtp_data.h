@@ -21,7 +21,8 @@ struct smtp_data {    // zeroed: at the first byte of the message
 enum smtp_data_piece {
     DATA_HEADERS, // text of the header section, the empty line included
     DATA_BODY,    // text of the body
-    DATA_DOT,     // a stuffed dot, or the start of what may be the end: passed on, not content
+    DATA_DOT,     // a stuffed dot, or the start of what may be the end: not content
+    DATA_LEADING, // a dot of the content at the start of a line: to be stuffed on the wire
     DATA_END,     // the final dot's CR LF
     DATA_REFUSED, // bare LF, bare CR or NUL
 };

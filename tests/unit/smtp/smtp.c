@@ -48,7 +48,6 @@ static void a_client_that_vanishes_in_a_message_leaves_no_end_of_it(void **unuse
                                    "E:finish mail_client_lost\n"
                                    "E:disconnected\n");
     smtp_play("smtp", DATA MESSAGE "RC:.\\r\n"
-                                   "P:.\r\n"
                                    "E:eof\n"
                                    "E:finish mail_client_lost\n");
 }

@@ -89,7 +89,7 @@ static void rules_see_parts_and_no_stuffed_dots(void **unused)
     assert_string_equal(fake->scanned[1], "Subject: x\r\nX-Dot: y\r\n\r\n");
     assert_string_equal(fake->scanned[2], ".a\r\nb\r\n");
     assert_int_equal(fake->scans, 1);
-    mail_script_play(fake, "P:Subject: x\nP:.X-Dot: y\nP:\nP:..a\nP:b\nP:.\n");
+    mail_script_play(fake, "P:Subject: x\nP:X-Dot: y\nP:\nP:..a\nP:b\nP:.\n");
     mail_host_fake_close(fake);
 }
 
@@ -218,10 +218,45 @@ static void text_waits_for_room(void **unused)
     fake->pipes[SIDE_BACKEND].room_call = 0;
     mail_host_fake_client(fake, "Subject: x\r\n\r\nbody\r\n.\r\n");
     mail_script_play(fake, "E:state data\n"); // nothing went out
-    fake->pipes[SIDE_BACKEND].room_call = 1;
+    fake->pipes[SIDE_BACKEND].room_call = 5;  // a byte, and what may come with it
     mail_host_fake_pump(fake);
     mail_script_play(fake, "P:Subject: x\nP:\nP:body\nP:.\nE:state final\n");
     mail_host_fake_close(fake);
+}
+
+static void forged_results_are_removed_and_all_else_stays(void **unused)
+{
+    static const char message[] = "ARC-Authentication-Results: i=1; mail.example.net; spf=pass\r\n"
+                                  "A\r\n"
+                                  "%sAuthentication-Results: other.example; spf=pass\r\n"
+                                  "DKIM-Signature: v=1; h=from:\r\n  subject\r\n"
+                                  "\r\n"
+                                  "Authentication-Results: mail.example.net; spf=pass\r\n"
+                                  "..\r\n"
+                                  ".\r\n";
+    static const char forged[] = "authentication-RESULTS:\r\n"
+                                 ". (our\r\n\t own) Mail.Example.NET 1;\r\n"
+                                 ". spf=pass\r\n"
+                                 ".Authentication-Results: \"mail.example.net\"; dkim=pass\r\n";
+    char with[512], without[512];
+    int size = snprintf(with, sizeof with, message, forged);
+    snprintf(without, sizeof without, message, "");
+    for (size_t cut = 1; cut < (size_t)size; cut++) {
+        struct mail_host_fake *fake = smtp_play_open("smtp", DATA);
+        mail_host_fake_input(fake, SIDE_CLIENT, span_of(with, cut));
+        mail_host_fake_input(fake, SIDE_CLIENT, span_of(with + cut, (size_t)size - cut));
+        assert_string_equal(mail_host_fake_sent(fake, SIDE_BACKEND), without);
+        assert_int_equal(fake->counted[REASON_SMTP_RESULTS_FORGED], 2);
+        mail_host_fake_close(fake);
+    }
+}
+
+static void a_message_does_not_continue_our_header(void **unused)
+{
+    smtp_play("smtp", DATA "RC:. by=forged\\r\\n\\r\\n.\\r\\n\n"
+                           "S:550 5.6.0 Message begins with a continuation line\n"
+                           "E:disconnected\n"
+                           "E:state hello\n");
 }
 
 static void a_big_message_arrives_byte_by_byte_the_same(void **unused)
@@ -278,6 +313,8 @@ int main(void)
         cmocka_unit_test(data_refused_by_the_backend_is_refused),
         cmocka_unit_test(recipients_that_went_with_their_connection_are_not_served),
         cmocka_unit_test(text_waits_for_room),
+        cmocka_unit_test(forged_results_are_removed_and_all_else_stays),
+        cmocka_unit_test(a_message_does_not_continue_our_header),
         cmocka_unit_test(a_big_message_arrives_byte_by_byte_the_same),
         cmocka_unit_test(one_connection_serves_the_clients_next_mail),
     };

@@ -37,9 +37,9 @@ static struct reading read_all(struct span input, size_t block)
         enum reason reason = REASON_NONE;
         enum smtp_data_piece kind = smtp_data_next(&data, piece, &size, &reason);
         assert_in_range(size, 1, piece.size);
-        if (kind == DATA_HEADERS)
+        if (kind == DATA_HEADERS || (kind == DATA_LEADING && !data.in_body))
             keep(r.headers, &r.headers_size, span_head(piece, size));
-        else if (kind == DATA_BODY)
+        else if (kind == DATA_BODY || (kind == DATA_LEADING && data.in_body))
             keep(r.body, &r.body_size, span_head(piece, size));
         else if (kind == DATA_REFUSED && r.refusals++ == 0)
             r.reason = reason;
@@ -94,13 +94,13 @@ static void the_true_end_is_found_behind_a_refusal(void **unused)
 
 static void only_a_dot_alone_ends_a_message(void **unused)
 {
-    struct span input = BYTES("A: b\r\n.C: d\r\n\r\n..\r\n. \r\n.x\r\nx.\r\n...\r\n.\r\nX");
+    struct span input = BYTES("A: b\r\n.C: d\r\n..E\r\n\r\n..\r\n. \r\n.x\r\nx.\r\n...\r\n.\r\nX");
     for (size_t block = 1; block <= input.size; block++) {
         struct reading r = read_all(input, block);
         assert_true(r.end);
         assert_int_equal(r.refusals, 0);
         assert_int_equal(r.taken, input.size - 1);
-        assert_string_equal(r.headers, "A: b\r\nC: d\r\n\r\n");
+        assert_string_equal(r.headers, "A: b\r\nC: d\r\n.E\r\n\r\n");
         assert_string_equal(r.body, ".\r\n \r\nx\r\nx.\r\n..\r\n");
     }
 }
