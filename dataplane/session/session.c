@@ -133,7 +133,7 @@ static void session_gone(struct session *s)
     struct sessions *all = s->all;
     struct addr client = s->host.client;
     unsigned service = s->host.service;
-    if (s->reason != REASON_NONE)
+    if (s->reason != REASON_NONE && !s->reason_counted)
         session_refuse(s, s->reason);
     session_count(s, COUNTER_SESSIONS_CLOSED);
     session_report_send(s);
@@ -156,7 +156,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->self = self;
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
-    s->deadline_us = s->phase_us = UINT64_MAX;
+    s->deadline_us = s->phase_us = s->connect_us = UINT64_MAX;
     s->backend = 255;
     fill_host(s, ack, service);
 
@@ -181,6 +181,8 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
 void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
+    if (s->connect_us < at)
+        at = s->connect_us;
     if (s->again)
         at = s->all->now_us;
     if (at == UINT64_MAX)
@@ -195,7 +197,7 @@ void session_end(struct session *s, enum reason reason)
         return;
     s->phase = SESSION_FLUSH;
     s->reason = reason;
-    s->deadline_us = UINT64_MAX;
+    s->deadline_us = s->connect_us = UINT64_MAX;
     s->phase_us = s->all->now_us + FLUSH_US;
     session_question_drop(s);
     session_stream_drop(s, SIDE_BACKEND);
@@ -327,7 +329,8 @@ static void client_event(struct session *s, const struct tcp_event *event)
     bool over = s->phase == SESSION_LINGER || s->phase == SESSION_FLUSH;
     if (!over) {
         // The client is gone for good: nobody to flush to. The machine learns it by `done`.
-        session_end(s, event->reason != REASON_NONE ? event->reason : REASON_MAIL_CLIENT_LOST);
+        s->reason_counted = event->reason != REASON_NONE;
+        session_end(s, s->reason_counted ? event->reason : REASON_MAIL_CLIENT_LOST);
     }
     s->connection[SIDE_CLIENT] = HANDLE_NONE;
 }
@@ -338,6 +341,7 @@ static void backend_event(struct session *s, const struct tcp_event *event)
         return;
     if (event->bits & TCP_EVENT_CONNECTED) {
         s->backend_connected = true;
+        s->connect_us = UINT64_MAX;
         s->protocol->backend_event(s->state, BACKEND_CONNECTED, s->all->now_us);
     }
     if (event->bits & TCP_EVENT_FINISHED)
@@ -349,6 +353,7 @@ static void backend_event(struct session *s, const struct tcp_event *event)
     else
         s->connect_failed = true;
     s->backend_connected = false;
+    s->connect_us = UINT64_MAX;
     s->connection[SIDE_BACKEND] = HANDLE_NONE;
 }
 
@@ -387,6 +392,12 @@ static void session_timer_fired(void *context, struct timer *timer)
                 tcp_release(s->all->config.tcp, s->connection[SIDE_CLIENT]);
             s->connection[SIDE_CLIENT] = HANDLE_NONE;
         }
+    } else if (s->connect_us <= now_us) {
+        s->connect_us = UINT64_MAX;
+        s->connect_failed = true;
+        session_refuse(s, REASON_TCP_UNREACHABLE);
+        tcp_release(s->all->config.tcp, s->connection[SIDE_BACKEND]);
+        s->connection[SIDE_BACKEND] = HANDLE_NONE;
     } else if (s->deadline_us <= now_us) {
         s->deadline_us = UINT64_MAX;
         if (s->phase == SESSION_TALK)

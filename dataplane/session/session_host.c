@@ -34,6 +34,7 @@ static void backend_forget(struct session *s)
     session_stream_drop(s, SIDE_BACKEND);
     s->connection[SIDE_BACKEND] = HANDLE_NONE;
     s->backend_connected = s->connect_failed = false;
+    s->connect_us = UINT64_MAX;
     s->finished[SIDE_BACKEND] = s->finished_told[SIDE_BACKEND] = false;
 }
 
@@ -63,9 +64,13 @@ static void host_connect(struct mail_host *host, unsigned backend)
             tcp_connect(config->tcp, local, &b->addr, b->port, LEG_INSIDE,
                         s->self | (uint64_t)SIDE_BACKEND << 63, s->all->now_us, &reason);
     if (s->connection[SIDE_BACKEND] == HANDLE_NONE) {
-        session_refuse(s, reason);
+        if (reason == REASON_NO_ROUTE) // the others tcp has counted
+            session_refuse(s, reason);
         s->connect_failed = true;
+        return;
     }
+    s->connect_us =
+        s->all->now_us + host->policy->limits[LIMIT_BACKEND_CONNECT_SECONDS] * (uint64_t)1000000;
 }
 
 static void host_scan_start(struct mail_host *host)

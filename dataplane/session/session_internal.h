@@ -35,9 +35,10 @@ struct session {
     handle self;
     handle connection[SIDES];
     handle questions[QUESTION_KINDS]; // open ones, by kind - MESSAGE_RDNS
-    struct timer timer;               // the earliest of the two below
+    struct timer timer;               // the earliest of the three below
     uint64_t deadline_us;             // the machine's
     uint64_t phase_us;                // handshake, flush or linger must be over by then
+    uint64_t connect_us;              // the backend must have answered our SYN by then
     uint64_t started_us, active_us;   // worker's clock
     struct stash input[SIDES];        // plaintext for the machine
     struct stash spill[SIDES];        // for tcp_send, when it had no room
@@ -51,6 +52,7 @@ struct session {
     bool backend_connected;
     bool finished[SIDES];      // the peer's FIN or end has come
     bool finished_told[SIDES]; // and the machine knows
+    bool reason_counted;       // by tcp, which saw the end first
     bool connect_failed;       // to be told outside the machine's own call
     bool answer_failed[QUESTION_KINDS];
     _Alignas(16) uint8_t state[]; // the protocol's

@@ -124,6 +124,8 @@ void worker_close(struct worker *w)
         guard_shut(w->guard);
     if (w->net)
         net_shut(w->net);
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        rte_pktmbuf_free_bulk(w->tx[leg].frames, w->tx[leg].count);
     free(w);
 }
 

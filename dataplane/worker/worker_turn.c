@@ -204,10 +204,10 @@ bool worker_turn(struct worker *w)
     work += worker_link_serve(w);
     sessions_advance(w->sessions, w->now_us);
     tcp_advance(w->tcp, w->now_us);
-    worker_tx_flush(w);
-    worker_link_ring(w);
     if (w->now_us >= w->slow_us)
         slow(w);
+    worker_tx_flush(w);
+    worker_link_ring(w);
 
     counter_add(w->counters, COUNTER_TURNS, 1);
     if (work) {

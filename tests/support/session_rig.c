@@ -44,7 +44,7 @@ struct rig {
     size_t expected[RIG_PEERS * 2];
     unsigned clients_count, backends_count;
     struct message asked[MESSAGE_KIND_COUNT];
-    bool attached, started, local_off;
+    bool attached, started, local_off, backends_silent;
     struct report report;
     bool reported;
     struct addr client, shield_outside, shield_inside, backend;
@@ -97,7 +97,8 @@ static void deliver(struct rig *rig, struct wire_packet wire)
     }
     int service = guard_service(end->guard, &p);
     struct tcp_handshake handshake;
-    if (service >= 0 && p.tcp_flags == TCP_SYN &&
+    bool silent = rig->backends_silent && end == &rig->world;
+    if (service >= 0 && !silent && p.tcp_flags == TCP_SYN &&
         guard_syn(end->guard, wire.m, &p, rig->now_us) == REASON_NONE) {
         emit(end, wire.m, leg);
         return;
@@ -394,6 +395,11 @@ void rig_deaf(struct rig *rig, struct rig_peer *peer, bool deaf)
 {
     peer->deaf = deaf;
     listen_to(rig, peer);
+}
+
+void rig_backends_silent(struct rig *rig)
+{
+    rig->backends_silent = true;
 }
 
 void rig_local_off(struct rig *rig)

@@ -43,6 +43,7 @@ const struct message *rig_asked(const struct rig *rig, enum message_kind kind);
 void rig_answer(struct rig *rig, const struct message *answer);
 void rig_attach(struct rig *rig, bool attached); // false: rings refuse every question
 void rig_local_off(struct rig *rig);             // the inside leg has no address
+void rig_backends_silent(struct rig *rig);       // their SYNs are lost
 struct sessions *rig_sessions(struct rig *rig);
 const struct counter_block *rig_counters(const struct rig *rig);
 const struct report *rig_report(const struct rig *rig); // of the session that ended last, or NULL

@@ -44,6 +44,20 @@ static void no_address_of_the_backends_family_is_a_backend_that_is_down(void **s
     assert_null(rig_backend(rig, 0));
 }
 
+static void a_backend_that_does_not_answer_is_given_up_in_time(void **state)
+{
+    struct rig *rig = *state;
+    rig_backends_silent(rig);
+    struct rig_peer *client = play_client_after_mail(rig);
+    uint64_t before = rig_now(rig);
+    rig_say(rig, client, "RCPT TO:<alice@example.net>\r\n");
+    rig_expect(rig, client, "451 ");
+    uint64_t waited = rig_now(rig) - before;
+    uint64_t limit = limit_facts(LIMIT_BACKEND_CONNECT_SECONDS)->value * 1000000;
+    assert_true(waited >= limit && waited < limit + 1000000);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_TCP_UNREACHABLE], 1);
+}
+
 static void a_second_transaction_uses_the_same_backend_connection(void **state)
 {
     struct rig *rig = *state;
@@ -70,6 +84,7 @@ int main(void)
         TEST(a_backend_that_dies_after_the_dot_gives_a_temporary_failure),
         TEST(a_backend_that_closes_before_its_reply_is_no_acceptance),
         TEST(no_address_of_the_backends_family_is_a_backend_that_is_down),
+        TEST(a_backend_that_does_not_answer_is_given_up_in_time),
         TEST(a_second_transaction_uses_the_same_backend_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

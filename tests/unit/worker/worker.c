@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker_rig.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void *run(void *worker)
+{
+    worker_run(worker);
+    return NULL;
+}
+
+static void a_new_snapshot_is_adopted_and_the_old_one_let_go(void **state)
+{
+    struct worker_rig *rig = *state;
+    worker_rig_turns(rig, 1);
+    assert_true(worker_has_adopted(rig->worker));
+    assert_int_equal(rig->snapshot.uses[0].current, 1);
+    struct snapshot next = rig->snapshot;
+    next.uses[0].current = 0;
+    worker_set_snapshot(rig->worker, &next);
+    assert_false(worker_has_adopted(rig->worker));
+    worker_rig_turns(rig, 1);
+    assert_true(worker_has_adopted(rig->worker));
+    assert_int_equal(rig->snapshot.uses[0].current, 0);
+    assert_int_equal(next.uses[0].current, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_POLICY_SWAPS], 2);
+}
+
+static void a_running_worker_adopts_and_stops(void **state)
+{
+    struct worker_rig *rig = *state;
+    rig->policy->boot.idle_sleep_us = 20;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run, rig->worker), 0);
+    while (!worker_has_adopted(rig->worker))
+        usleep(10);
+    worker_stop(rig->worker);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(rig->counters.counters[COUNTER_TURNS] > 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_snapshot_is_adopted_and_the_old_one_let_go),
+        TEST(a_running_worker_adopts_and_stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "contract/spsc.h"
+#include "worker_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct control { // the control plane's end of a role
+    struct worker_link link;
+    struct spsc_channel channel;
+};
+
+static void attach(struct worker_rig *rig, struct control *control, enum attach_role role)
+{
+    int fd = spsc_channel_create();
+    bool ops = role == ROLE_OPS;
+    assert_true(fd >= 0);
+    assert_int_equal(
+        spsc_channel_open(&control->link.channel, fd, ops ? SPSC_ANSWERER : SPSC_ASKER), 0);
+    assert_int_equal(spsc_channel_open(&control->channel, fd, ops ? SPSC_ASKER : SPSC_ANSWERER), 0);
+    control->link.doorbell = eventfd(0, EFD_NONBLOCK);
+    close(fd);
+    worker_set_link(rig->worker, role, &control->link);
+    assert_false(worker_has_adopted(rig->worker));
+    worker_rig_turns(rig, 1);
+    assert_true(worker_has_adopted(rig->worker));
+}
+
+static void detach(struct worker_rig *rig, struct control *control, enum attach_role role)
+{
+    worker_set_link(rig->worker, role, NULL);
+    worker_rig_turns(rig, 1);
+    spsc_channel_close(&control->link.channel);
+    spsc_channel_close(&control->channel);
+    close(control->link.doorbell);
+}
+
+static struct message order(struct worker_rig *rig, struct control *control,
+                            const struct message *message)
+{
+    struct message answer;
+    assert_true(spsc_put(&control->channel.out, message));
+    worker_rig_turns(rig, 1);
+    assert_true(spsc_take(&control->channel.in, &answer));
+    assert_int_equal(answer.handle, message->handle);
+    assert_true(message_is_sound(&answer));
+    return answer;
+}
+
+static void an_operators_ban_is_obeyed_and_listed(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control control;
+    attach(rig, &control, ROLE_OPS);
+    struct message add = message_make(MESSAGE_BAN_ADD, STATUS_ASKED, 5);
+    add.ban = (struct ban){.addr = rig->client, .seconds = 60};
+    assert_int_equal(order(rig, &control, &add).status, STATUS_OK);
+
+    struct message list = message_make(MESSAGE_BAN_LIST, STATUS_ASKED, 6);
+    struct message page = order(rig, &control, &list);
+    assert_int_equal(page.ban_page.count, 1);
+    assert_true(addr_equal(&page.ban_page.bans[0].addr, &rig->client));
+
+    worker_rig_segment(rig, (struct packet){.src_port = 9, .dst_port = 25, .tcp_flags = TCP_SYN});
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.reasons[REASON_BANNED], 1);
+
+    struct message remove = message_make(MESSAGE_BAN_REMOVE, STATUS_ASKED, 7);
+    remove.ban.addr = rig->client;
+    assert_int_equal(order(rig, &control, &remove).status, STATUS_OK);
+    assert_int_equal(order(rig, &control, &remove).status, STATUS_NOT_FOUND);
+    detach(rig, &control, ROLE_OPS);
+}
+
+static void a_session_that_is_not_there_cannot_be_killed(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control control;
+    attach(rig, &control, ROLE_OPS);
+    struct message kill = message_make(MESSAGE_SESSION_KILL, STATUS_ASKED, 5);
+    kill.session_kill.id = 0x100000001;
+    assert_int_equal(order(rig, &control, &kill).status, STATUS_NOT_FOUND);
+    struct message list = message_make(MESSAGE_SESSION_LIST, STATUS_ASKED, 6);
+    assert_int_equal(order(rig, &control, &list).session_page.count, 0);
+    detach(rig, &control, ROLE_OPS);
+}
+
+static void unsound_and_misplaced_messages_are_counted_and_dropped(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control ops, dns;
+    attach(rig, &ops, ROLE_OPS);
+    attach(rig, &dns, ROLE_DNS);
+    struct message bad = message_make(MESSAGE_BAN_ADD, STATUS_ASKED, 5);
+    bad.version++;
+    assert_true(spsc_put(&ops.channel.out, &bad));
+    struct message answer_to_ops = message_make(MESSAGE_RDNS, STATUS_OK, 5);
+    assert_true(spsc_put(&ops.channel.out, &answer_to_ops));
+    struct message question_to_worker = message_make(MESSAGE_RDNS, STATUS_ASKED, 5);
+    assert_true(spsc_put(&dns.channel.out, &question_to_worker));
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.reasons[REASON_SESSION_ANSWER_BAD], 3);
+    detach(rig, &dns, ROLE_DNS);
+    detach(rig, &ops, ROLE_OPS);
+}
+
+static void an_answer_to_nobody_is_counted(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control dns;
+    attach(rig, &dns, ROLE_DNS);
+    struct message late = message_make(MESSAGE_SPF, STATUS_OK, 0x300000001);
+    assert_true(spsc_put(&dns.channel.out, &late));
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.reasons[REASON_SESSION_ANSWER_LATE], 1);
+    detach(rig, &dns, ROLE_DNS);
+}
+
+static void a_question_without_a_role_attached_is_refused(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
+    assert_false(worker_link_ask(rig->worker, ROLE_DNS, &question));
+    struct message report = message_make(MESSAGE_REPORT, STATUS_OK, 1);
+    worker_link_report(rig->worker, &report);
+    assert_int_equal(rig->counters.reasons[REASON_SESSION_REPORT_LOST], 1);
+}
+
+static void a_sleeper_is_rung_once_a_turn(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control dns;
+    attach(rig, &dns, ROLE_DNS);
+    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
+    uint64_t rings;
+    assert_true(worker_link_ask(rig->worker, ROLE_DNS, &question));
+    worker_rig_turns(rig, 1);
+    assert_true(read(dns.link.doorbell, &rings, sizeof rings) < 0); // nobody sleeps
+    assert_true(spsc_take(&dns.channel.in, &question));
+    assert_true(spsc_sleep(&dns.channel.in));
+    assert_true(worker_link_ask(rig->worker, ROLE_DNS, &question));
+    assert_true(worker_link_ask(rig->worker, ROLE_DNS, &question));
+    worker_rig_turns(rig, 1);
+    assert_int_equal(read(dns.link.doorbell, &rings, sizeof rings), sizeof rings);
+    assert_int_equal(rings, 1);
+    detach(rig, &dns, ROLE_DNS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_operators_ban_is_obeyed_and_listed),
+        TEST(a_session_that_is_not_there_cannot_be_killed),
+        TEST(unsound_and_misplaced_messages_are_counted_and_dropped),
+        TEST(an_answer_to_nobody_is_counted),
+        TEST(a_question_without_a_role_attached_is_refused),
+        TEST(a_sleeper_is_rung_once_a_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/rng.h"
+#include "worker_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ETHER_IPV4 = 0x0800, ISS = 1000 };
+
+static void syn(struct worker_rig *rig, uint16_t port, uint16_t to)
+{
+    worker_rig_segment(rig, (struct packet){.src_port = port,
+                                            .dst_port = to,
+                                            .seq = ISS,
+                                            .tcp_flags = TCP_SYN,
+                                            .options = {.mss = 1460}});
+}
+
+// The ACK that ends a handshake; what the shield says next is left on the wire.
+static void connect_from(struct worker_rig *rig, uint16_t port)
+{
+    struct packet p;
+    syn(rig, port, 25);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    assert_int_equal(p.tcp_flags, TCP_SYN | TCP_ACK);
+    worker_rig_segment(rig, (struct packet){.src_port = port,
+                                            .dst_port = 25,
+                                            .seq = ISS + 1,
+                                            .ack = p.seq + 1,
+                                            .tcp_flags = TCP_ACK});
+}
+
+static void a_syn_costs_no_connection(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    syn(rig, 5000, 25);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    assert_int_equal(p.tcp_flags, TCP_SYN | TCP_ACK);
+    assert_int_equal(p.ack, ISS + 1);
+    assert_int_equal(rig->counters.counters[COUNTER_SYN_ANSWERED], 1);
+    assert_int_equal(tcp_connections(rig->worker->tcp), 0);
+}
+
+static void a_port_without_service_stays_silent(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    syn(rig, 5000, 26);
+    assert_null(worker_rig_take(rig, LEG_OUTSIDE, &p));
+    assert_int_equal(rig->counters.reasons[REASON_NO_SERVICE], 1);
+}
+
+static void an_ack_without_a_cookie_stays_silent(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    worker_rig_segment(
+        rig, (struct packet){
+                 .src_port = 5000, .dst_port = 25, .seq = 5, .ack = 77, .tcp_flags = TCP_ACK});
+    assert_null(worker_rig_take(rig, LEG_OUTSIDE, &p));
+    assert_int_equal(rig->counters.reasons[REASON_COOKIE_INVALID], 1);
+}
+
+static void a_valid_cookie_makes_a_session_that_greets(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    connect_from(rig, 5000);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    assert_true(p.payload_size > 4);
+    assert_memory_equal(rte_pktmbuf_mtod_offset(m, const char *, p.payload_offset), "220 ", 4);
+    rte_pktmbuf_free(m);
+    assert_int_equal(rig->counters.counters[COUNTER_SESSIONS_OPENED], 1);
+}
+
+static void a_proven_client_over_its_limit_is_reset(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    rig->policy->limits[LIMIT_CONNECTIONS_SOURCE] = 1;
+    connect_from(rig, 5000);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    rte_pktmbuf_free(m);
+    connect_from(rig, 5001);
+    m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    assert_true(p.tcp_flags & TCP_RST);
+    assert_int_equal(p.dst_port, 5001);
+    assert_int_equal(rig->counters.reasons[REASON_CONNECTIONS_SOURCE], 1);
+}
+
+static void a_stranger_on_the_inside_leg_is_refused(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct rte_mbuf *m = rte_pktmbuf_alloc(worker_rig_pool());
+    memset(rte_pktmbuf_append(m, 60), 0, 60);
+    worker_rig_give(m, ETHER_IPV4, LEG_INSIDE);
+    worker_rig_turns(rig, 1);
+    assert_int_equal(worker_rig_refusals(rig), 1);
+}
+
+static void a_turn_takes_no_more_than_a_burst(void **state)
+{
+    struct worker_rig *rig = *state;
+    for (uint16_t i = 0; i < 3 * BURST; i++)
+        syn(rig, (uint16_t)(5000 + i), 26);
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], BURST);
+    worker_rig_turns(rig, 2);
+    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], 3 * BURST);
+}
+
+static void every_frame_of_noise_is_a_counted_refusal(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct rng rng;
+    rng_seed(&rng, 7);
+    unsigned given = 0;
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < BURST; i++, given++) {
+            struct rte_mbuf *m = rte_pktmbuf_alloc(worker_rig_pool());
+            uint16_t size = (uint16_t)rng_below(&rng, 200);
+            uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, size);
+            for (uint16_t b = 0; b < size; b++)
+                at[b] = (uint8_t)rng_next(&rng);
+            if (size)
+                at[0] = 0x45; // past the first check now and then
+            worker_rig_give(m, ETHER_IPV4, (enum leg)(i % LEG_COUNT));
+        }
+        worker_rig_turns(rig, 1);
+    }
+    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], given);
+    assert_int_equal(worker_rig_refusals(rig), given);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_syn_costs_no_connection),
+        TEST(a_port_without_service_stays_silent),
+        TEST(an_ack_without_a_cookie_stays_silent),
+        TEST(a_valid_cookie_makes_a_session_that_greets),
+        TEST(a_proven_client_over_its_limit_is_reset),
+        TEST(a_stranger_on_the_inside_leg_is_refused),
+        TEST(a_turn_takes_no_more_than_a_burst),
+        TEST(every_frame_of_noise_is_a_counted_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
