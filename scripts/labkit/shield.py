@@ -87,9 +87,9 @@ def is_controlled():
 
 
 def is_serving():
-    knock = within(names.CLIENT, "timeout", 2, "nc", "-w", 2, names.SHIELD4, 25)
-    said = subprocess.run(knock, input=b"QUIT\r\n", capture_output=True).stdout
-    return said.startswith(b"220")
+    knock = f"exec 3<>/dev/tcp/{names.SHIELD4}/25; read line <&3; echo $line; echo -e 'QUIT\\r' >&3"
+    return run(*within(names.CLIENT, "timeout", 2, "bash", "-c", knock),
+               check=False).startswith("220")
 
 
 def ctl(*arguments, quiet=False):

@@ -42,10 +42,10 @@ class Reading(unittest.TestCase):
         for service in ("pop3", "pop3s"):
             for server in lab.SHIELDS:
                 with self.subTest(service=service, server=server):
-                    rows = self.curl(service, server, "").split("\r\n")
+                    rows = self.curl(service, server, "").splitlines()
                     numbers = [row.split()[0] for row in rows if row]
                     self.assertTrue(any(self.subject in self.curl(service, server, number)
-                                        for number in reversed(numbers)))
+                                        for number in reversed(numbers)), rows)
 
     def test_openssl_reads_a_mailbox(self):
         # each line waits for its answer, as s_client would send all of them at once otherwise
