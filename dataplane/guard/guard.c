@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard.h"
 
+#include "guard/guard_answer.h"
 #include "guard/guard_ban.h"
 #include "guard/guard_connection.h"
 #include "guard/guard_cookie.h"
 #include "guard/guard_lists.h"
-#include "guard/guard_source.h"
 #include "guard/guard_synack.h"
+#include "guard/guard_syncache.h"
 
 #include <stdlib.h>
+
+enum { RETRANSMISSIONS_A_CALL = 256 };
 
 struct guard {
     struct guard_config config;
@@ -17,14 +20,14 @@ struct guard {
     // What the policy says, ready to use.
     uint16_t ports[SERVICES_MAX];
     unsigned services_count;
-    struct guard_source_rate syn_rate;
     struct guard_connection_limits limits;
     // The last source that was classified: guard_admit looks it up, guard_syn or guard_ack for the
     // same packet asks again.
     struct addr last_source;
     enum guard_class last_class;
 
-    struct guard_source sources;
+    struct guard_answer answer;
+    struct guard_syncache syncache;
     struct guard_connection connections;
     struct guard_ban bans;
     struct guard_cookie cookie;
@@ -41,15 +44,18 @@ static struct siphash_key subkey(const struct siphash_key *key, uint32_t use)
     return derived;
 }
 
-enum key_use { KEY_SOURCE, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_TIMESTAMP };
+enum key_use { KEY_ANSWER, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_TIMESTAMP, KEY_SYNCACHE };
 
 static int open_tables(struct guard *guard)
 {
     const struct guard_config *c = &guard->config;
-    struct siphash_key source = subkey(&c->key, KEY_SOURCE);
+    struct siphash_key answer = subkey(&c->key, KEY_ANSWER);
     struct siphash_key connection = subkey(&c->key, KEY_CONNECTION);
     struct siphash_key ban = subkey(&c->key, KEY_BAN);
-    int error = guard_source_init(&guard->sources, c->sources, c->numa_node, &source);
+    struct siphash_key syncache = subkey(&c->key, KEY_SYNCACHE);
+    int error = guard_answer_init(&guard->answer, c->sources, c->numa_node, &answer);
+    if (!error)
+        error = guard_syncache_init(&guard->syncache, c->numa_node, &syncache);
     if (!error)
         error =
             guard_connection_init(&guard->connections, c->connections, c->numa_node, &connection);
@@ -78,11 +84,37 @@ void guard_shut(struct guard *guard)
 {
     if (!guard)
         return;
-    guard_source_done(&guard->sources);
+    guard_answer_done(&guard->answer);
+    guard_syncache_done(&guard->syncache);
     guard_connection_done(&guard->connections);
     guard_ban_done(&guard->bans);
     explicit_bzero(guard, sizeof *guard);
     free(guard);
+}
+
+// This worker's share of a rate, with what `part` of a second brings as its burst.
+static struct guard_source_rate rate_share(const struct guard *guard, uint64_t limit, uint64_t part)
+{
+    uint32_t share = guard_connection_share(limit, guard->config.workers);
+    return guard_source_rate(share, share / part + 1);
+}
+
+static void limits_policy(struct guard *guard, const uint64_t *limits)
+{
+    uint16_t workers = guard->config.workers;
+    guard->answer.limits = (struct guard_answer_limits){
+        .source = guard_source_rate(limits[LIMIT_SYN_RATE_SOURCE], limits[LIMIT_SYN_BURST_SOURCE]),
+        .prefix = rate_share(guard, limits[LIMIT_SYN_ANSWERS_PREFIX], 1),
+        .total = rate_share(guard, limits[LIMIT_SYN_ANSWERS_TOTAL], 10),
+    };
+    guard_pressure_marks(&guard->answer.pressure,
+                         guard_connection_share(limits[LIMIT_SYN_ATTACK_HIGH], workers),
+                         guard_connection_share(limits[LIMIT_SYN_ATTACK_LOW], workers));
+    guard->limits = (struct guard_connection_limits){
+        .total = guard_connection_share(limits[LIMIT_CONNECTIONS_TOTAL], workers),
+        .service = guard_connection_share(limits[LIMIT_CONNECTIONS_SERVICE], workers),
+        .source = guard_connection_share(limits[LIMIT_CONNECTIONS_SOURCE], 1),
+    };
 }
 
 void guard_policy(struct guard *guard, const struct policy *policy, const struct guard_lists *lists)
@@ -94,15 +126,7 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
     guard->services_count = policy->services_count;
     for (unsigned i = 0; i < guard->services_count; i++)
         guard->ports[i] = policy->services[i].port;
-    const uint64_t *limits = policy->limits;
-    guard->syn_rate =
-        guard_source_rate(limits[LIMIT_SYN_RATE_SOURCE], limits[LIMIT_SYN_BURST_SOURCE]);
-    uint16_t workers = guard->config.workers;
-    guard->limits = (struct guard_connection_limits){
-        .total = guard_connection_share(limits[LIMIT_CONNECTIONS_TOTAL], workers),
-        .service = guard_connection_share(limits[LIMIT_CONNECTIONS_SERVICE], workers),
-        .source = guard_connection_share(limits[LIMIT_CONNECTIONS_SOURCE], 1),
-    };
+    limits_policy(guard, policy->limits);
 }
 
 static enum guard_class classify(struct guard *guard, const struct addr *source)
@@ -144,40 +168,48 @@ int guard_service(const struct guard *guard, const struct packet *packet)
     return -1;
 }
 
-static bool syn_rate_conforms(struct guard *guard, const struct addr *source, uint64_t now_us)
+static bool write_synack(const struct guard *guard, struct rte_mbuf *m, const struct packet *syn,
+                         const struct guard_cookie_answer *cookie)
 {
-    struct guard_source_slot slot = guard_source_locate(&guard->sources, source);
-    return guard_source_take(&guard->sources, &slot, &guard->syn_rate, now_us);
+    uint32_t window = guard->config.receive_bytes;
+    struct guard_synack synack = {
+        .cookie = *cookie,
+        .mss = (uint16_t)(guard->config.mtu - (addr_is_v4(&syn->src) ? 40 : 60)),
+        .window = window > UINT16_MAX ? UINT16_MAX : (uint16_t)window,
+    };
+    return guard_synack_write(m, syn, &synack);
 }
 
 enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
                       uint64_t now_us)
 {
+    struct counter_block *counters = guard->config.counters;
     if (packet->payload_size > 0 || packet->src_port == 0)
         return REASON_SYN_MALFORMED;
     if (guard_service(guard, packet) < 0)
         return REASON_NO_SERVICE;
-    counter_add(guard->config.counters, COUNTER_SYN_RECEIVED, 1);
-    // The address is unproven: over the rate means no answer to this SYN, never more than that.
-    if (classify(guard, &packet->src) != GUARD_CLASS_ALLOW &&
-        !syn_rate_conforms(guard, &packet->src, now_us))
-        return REASON_SYN_RATE_SOURCE;
-
-    uint32_t window = guard->config.receive_bytes;
-    struct guard_synack answer = {
-        .cookie = guard_cookie_make(&guard->cookie, packet, now_us),
-        .mss = (uint16_t)(guard->config.mtu - (addr_is_v4(&packet->src) ? 40 : 60)),
-        .window = window > UINT16_MAX ? UINT16_MAX : (uint16_t)window,
-    };
-    if (!guard_synack_write(m, packet, &answer))
+    counter_add(counters, COUNTER_SYN_RECEIVED, 1);
+    bool proven = classify(guard, &packet->src) == GUARD_CLASS_ALLOW;
+    if (!proven) {
+        enum reason reason = guard_answer_judge(&guard->answer, packet, now_us, &proven);
+        if (reason != REASON_NONE)
+            return reason;
+        counter_add(counters, COUNTER_SYN_PROVEN, proven);
+    }
+    struct guard_cookie_answer cookie = guard_cookie_make(&guard->cookie, packet, now_us);
+    if (!write_synack(guard, m, packet, &cookie))
         return REASON_TCP_NO_BUFFER;
-    counter_add(guard->config.counters, COUNTER_SYN_ANSWERED, 1);
+    if (!guard->answer.pressure.attack)
+        guard_syncache_note(&guard->syncache, packet, &cookie, proven, now_us);
+    counter_add(counters, COUNTER_SYN_ANSWERED, 1);
     return REASON_NONE;
 }
 
 enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
                       struct tcp_handshake *ret_handshake)
 {
+    if (packet->tcp_flags & TCP_RST)
+        guard_syncache_forget(&guard->syncache, packet);
     if ((packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
         return REASON_OUT_OF_STATE;
     int service = guard_service(guard, packet);
@@ -186,6 +218,9 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t
     struct tcp_handshake handshake;
     if (!guard_cookie_check(&guard->cookie, packet, now_us, &handshake))
         return REASON_COOKIE_INVALID;
+    guard_syncache_forget(&guard->syncache, packet);
+    struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
+    guard_proven_learn(&guard->answer.proven, &packet->src, &print, now_us);
     bool allowed = classify(guard, &packet->src) == GUARD_CLASS_ALLOW;
     enum reason reason = guard_connection_opened(
         &guard->connections, &packet->src, (unsigned)service, allowed ? NULL : &guard->limits);
@@ -193,6 +228,27 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t
         return reason;
     *ret_handshake = handshake;
     return REASON_NONE;
+}
+
+void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us)
+{
+    guard_pressure_advance(&guard->answer.pressure, now_us);
+    bool attack = guard->answer.pressure.attack;
+    counter_set(guard->config.counters, COUNTER_ATTACK_MODE, attack);
+    if (attack)
+        guard_syncache_clear(&guard->syncache);
+    struct packet syn;
+    struct guard_cookie_answer cookie;
+    for (int i = 0; i < RETRANSMISSIONS_A_CALL; i++) {
+        if (!guard_syncache_due(&guard->syncache, now_us, &syn, &cookie))
+            return;
+        struct rte_mbuf *m = output->take(output->context);
+        if (!m)
+            continue; // the next time, or the client's own retransmission, must do
+        CHECK(write_synack(guard, m, &syn, &cookie)); // an empty mbuf has room
+        counter_add(guard->config.counters, COUNTER_SYN_ACKS_RETRANSMITTED, 1);
+        output->send(output->context, m, (enum leg)syn.leg, now_us);
+    }
 }
 
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service)

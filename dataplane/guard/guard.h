@@ -4,11 +4,21 @@
 /* The flood filter: what a packet from outside must pass before any state is spent on it.
  *
  * One a worker; sources are steered so that a source's state is on one worker. Order of judgement
- * for a SYN: lists (allow beats everything but sanity), bans, service, the source's rate. A SYN is
- * always answered statelessly: the ISN is a cookie (RFC 4987, section 3.6), the options that must
- * survive (MSS, window scale, SACK) are in the cookie or in the timestamp. A connection begins with
- * an ACK that carries a valid cookie; only then limits on connections count, and only proven
- * sources can be banned.
+ * for a SYN: lists (allow beats everything but sanity), bans, service, rates. The ISN is always a
+ * cookie (RFC 4987, section 3.6), the options that must survive (MSS, window scale, SACK) are in it
+ * or in the timestamp. A connection begins with an ACK that carries a valid cookie; only then
+ * limits on connections count, and only proven sources can be banned.
+ *
+ * Nobody is framed. Whoever completes a handshake leaves a print: TTL, options and timestamp clock
+ * of its SYNs. A later SYN of that print has a rate of its own, which SYNs forged in its name
+ * cannot use up unless they have the print too. Other SYNs are limited as back-scatter: by source;
+ * under attack also by /24 or /48 and in all. A source without history, whose address is being
+ * forged or that comes during a random flood, gets through with its SYN's retransmission after
+ * 1 s, as long as such returning SYNs are within the same limits (guard_answer.h).
+ *
+ * Attack mode begins when SYNs pass the high mark and ends when they stayed under the low mark for
+ * 5 s (guard_pressure.h). In peace a bounded number of SYN-ACKs is remembered and sent again after
+ * 1 s and 3 s (guard_syncache.h); a SYN needs no memory to become a connection.
  *
  * Rates are GCRA (ITU-T I.371): one theoretical arrival time a source, IPv4 address or IPv6 /64, in
  * a table without allocation, scans or timers: eight 8-byte entries a cache line; a full bucket
@@ -18,7 +28,7 @@
  * Limits wider than a source are dealt to workers in equal shares (limit / workers, at least 1).
  *
  * Refusals are returned, not counted: the caller counts the reason. What is no refusal (SYNs
- * received and answered, sources banned) is counted here. Counts, rates and
+ * received and answered, sources banned, the mode) is counted here. Counts, rates, history and
  * bans live through a policy swap.
  */
 
@@ -71,6 +81,17 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
 // connection fits its limits and is counted; *ret_handshake describes it.
 enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
                       struct tcp_handshake *ret_handshake);
+
+// How guard_advance emits: `take` gives an empty mbuf with room for headers before it (NULL: none),
+// `send` takes it with a packet from the IP header on.
+struct guard_output {
+    struct rte_mbuf *(*take)(void *context);
+    void (*send)(void *context, struct rte_mbuf *m, enum leg leg, uint64_t now_us);
+    void *context;
+};
+
+// To be called some 100 times a second: ends attack mode, and sends SYN-ACKs again. Bounded.
+void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us);
 
 // The connection that guard_ack counted has ended (or could not be made). `service` is what
 // guard_service said then, also when the policy has another order by now.

@@ -80,6 +80,11 @@ static uint8_t mss_index(const struct packet *syn)
     return index;
 }
 
+uint16_t guard_cookie_mss(const struct packet *syn)
+{
+    return mss_table[mss_index(syn)];
+}
+
 struct guard_cookie_answer guard_cookie_make(const struct guard_cookie *cookie,
                                              const struct packet *syn, uint64_t now_us)
 {

@@ -36,6 +36,8 @@ struct guard_cookie_answer { // what the SYN-ACK carries
 
 struct guard_cookie_answer guard_cookie_make(const struct guard_cookie *cookie,
                                              const struct packet *syn, uint64_t now_us);
+// The SYN's MSS as a cookie remembers it.
+uint16_t guard_cookie_mss(const struct packet *syn);
 // False: no cookie of ours, or too old. `ack` is any segment that acknowledges the SYN-ACK only.
 bool guard_cookie_check(const struct guard_cookie *cookie, const struct packet *ack,
                         uint64_t now_us, struct tcp_handshake *ret_handshake);

@@ -75,18 +75,16 @@ struct guard_source_slot guard_source_locate(const struct guard_source *table,
     return (struct guard_source_slot){table->v6 + bucket * V6_WAYS, prefix, false};
 }
 
-/* The GCRA itself. The debt is cut at the most that this rate can run up, so that a policy with a
- * shorter burst is not haunted by what an older one allowed.
- */
-static bool judge(uint64_t tat_us, uint64_t now_us, const struct guard_source_rate *rate,
-                  uint64_t *ret_tat_us)
+/* The debt is cut at the most that this rate can run up, so that a policy with a shorter burst is
+ * not haunted by what an older one allowed. */
+bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate, uint64_t now_us)
 {
-    uint64_t debt_us = tat_us > now_us ? tat_us - now_us : 0;
+    uint64_t debt_us = *tat_us > now_us ? *tat_us - now_us : 0;
     uint64_t most_us = rate->tolerance_us + rate->emission_us;
     if (debt_us > most_us)
         debt_us = most_us;
     bool conforming = debt_us <= rate->tolerance_us;
-    *ret_tat_us = now_us + debt_us + (conforming ? rate->emission_us : 0);
+    *tat_us = now_us + debt_us + (conforming ? rate->emission_us : 0);
     return conforming;
 }
 
@@ -124,7 +122,7 @@ static bool take_v4(struct guard_source *table, uint64_t *line, uint64_t tag,
         hits |= (unsigned)(line[i] >> time_bits == tag) << i;
     unsigned at = hits ? (unsigned)__builtin_ctz(hits) : least_v4(line, time_mask);
     uint64_t tat_us = hits ? line[at] & time_mask : 0;
-    bool conforming = judge(tat_us, now_us, rate, &tat_us);
+    bool conforming = guard_source_judge(&tat_us, rate, now_us);
     line[at] = tag << time_bits | (tat_us < time_mask ? tat_us : time_mask);
     return conforming;
 }
@@ -137,7 +135,7 @@ static bool take_v6(struct guard_source_v6 *line, uint64_t prefix,
         hits |= (unsigned)(line[i].prefix == prefix) << i;
     unsigned at = hits ? (unsigned)__builtin_ctz(hits) : least_v6(line);
     uint64_t tat_us = hits ? line[at].tat_us : 0;
-    bool conforming = judge(tat_us, now_us, rate, &tat_us);
+    bool conforming = guard_source_judge(&tat_us, rate, now_us);
     line[at] = (struct guard_source_v6){prefix, tat_us};
     return conforming;
 }

@@ -37,6 +37,15 @@ struct guard_source_rate {
 };
 struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst);
 
+// The GCRA by itself, for a TAT that is kept elsewhere: charges what conforms.
+bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate, uint64_t now_us);
+// The same question without the charge.
+static inline bool guard_source_has_room(uint64_t tat_us, const struct guard_source_rate *rate,
+                                         uint64_t now_us)
+{
+    return tat_us <= now_us + rate->tolerance_us;
+}
+
 struct guard_source_v6 {
     uint64_t prefix; // the first 64 bits of the address
     uint64_t tat_us;

@@ -166,10 +166,24 @@ static void adopt_snapshot(struct worker *w)
     __atomic_store_n(&w->snapshot, next, __ATOMIC_RELEASE);
 }
 
+static struct rte_mbuf *synack_take(void *worker)
+{
+    struct worker *w = worker;
+    return rte_pktmbuf_alloc(w->config.mbufs);
+}
+
+static void synack_send(void *worker, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
+{
+    struct worker *w = worker;
+    net_output(w->net, m, leg, now_us);
+}
+
 static void slow(struct worker *w)
 {
     w->slow_us = w->now_us + SLOW_US;
     net_advance(w->net, w->now_us);
+    struct guard_output output = {synack_take, synack_send, w};
+    guard_advance(w->guard, &output, w->now_us);
     counter_set(w->counters, COUNTER_SESSIONS_OPEN, sessions_count(w->sessions));
     counter_set(w->counters, COUNTER_CONNECTIONS_OPEN, tcp_connections(w->tcp));
     if (w->config.index != 0)

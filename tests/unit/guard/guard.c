@@ -1,80 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "guard/guard.h"
-
-#include "packet_make.h"
+#include "scene_make.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
-
-struct scene {
-    struct counter_block counters;
-    struct made_policy policy;
-    struct guard_lists *lists;
-    struct guard *guard;
-    uint64_t now_us;
-};
-
-static struct guard *open_guard(struct counter_block *counters, uint16_t worker, uint16_t workers)
-{
-    struct guard_config config = {
-        .sources = 4096,
-        .connections = 1000,
-        .worker = worker,
-        .workers = workers,
-        .mtu = 1500,
-        .receive_bytes = 131072,
-        .numa_node = -1,
-        .key = {{0x1122334455667788, 0x99aabbccddeeff00}},
-        .counters = counters,
-    };
-    return guard_open(&config);
-}
-
-static void scene_policy(struct scene *s)
-{
-    const char *what = NULL;
-    struct guard_lists *lists = guard_lists_build(&s->policy.policy, &what);
-    assert_non_null(lists);
-    guard_policy(s->guard, &s->policy.policy, lists);
-    guard_lists_free(s->lists);
-    s->lists = lists;
-}
-
-static int set_up(void **state)
-{
-    struct scene *s = calloc(1, sizeof *s);
-    if (!s)
-        return -1;
-    made_policy_init(&s->policy, (const char *[]){"192.0.2.128/25", "2001:db8:a::/48", NULL},
-                     (const char *[]){"203.0.113.0/24", NULL});
-    s->now_us = 5000000;
-    s->guard = open_guard(&s->counters, 0, 1);
-    scene_policy(s);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct scene *s = *state;
-    guard_shut(s->guard);
-    guard_lists_free(s->lists);
-    free(s);
-    return 0;
-}
-
-static enum reason answer_syn(struct scene *s, const struct packet *syn, struct seen_synack *ret)
-{
-    struct made_mbuf made;
-    struct rte_mbuf *m = made_mbuf_init(&made, 60, 128);
-    enum reason reason = guard_syn(s->guard, m, syn, s->now_us);
-    if (reason == REASON_NONE)
-        assert_true(seen_synack(m, syn, ret));
-    return reason;
-}
 
 // A whole handshake. The client's ports differ, so that each is another connection.
 static enum reason connect_from(struct scene *s, const char *client, uint16_t port)
@@ -252,6 +183,117 @@ static void bans_are_listed_and_lifted(void **state)
     assert_int_equal(admit(s, "198.18.0.9"), REASON_NONE);
 }
 
+struct out { // what guard_advance emitted
+    struct made_mbuf made;
+    unsigned taken, sent;
+    bool exhausted;
+};
+
+static struct rte_mbuf *out_take(void *context)
+{
+    struct out *out = context;
+    if (out->exhausted)
+        return NULL;
+    out->taken++;
+    return made_mbuf_init(&out->made, 0, 128);
+}
+
+static void out_send(void *context, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
+{
+    struct out *out = context;
+    assert_ptr_equal(m, &out->made.mbuf);
+    assert_int_equal(leg, LEG_OUTSIDE);
+    out->sent++;
+}
+
+static unsigned sent_by(struct scene *s, struct out *out, uint64_t after_us)
+{
+    *out = (struct out){.exhausted = out->exhausted};
+    s->now_us += after_us;
+    guard_advance(s->guard, &(struct guard_output){out_take, out_send, out}, s->now_us);
+    assert_int_equal(out->sent, out->taken);
+    return out->sent;
+}
+
+static void under_attack_no_syn_ack_is_sent_again(void **state)
+{
+    struct scene *s = *state;
+    s->policy.policy.limits[LIMIT_SYN_ATTACK_HIGH] = 1000;
+    scene_policy(s);
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    struct out out = {.exhausted = false};
+    for (int i = 0; i < 100; i++) {
+        syn.src_port++;
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_SYN_RATE_SOURCE);
+    assert_int_equal(sent_by(s, &out, 1100000), 0);
+    assert_int_equal(s->counters.counters[COUNTER_ATTACK_MODE], 1);
+    assert_int_equal(sent_by(s, &out, 6000000), 0);
+    assert_int_equal(s->counters.counters[COUNTER_ATTACK_MODE], 0);
+}
+
+static void without_an_mbuf_a_syn_ack_is_not_sent_again(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    struct out out = {.exhausted = true};
+    assert_int_equal(sent_by(s, &out, 1100000), 0);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_ACKS_RETRANSMITTED], 0);
+}
+
+static void a_syn_ack_without_an_answer_is_sent_again_twice_and_the_same(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("2001:db8:7::1", 993);
+    syn.options = (struct tcp_option){
+        .mss = 1400, .has_window_scale = true, .has_timestamps = true, .ts_value = 7};
+    struct seen_synack seen, again;
+    struct out out = {.exhausted = false};
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(sent_by(s, &out, 900000), 0);
+    assert_int_equal(sent_by(s, &out, 100000), 1);
+    assert_true(seen_synack(&out.made.mbuf, &syn, &again));
+    assert_memory_equal(&seen, &again, sizeof seen);
+    assert_int_equal(sent_by(s, &out, 2000000), 1);
+    assert_true(seen_synack(&out.made.mbuf, &syn, &again));
+    assert_memory_equal(&seen, &again, sizeof seen);
+    assert_int_equal(sent_by(s, &out, 10000000), 0);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_ACKS_RETRANSMITTED], 2);
+    struct packet ack = made_ack(&syn, again.seq, again.options.ts_value);
+    struct tcp_handshake handshake;
+    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NONE);
+}
+
+static void a_final_ack_or_a_rst_ends_the_wait(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    struct out out = {.exhausted = false};
+    struct tcp_handshake handshake;
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
+    assert_int_equal(sent_by(s, &out, 1000000), 0);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    struct packet rst = made_ack(&syn, seen.seq, 0);
+    rst.tcp_flags = TCP_RST;
+    assert_int_equal(guard_ack(s->guard, &rst, s->now_us, &handshake), REASON_OUT_OF_STATE);
+    assert_int_equal(sent_by(s, &out, 1000000), 0);
+}
+
+static void a_syn_of_good_history_is_counted(void **state)
+{
+    struct scene *s = *state;
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_PROVEN], 0);
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_PROVEN], 1);
+}
+
 // SYN at one worker, ACK at another: as after a change of steering.
 static void any_worker_takes_any_workers_cookie(void **state)
 {
@@ -297,6 +339,11 @@ int main(void)
         CASE(connections_are_limited_in_all_by_service_and_by_source),
         CASE(a_policy_swap_forgets_nothing),
         CASE(bans_are_listed_and_lifted),
+        CASE(under_attack_no_syn_ack_is_sent_again),
+        CASE(without_an_mbuf_a_syn_ack_is_not_sent_again),
+        CASE(a_syn_ack_without_an_answer_is_sent_again_twice_and_the_same),
+        CASE(a_final_ack_or_a_rst_ends_the_wait),
+        CASE(a_syn_of_good_history_is_counted),
         CASE(any_worker_takes_any_workers_cookie),
         CASE(without_a_policy_there_is_no_service),
     };

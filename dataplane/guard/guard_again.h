@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* SYNs that were refused a moment ago and come again, same ports and sequence number, when a real
+ * TCP would retransmit (RFC 6298: after 1 s, then 2): a source without history is told from a
+ * flood of random SYNs by this alone. Who sends every SYN twice gets past, into a rate.
+ *
+ * One 4-byte cell a SYN, found by keyed hash: tag 20 | time 12 in 16 ms. A cell that is not yet too
+ * old stays: the flood cannot push out what was noted, only keep others from being noted. Up to
+ * 146,000 refused SYNs a second are all noted but for collisions, of more an equal share.
+ */
+
+#include "base/packet.h"
+#include "base/siphash.h"
+
+#include <stdbool.h>
+
+enum {
+    GUARD_AGAIN_CELLS = 1 << 19, // 2 MiB, a huge page
+    GUARD_AGAIN_LEAST_MS = 800,
+    GUARD_AGAIN_MOST_MS = 3600,
+};
+
+struct guard_again {
+    uint32_t *cells; // 0: free
+    struct siphash_key key;
+};
+
+int guard_again_init(struct guard_again *again, int numa_node,
+                     const struct siphash_key *key) MUST_CHECK; // 0 or -ENOMEM
+void guard_again_done(struct guard_again *again);
+
+// A SYN that is about to be refused. True: it was refused before, a retransmission's time ago.
+bool guard_again_note(struct guard_again *again, const struct packet *syn, uint64_t now_us);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Whether a SYN is answered. Its source is unproven, so a refusal is never more than silence; all
+ * this limits is what Weir can be made to send to somebody who asked for nothing.
+ *
+ *   in the source's good history   its own rate by clock or by look (guard_proven.h), nothing else
+ *   else, in peace                 the source's rate
+ *   else, under attack             the budget in all, the source's rate, its /24's or /48's
+ *   refused, and comes again       a rate by source and a budget in all of their own
+ *
+ * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
+ * addresses; a source without history gets through on its retransmission (guard_again.h).
+ * A source may send its rate on each of these ways, so at most four times its rate is ever
+ * answered. Levels are asked from the cheapest to the narrowest, and a refusal charges nothing but
+ * what was asked before it. One worker owns it; no allocation after init.
+ */
+
+#include "contract/counter.h"
+#include "guard/guard_again.h"
+#include "guard/guard_pressure.h"
+#include "guard/guard_proven.h"
+#include "guard/guard_source.h"
+
+struct guard_answer_limits {
+    struct guard_source_rate source; // of each way
+    struct guard_source_rate prefix; // a /24 or /48
+    struct guard_source_rate total;
+};
+
+struct guard_answer {
+    struct guard_answer_limits limits;
+    struct guard_source sources, prefixes, returning;
+    struct guard_proven proven;
+    struct guard_again again;
+    struct guard_pressure pressure;
+    uint64_t total_tat_us, returning_tat_us;
+};
+
+// `sources` as in guard_source_init. 0 or -ENOMEM.
+int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_node,
+                      const struct siphash_key *key) MUST_CHECK;
+void guard_answer_done(struct guard_answer *answer);
+
+// REASON_NONE: answer it; *ret_proven: it is in the source's good history.
+enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,
+                               uint64_t now_us, bool *ret_proven);

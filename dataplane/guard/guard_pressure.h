@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Peace or attack, by the rate of SYNs, with two marks so that it does not flap:
+ *
+ *   peace -> attack   as soon as a window of 100 ms holds more SYNs than the high mark allows
+ *   attack -> peace   when no window of the last 5 s was above the low mark
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { GUARD_PRESSURE_WINDOW_US = 100000, GUARD_PRESSURE_CALM_US = 5000000 };
+
+struct guard_pressure {
+    uint64_t high, low; // SYNs a second
+    uint64_t window_us; // when the window began
+    uint64_t count;     // SYNs in it
+    uint64_t loud_us;   // end of the last window above the low mark
+    bool attack;
+};
+
+// A low mark above the high one counts as equal.
+void guard_pressure_marks(struct guard_pressure *pressure, uint64_t high, uint64_t low);
+void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us); // a SYN
+// Also to be called when no SYN comes, or an attack that stops would never end.
+void guard_pressure_advance(struct guard_pressure *pressure, uint64_t now_us);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* Sources that completed a handshake, and how their SYNs looked: so that a SYN can be told from one
+ * that somebody else sends in its source's name.
+ *
+ * A print is what a SYN has and the final ACK gives back, so that nothing is kept in between:
+ *
+ *   look   TTL, MSS (as the cookie rounds it), window scale, SACK, timestamps offered or not
+ *   clock  TSval - now in ms: a host that keeps one timestamp clock a peer (Linux) comes back with
+ *          the same, off by its drift; a forger must guess it, 1 in 2^32 / (2 * tolerance)
+ *
+ * A SYN matches by clock (look and clock), by look, or not at all, and the two matches have a rate
+ * each, apart from what unproven SYNs of that address have used up: a forger who does not know the
+ * look takes nothing from the source, one who knows it takes nothing from a source with a clock.
+ * Hosts whose clock differs each time (timestamps off, or an offset a connection) have the look.
+ *
+ * The last four prints of a source are kept, for hosts behind one address or in one /64, and for
+ * 30 days. Fixed memory: eight sources a bucket, a full one forgets whom it has not seen for
+ * longest. A source with no history matches nothing. One worker owns it.
+ */
+
+#include "base/packet.h"
+#include "guard/guard_source.h"
+
+enum {
+    GUARD_PROVEN_MIN = 4096,
+    GUARD_PROVEN_MAX = 1 << 20,
+    GUARD_PROVEN_PRINTS = 4,
+    GUARD_PROVEN_KEEP_S = 30 * 86400,
+    GUARD_PROVEN_DRIFT_MS = 1000, // and 1 ms more a second since the print was taken
+};
+
+struct guard_proven_print {
+    uint32_t look;  // never 0
+    uint32_t clock; // 0 when there are no timestamps
+};
+struct guard_proven_print guard_proven_of_syn(const struct packet *syn, uint64_t now_us);
+struct guard_proven_print guard_proven_of_ack(const struct packet *ack,
+                                              const struct tcp_handshake *handshake,
+                                              uint64_t now_us);
+
+enum guard_proven_match { GUARD_MATCH_NONE, GUARD_MATCH_LOOK, GUARD_MATCH_CLOCK };
+
+struct guard_proven_entry {
+    struct guard_proven_print prints[GUARD_PROVEN_PRINTS]; // the last used first
+    uint32_t seen_s[GUARD_PROVEN_PRINTS];                  // when each was last proven
+    uint64_t tat_us[2]; // GCRA of the matches by look and by clock
+};
+static_assert(sizeof(struct guard_proven_entry) == 64, "a cache line");
+
+struct guard_proven {
+    uint64_t *keys; // eight a bucket; 0: free
+    struct guard_proven_entry *entries;
+    uint32_t slots; // a power of two
+    uint32_t count;
+    struct siphash_key key;
+};
+
+// `sources` is cut to the bounds and rounded up to a power of two. 0 or -ENOMEM.
+int guard_proven_init(struct guard_proven *table, uint32_t sources, int numa_node,
+                      const struct siphash_key *key) MUST_CHECK;
+void guard_proven_done(struct guard_proven *table);
+
+// A handshake was completed.
+void guard_proven_learn(struct guard_proven *table, const struct addr *source,
+                        const struct guard_proven_print *print, uint64_t now_us);
+
+// What the source's history says of a SYN. A match is charged to that match's rate;
+// *ret_conforms says whether it had room, and is touched on a match only.
+enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct addr *source,
+                                          const struct guard_proven_print *print,
+                                          const struct guard_source_rate *rate, uint64_t now_us,
+                                          bool *ret_conforms) MUST_CHECK;

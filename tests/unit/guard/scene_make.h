@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* A guard with a policy, a clock and counters, for the tests that go through guard.h. */
+
+#include "guard/guard.h"
+
+#include "packet_make.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+struct scene {
+    struct counter_block counters;
+    struct made_policy policy;
+    struct guard_lists *lists;
+    struct guard *guard;
+    uint64_t now_us;
+};
+
+static inline struct guard *open_guard(struct counter_block *counters, uint16_t worker,
+                                       uint16_t workers)
+{
+    struct guard_config config = {
+        .sources = 4096,
+        .connections = 1000,
+        .worker = worker,
+        .workers = workers,
+        .mtu = 1500,
+        .receive_bytes = 131072,
+        .numa_node = -1,
+        .key = {{0x1122334455667788, 0x99aabbccddeeff00}},
+        .counters = counters,
+    };
+    return guard_open(&config);
+}
+
+static inline void scene_policy(struct scene *s)
+{
+    const char *what = NULL;
+    struct guard_lists *lists = guard_lists_build(&s->policy.policy, &what);
+    assert_non_null(lists);
+    guard_policy(s->guard, &s->policy.policy, lists);
+    guard_lists_free(s->lists);
+    s->lists = lists;
+}
+
+static inline int set_up(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+    if (!s)
+        return -1;
+    made_policy_init(&s->policy, (const char *[]){"192.0.2.128/25", "2001:db8:a::/48", NULL},
+                     (const char *[]){"203.0.113.0/24", NULL});
+    s->now_us = 5000000;
+    s->guard = open_guard(&s->counters, 0, 1);
+    scene_policy(s);
+    *state = s;
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    struct scene *s = *state;
+    guard_shut(s->guard);
+    guard_lists_free(s->lists);
+    free(s);
+    return 0;
+}
+
+static inline enum reason answer_syn(struct scene *s, const struct packet *syn,
+                                     struct seen_synack *ret)
+{
+    struct made_mbuf made;
+    struct rte_mbuf *m = made_mbuf_init(&made, 60, 128);
+    enum reason reason = guard_syn(s->guard, m, syn, s->now_us);
+    if (reason == REASON_NONE)
+        assert_true(seen_synack(m, syn, ret));
+    return reason;
+}
