@@ -92,10 +92,9 @@ enum reason guard_answer_judge(struct guard_answer *answer, const struct packet 
                                uint64_t now_us, bool *ret_proven)
 {
     guard_pressure_count(&answer->pressure, now_us);
-    struct guard_proven_print print = guard_proven_of_syn(syn, now_us);
     bool conforms = false;
-    enum guard_proven_match match = guard_proven_take(&answer->proven, &syn->src, &print,
-                                                      &answer->limits.source, now_us, &conforms);
+    enum guard_proven_match match =
+        guard_proven_take(&answer->proven, syn, &answer->limits.source, now_us, &conforms);
     *ret_proven = match != GUARD_MATCH_NONE;
     enum reason reason = REASON_SYN_RATE_SOURCE;
     if (match == GUARD_MATCH_NONE)

@@ -146,22 +146,22 @@ void guard_proven_learn(struct guard_proven *table, const struct addr *source,
     entry->seen_s[0] = now_s;
 }
 
-enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct addr *source,
-                                          const struct guard_proven_print *print,
+enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
                                           bool *ret_conforms)
 {
     if (table->count == 0)
         return GUARD_MATCH_NONE;
-    uint64_t key = key_of(source);
+    uint64_t key = key_of(&syn->src);
     uint32_t slot = find(table, bucket_of(table, key), key);
     if (slot == table->slots)
         return GUARD_MATCH_NONE;
     struct guard_proven_entry *entry = &table->entries[slot];
+    struct guard_proven_print print = guard_proven_of_syn(syn, now_us);
     enum guard_proven_match best = GUARD_MATCH_NONE;
     for (int i = 0; i < GUARD_PROVEN_PRINTS; i++) {
         enum guard_proven_match match =
-            compare(&entry->prints[i], print, (uint32_t)(now_us / 1000000) - entry->seen_s[i]);
+            compare(&entry->prints[i], &print, (uint32_t)(now_us / 1000000) - entry->seen_s[i]);
         best = match > best ? match : best;
     }
     if (best != GUARD_MATCH_NONE)

@@ -68,7 +68,6 @@ void guard_proven_learn(struct guard_proven *table, const struct addr *source,
 
 // What the source's history says of a SYN. A match is charged to that match's rate;
 // *ret_conforms says whether it had room, and is touched on a match only.
-enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct addr *source,
-                                          const struct guard_proven_print *print,
+enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
                                           bool *ret_conforms) MUST_CHECK;

@@ -66,26 +66,42 @@ static void a_retransmission_is_returning_once(void **state)
     assert_true(note(&slow, 3000));
 }
 
-static void what_was_noted_survives_a_flood(void **state)
+// How many of 100 SYNs, first sent amid a flood, are known when they return amid it.
+static unsigned known_amid(uint64_t per_second)
 {
-    struct packet real[100];
-    for (unsigned i = 0; i < 100; i++) {
-        real[i] = made_syn("198.18.0.1", 25);
-        real[i].seq = i;
-        assert_false(note(&real[i], 0));
-    }
+    enum { REAL = 100 };
+    struct packet real[REAL];
     struct rng rng;
     rng_seed(&rng, 5);
-    unsigned forged_returning = 0;
-    for (uint64_t i = 0; i < 1000000; i++) {
+    unsigned known = 0, forged_known = 0;
+    uint64_t step = per_second * 3 / 2 / REAL; // real ones spread over seconds 0.5 to 2
+    for (uint64_t i = 0; i < per_second * 4; i++) {
+        uint64_t at_us = i * 1000000 / per_second, n = (i - per_second / 2) / step;
         struct packet forged = made_syn("198.18.0.1", 25);
         forged.src_port = (uint16_t)rng_next(&rng);
         forged.seq = (uint32_t)rng_next(&rng);
-        forged_returning += note(&forged, i / 1000);
+        forged_known += guard_again_note(&again, &forged, start_us + at_us);
+        if (i >= per_second / 2 && i % step == per_second / 2 % step && n < REAL) {
+            real[n] = forged;
+            real[n].seq = (uint32_t)rng_next(&rng);
+            assert_false(guard_again_note(&again, &real[n], start_us + at_us));
+        }
+        n = (i - per_second * 3 / 2) / step; // a second later
+        if (i >= per_second * 3 / 2 && i % step == per_second * 3 / 2 % step && n < REAL)
+            known += guard_again_note(&again, &real[n], start_us + at_us);
     }
-    assert_true(forged_returning < 10);
-    for (unsigned i = 0; i < 100; i++)
-        assert_true(note(&real[i], 1000));
+    assert_true(forged_known < per_second / 1000);
+    return known;
+}
+
+static void most_are_known_again_amid_100000_others_a_second(void **state)
+{
+    assert_in_range(known_amid(100000), 70, 100);
+}
+
+static void a_share_is_known_again_amid_a_million_others_a_second(void **state)
+{
+    assert_in_range(known_amid(1000000), 5, 25);
 }
 
 int main(void)
@@ -95,7 +111,8 @@ int main(void)
         CASE(a_first_syn_and_another_one_are_not_returning),
         CASE(doubles_that_no_tcp_sends_are_not_returning),
         CASE(a_retransmission_is_returning_once),
-        CASE(what_was_noted_survives_a_flood),
+        CASE(most_are_known_again_amid_100000_others_a_second),
+        CASE(a_share_is_known_again_amid_a_million_others_a_second),
     };
     return cmocka_run_group_tests_name("guard_again", cases, NULL, NULL);
 }

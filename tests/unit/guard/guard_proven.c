@@ -50,9 +50,8 @@ static void learn(const struct packet *syn, uint64_t now_us)
 
 static enum guard_proven_match match(const struct packet *syn, uint64_t now_us)
 {
-    struct guard_proven_print print = guard_proven_of_syn(syn, now_us);
     bool conforms;
-    return guard_proven_take(&table, &syn->src, &print, &rate, now_us, &conforms);
+    return guard_proven_take(&table, syn, &rate, now_us, &conforms);
 }
 
 static void a_source_without_history_matches_nothing(void **state)
@@ -145,16 +144,14 @@ static void each_match_has_a_rate_of_its_own(void **state)
     struct packet real = linux_syn("198.18.0.1", 77, start_us);
     struct packet forged = linux_syn("198.18.0.1", 99999, start_us);
     learn(&real, start_us);
-    struct guard_proven_print print = guard_proven_of_syn(&forged, start_us);
     bool conforms = true;
     for (int i = 0; i < 1000; i++) {
-        assert_int_equal(guard_proven_take(&table, &forged.src, &print, &rate, start_us, &conforms),
+        assert_int_equal(guard_proven_take(&table, &forged, &rate, start_us, &conforms),
                          GUARD_MATCH_LOOK);
         assert_int_equal(conforms, i < 5);
     }
-    print = guard_proven_of_syn(&real, start_us);
     for (int i = 0; i < 6; i++) {
-        assert_int_equal(guard_proven_take(&table, &real.src, &print, &rate, start_us, &conforms),
+        assert_int_equal(guard_proven_take(&table, &real, &rate, start_us, &conforms),
                          GUARD_MATCH_CLOCK);
         assert_int_equal(conforms, i < 5);
     }
