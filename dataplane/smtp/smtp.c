@@ -20,6 +20,9 @@ static const struct state_facts {
 #undef STATE
 #undef NEXT
 };
+static_assert(SMTP_DATA_WAIT < SMTP_DATA && SMTP_DATA < SMTP_CHUNK && SMTP_CHUNK < SMTP_CHUNKS &&
+                  SMTP_CHUNKS < SMTP_FINAL,
+              "the states of a message in their order");
 static_assert(SMTP_STATE_COUNT <= 16, "a bit each");
 
 static const struct refusal_facts {
@@ -107,7 +110,7 @@ void smtp_reset(struct smtp *smtp)
     smtp->mail.spf = VERDICT_NONE;
     smtp_backend_reset(smtp);
     if (smtp->state != SMTP_GREETED)
-        smtp_enter(smtp, SMTP_HELLO);
+        smtp_enter(smtp, smtp->helo_size ? SMTP_HELLO : SMTP_GREETED);
     if (smtp->half_closed)
         smtp_finish(smtp, NULL, REASON_NONE);
 }
@@ -225,9 +228,12 @@ static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
     case SMTP_AUTH:
     case SMTP_MAIL:
     case SMTP_RCPT:
+    case SMTP_CHUNKS:
         return take_line(smtp, input);
     case SMTP_DATA:
         return smtp_content_input(smtp, input);
+    case SMTP_CHUNK:
+        return smtp_chunk_input(smtp, input);
     case SMTP_TLS:
     case SMTP_VERIFY:
     case SMTP_SENDER:
@@ -247,7 +253,7 @@ static void take_outcome(struct smtp *smtp, enum smtp_outcome outcome)
         return;
     if (smtp->state == SMTP_RCPT_WAIT)
         smtp_envelope_outcome(smtp, outcome);
-    else if (smtp->state == SMTP_DATA_WAIT || smtp->state == SMTP_DATA || smtp->state == SMTP_FINAL)
+    else if (smtp->state >= SMTP_DATA_WAIT && smtp->state <= SMTP_FINAL)
         smtp_content_outcome(smtp, outcome);
 }
 

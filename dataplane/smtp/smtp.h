@@ -10,6 +10,7 @@
  *   smtp_auth.c      AUTH
  *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
  *   smtp_content.c   DATA, with smtp_data.c, smtp_results.c and smtp_header.c
+ *   smtp_chunk.c     BDAT, in terms of the same
  *   smtp_backend.c   the other side, with smtp_xclient.c
  *
  * Nothing is spooled: a recipient is accepted when the backend accepted it, a message when the
@@ -49,6 +50,8 @@ struct smtp_mail {               // one transaction; zeroed between
     uint8_t spf;         // enum spf_result or VERDICT_NONE
     struct smtp_data data;
     struct smtp_results results;
+    uint64_t chunk_left; // bytes of the chunk that are still to come
+    bool chunk_last;
     bool swallow;    // the message is refused already; its end is awaited
     uint8_t refusal; // enum smtp_refusal that it ends with, REFUSE_NONE: the backend's reply
 };
@@ -137,5 +140,18 @@ void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of 
 smtp_check smtp_content_check; // smtp_content.c
 smtp_proceed smtp_content_data;
 size_t smtp_content_input(struct smtp *smtp, struct span input);
+// Passes text of the message on as far as there is room, or swallows it from here on; how much it
+// took. *ret_end: the final dot was in it.
+size_t smtp_content_pass(struct smtp *smtp, struct span input, bool *ret_end);
+void smtp_content_end(struct smtp *smtp); // sends the end of a message that came without
+void smtp_content_swallow(struct smtp *smtp, enum smtp_refusal refusal); // NONE: the backend's
+void smtp_content_refused(struct smtp *smtp); // replies at the end of a swallowed message
+uint64_t smtp_content_read_most(const struct smtp *smtp); // bytes, of a message that is refused
 void smtp_content_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of DATA and the dot
+
+smtp_proceed smtp_chunk_bdat; // smtp_chunk.c
+size_t smtp_chunk_input(struct smtp *smtp, struct span input);
+void smtp_chunk_begin(struct smtp *smtp); // the backend is ready for it, or it is swallowed
+
+// What a content rule says to the next text of a part.
 enum smtp_refusal smtp_content_scan(struct smtp *smtp, enum rule_part part, struct span text);

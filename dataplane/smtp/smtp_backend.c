@@ -30,6 +30,8 @@ static void forget(struct smtp *smtp)
 
 void smtp_backend_reset(struct smtp *smtp)
 {
+    if (smtp->backend.step == STEP_BODY) // between chunks: only this ends a message unmade
+        smtp_backend_drop(smtp);
     smtp->backend.stale = smtp->backend.transaction;
     smtp->backend.voided = false;
 }

@@ -65,7 +65,8 @@ enum {
     IN_HELLO = 1u << SMTP_HELLO,
     IN_MAIL = 1u << SMTP_MAIL,
     IN_RCPT = 1u << SMTP_RCPT,
-    IN_ANY = IN_GREETED | IN_HELLO | IN_MAIL | IN_RCPT,
+    IN_CHUNKS = 1u << SMTP_CHUNKS,
+    IN_ANY = IN_GREETED | IN_HELLO | IN_MAIL | IN_RCPT | IN_CHUNKS,
 };
 
 static const struct command {
@@ -81,6 +82,7 @@ static const struct command {
     {"MAIL", IN_HELLO, smtp_envelope_check_mail, smtp_envelope_mail},
     {"RCPT", IN_MAIL | IN_RCPT, smtp_envelope_check_rcpt, smtp_envelope_rcpt},
     {"DATA", IN_RCPT, smtp_content_check, smtp_content_data},
+    {"BDAT", IN_ANY, check_any, smtp_chunk_bdat},
     {"RSET", IN_ANY, check_none, proceed_rset},
     {"NOOP", IN_ANY, check_any, proceed_noop},
     {"QUIT", IN_ANY, check_none, proceed_quit},
@@ -89,7 +91,6 @@ static const struct command {
     {"EXPN", IN_ANY, check_never, NULL},
     {"TURN", IN_ANY, check_never, NULL},
     {"ETRN", IN_ANY, check_never, NULL},
-    {"BDAT", IN_ANY, check_never, NULL},
 };
 
 static const struct command *find(struct span verb)
@@ -107,6 +108,8 @@ static enum smtp_refusal misplaced(const struct command *command, enum smtp_stat
         return REFUSE_NO_HELLO;
     if (command->states == IN_HELLO)
         return REFUSE_IN_MAIL;
+    if (state == SMTP_CHUNKS)
+        return REFUSE_IN_CHUNKS;
     return state == SMTP_HELLO ? REFUSE_NO_MAIL : REFUSE_NO_RCPT;
 }
 

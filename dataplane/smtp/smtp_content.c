@@ -9,6 +9,11 @@ static_assert(SMTP_HEADER_MAX <= LINE_BYTES_MAX + REPLY_MAX, "our header fits th
 // the message itself has.
 enum { SWALLOW_FACTOR = 2 };
 
+uint64_t smtp_content_read_most(const struct smtp *smtp)
+{
+    return SWALLOW_FACTOR * smtp->host->policy->limits[LIMIT_MESSAGE_BYTES];
+}
+
 enum smtp_refusal smtp_content_check(const struct smtp *smtp, struct smtp_arguments *arguments)
 {
     return arguments->text.size ? REFUSE_NO_ARGUMENTS : REFUSE_NONE;
@@ -44,7 +49,7 @@ enum smtp_refusal smtp_content_scan(struct smtp *smtp, enum rule_part part, stru
 
 // From here on the message is read, not passed. The backend's connection closes without the final
 // dot, so what it has is no message.
-static void swallow(struct smtp *smtp, enum smtp_refusal refusal)
+void smtp_content_swallow(struct smtp *smtp, enum smtp_refusal refusal)
 {
     smtp_backend_drop(smtp);
     smtp->mail.swallow = true;
@@ -64,7 +69,7 @@ static enum smtp_refusal refusal_of_byte(enum reason reason)
 }
 
 // The end of a message that was refused on its way.
-static void end_swallowed(struct smtp *smtp)
+void smtp_content_refused(struct smtp *smtp)
 {
     enum smtp_refusal refusal = (enum smtp_refusal)smtp->mail.refusal;
     smtp_reset(smtp);
@@ -185,34 +190,58 @@ static void read_pieces(struct smtp *smtp, struct span input, struct block *bloc
         block->refusal = REFUSE_TOO_BIG;
 }
 
-static size_t pass(struct smtp *smtp, struct span input)
+size_t smtp_content_pass(struct smtp *smtp, struct span input, bool *ret_end)
 {
     struct mail_host *host = smtp->host;
     struct block block = {.refusal = REFUSE_NONE};
     size_t room = host->ops->room(host, SIDE_BACKEND);
     size_t more = smtp->mail.results.held_size + MORE_THAN_INPUT;
-    read_pieces(smtp, span_head(input, room > more ? room - more : 0), &block);
-    if (block.taken == 0)
+    room = room > more ? room - more : 0;
+    if (smtp->mail.data.chunked) // every second byte may become two
+        room /= 2;
+    read_pieces(smtp, span_head(input, room), &block);
+    if (block.refusal == REFUSE_NONE)
+        flush(smtp, &block);
+    else
+        smtp_content_swallow(smtp, block.refusal);
+    *ret_end = block.end;
+    return block.taken;
+}
+
+static size_t pass(struct smtp *smtp, struct span input)
+{
+    bool end = false;
+    size_t taken = smtp_content_pass(smtp, input, &end);
+    if (taken == 0)
         return 0;
     smtp_enter(smtp, SMTP_DATA); // the deadline is between blocks
-    if (block.refusal != REFUSE_NONE) {
-        swallow(smtp, block.refusal);
-        if (block.end)
-            end_swallowed(smtp);
-        return block.taken;
-    }
-    flush(smtp, &block);
-    if (block.end) {
+    if (end && smtp->mail.swallow) {
+        smtp_content_refused(smtp);
+    } else if (end) {
         smtp_enter(smtp, SMTP_FINAL);
         smtp_backend_final(smtp);
     }
-    return block.taken;
+    return taken;
+}
+
+// RFC 3030, section 3: a message by BDAT need not end with CR LF; one by DATA does.
+void smtp_content_end(struct smtp *smtp)
+{
+    struct block block = {.refusal = REFUSE_NONE};
+    bool at_line_start = smtp_data_is_at_line_start(&smtp->mail.data);
+    struct span left = smtp_results_end(&smtp->mail.results);
+    if (left.size)
+        add_run(smtp, &block, left);
+    add_run(smtp, &block, span_text(at_line_start ? ".\r\n" : "\r\n.\r\n"));
+    flush(smtp, &block);
+    smtp_enter(smtp, SMTP_FINAL);
+    smtp_backend_final(smtp);
 }
 
 static size_t read_on(struct smtp *smtp, struct span input)
 {
     struct smtp_data *data = &smtp->mail.data;
-    uint64_t most = SWALLOW_FACTOR * smtp->host->policy->limits[LIMIT_MESSAGE_BYTES];
+    uint64_t most = smtp_content_read_most(smtp);
     size_t taken = 0;
     while (taken < input.size) {
         size_t size = 0;
@@ -220,7 +249,7 @@ static size_t read_on(struct smtp *smtp, struct span input)
         enum smtp_data_piece piece = smtp_data_next(data, span_skip(input, taken), &size, &reason);
         taken += size;
         if (piece == DATA_END) {
-            end_swallowed(smtp);
+            smtp_content_refused(smtp);
             return taken;
         }
     }
@@ -243,8 +272,12 @@ static enum smtp_refusal outcome_refusal(enum smtp_outcome outcome)
 static void begin(struct smtp *smtp)
 {
     char header[SMTP_HEADER_MAX];
-    smtp_enter(smtp, SMTP_DATA);
     smtp->host->ops->send(smtp->host, SIDE_BACKEND, smtp_header_write(smtp, header));
+    if (smtp->mail.data.chunked) {
+        smtp_chunk_begin(smtp);
+        return;
+    }
+    smtp_enter(smtp, SMTP_DATA);
     smtp_reply(smtp, "354 End data with <CR><LF>.<CR><LF>");
 }
 
@@ -266,10 +299,16 @@ static void end(struct smtp *smtp, enum smtp_outcome outcome)
 void smtp_content_outcome(struct smtp *smtp, enum smtp_outcome outcome)
 {
     bool go_ahead = outcome == OUTCOME_REPLIED && smtp->backend.code == 354;
-    if (smtp->state == SMTP_DATA_WAIT && go_ahead)
+    bool chunk_waits = smtp->state == SMTP_DATA_WAIT && smtp->mail.data.chunked;
+    if (smtp->state == SMTP_DATA_WAIT && go_ahead) {
         begin(smtp);
-    else if (smtp->state == SMTP_DATA)
-        swallow(smtp, outcome == OUTCOME_REPLIED ? REFUSE_NONE : outcome_refusal(outcome));
-    else
+    } else if (smtp->state == SMTP_FINAL || (smtp->state == SMTP_DATA_WAIT && !chunk_waits)) {
         end(smtp, outcome);
+    } else if (!smtp->mail.swallow) {
+        enum smtp_refusal refusal =
+            outcome == OUTCOME_REPLIED ? REFUSE_NONE : outcome_refusal(outcome);
+        smtp_content_swallow(smtp, refusal);
+        if (chunk_waits)
+            smtp_chunk_begin(smtp);
+    }
 }

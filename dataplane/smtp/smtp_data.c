@@ -61,6 +61,10 @@ static enum smtp_data_piece take_byte(struct smtp_data *data, uint8_t byte, enum
                                              : BEHIND_CR;
         return was == BEHIND_DOT ? DATA_DOT : part;
     case '.':
+        if (data->chunked) {
+            data->position = IN_LINE;
+            return was == LINE_START ? DATA_LEADING : part;
+        }
         data->position = was == LINE_START ? BEHIND_DOT : IN_LINE;
         return was == LINE_START ? DATA_DOT : was == BEHIND_DOT ? DATA_LEADING : part;
     default:
@@ -100,4 +104,14 @@ enum smtp_data_piece smtp_data_next(struct smtp_data *data, struct span input, s
     data->size += taken;
     *ret_size = taken;
     return first;
+}
+
+bool smtp_data_is_behind_cr(const struct smtp_data *data)
+{
+    return data->position == BEHIND_CR || data->position == BEHIND_CR_BARE;
+}
+
+bool smtp_data_is_at_line_start(const struct smtp_data *data)
+{
+    return data->position == LINE_START;
 }

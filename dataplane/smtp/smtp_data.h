@@ -15,6 +15,7 @@
 struct smtp_data {    // zeroed: at the first byte of the message
     uint8_t position; // enum in the source: where in a line the next byte stands
     bool in_body;     // the empty line has been seen
+    bool chunked;     // its end is known otherwise (BDAT): dots are not stuffed and end nothing
     uint64_t size;    // bytes of wire text taken
 };
 
@@ -31,3 +32,7 @@ enum smtp_data_piece {
 // reason; the byte is taken and the machine goes on behind it.
 enum smtp_data_piece smtp_data_next(struct smtp_data *data, struct span input, size_t *ret_size,
                                     enum reason *ret_reason);
+
+// Where a message stands that ended without a final dot.
+bool smtp_data_is_behind_cr(const struct smtp_data *data);
+bool smtp_data_is_at_line_start(const struct smtp_data *data);

@@ -48,7 +48,7 @@ void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
         smtp_text_add(&text, "250-STARTTLS\r\n");
     if (offers_auth(smtp))
         smtp_text_add(&text, "250-AUTH PLAIN LOGIN\r\n");
-    smtp_text_add(&text, "250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n");
+    smtp_text_add(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n");
     CHECK(!text.full);
     smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&text));
     smtp->esmtp = true;

@@ -133,7 +133,7 @@ static void check_backend(struct span sent)
 
 static bool is_streaming(const struct mail_host_fake *fake)
 {
-    return strncmp(fake->host.state, "data", 4) == 0;
+    return strncmp(fake->host.state, "data", 4) == 0 || strncmp(fake->host.state, "chunk", 5) == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,60 +3,65 @@
 
 #include "smtp_plays.h"
 
-#define NO_HELLO "503 5.5.1 EHLO or HELO first"
-#define IN_MAIL  "503 5.5.1 Not during a mail transaction"
-#define NO_MAIL  "503 5.5.1 MAIL first"
-#define NO_RCPT  "503 5.5.1 RCPT first"
-#define UNKNOWN  "500 5.5.1 Command unknown"
-#define NOT_DONE "502 5.5.1 Command not implemented"
-#define OK       "250 2.0.0 Ok"
+#define NO_HELLO  "503 5.5.1 EHLO or HELO first"
+#define IN_MAIL   "503 5.5.1 Not during a mail transaction"
+#define NO_MAIL   "503 5.5.1 MAIL first"
+#define NO_RCPT   "503 5.5.1 RCPT first"
+#define UNKNOWN   "500 5.5.1 Command unknown"
+#define NOT_DONE  "502 5.5.1 Command not implemented"
+#define IN_CHUNKS "503 5.5.1 Not between chunks of a message"
+#define BAD_CHUNK "501 5.5.4 Bad chunk size, closing"
+#define OK        "250 2.0.0 Ok"
 
-enum { GREETED_STATE, HELLO_STATE, MAIL_STATE, RCPT_STATE, COMMAND_STATES };
+enum { GREETED_STATE, HELLO_STATE, MAIL_STATE, RCPT_STATE, CHUNKS_STATE, COMMAND_STATES };
 
-static const char *const ways[COMMAND_STATES] = {GREETED, HELLO, SENDER, RECIPIENT};
+static const char *const ways[COMMAND_STATES] = {GREETED, HELLO, SENDER, RECIPIENT, CHUNKS};
 
 // Every command in every state: the first line of the reply. NULL: it waits for somebody.
 static const struct {
     const char *line;
     const char *replies[COMMAND_STATES];
 } golden[] = {
-    {"", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {" NOOP", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"XYZZY", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"NOOPS", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"XCLIENT ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"XFORWARD ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
-    {"EXPN all", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
-    {"TURN", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
-    {"ETRN example.net", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
-    {"BDAT 1 LAST", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
-    {"NOOP", {OK, OK, OK, OK}},
-    {"noop whatever", {OK, OK, OK, OK}},
-    {"RSET", {OK, OK, OK, OK}},
+    {"", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {" NOOP", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XYZZY", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"NOOPS", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XCLIENT ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"XFORWARD ADDR=192.0.2.1", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+    {"EXPN all", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"TURN", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"ETRN example.net", {NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE, NOT_DONE}},
+    {"BDAT 1 LAST", {NULL, NULL, NULL, NULL, NULL}},
+    {"BDAT 0", {NO_HELLO, NO_MAIL, NO_RCPT, NULL, "250 2.0.0 1 octets received"}},
+    {"BDAT 0 LAST", {NO_HELLO, NO_MAIL, NO_RCPT, NULL, NULL}},
+    {"BDAT", {BAD_CHUNK, BAD_CHUNK, BAD_CHUNK, BAD_CHUNK, BAD_CHUNK}},
+    {"NOOP", {OK, OK, OK, OK, OK}},
+    {"noop whatever", {OK, OK, OK, OK, OK}},
+    {"RSET", {OK, OK, OK, OK, OK}},
     {"RSET now",
      {"501 5.5.4 No arguments here", "501 5.5.4 No arguments here", "501 5.5.4 No arguments here",
-      "501 5.5.4 No arguments here"}},
-    {"HELP", {"214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *"}},
-    {"VRFY alice", {"252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *"}},
+      "501 5.5.4 No arguments here", "501 5.5.4 No arguments here"}},
+    {"HELP", {"214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *", "214 2.0.0 *"}},
+    {"VRFY alice", {"252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *", "252 2.5.2 *"}},
     {"VRFY",
      {"501 5.5.2 Syntax error", "501 5.5.2 Syntax error", "501 5.5.2 Syntax error",
-      "501 5.5.2 Syntax error"}},
-    {"QUIT", {"221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye"}},
+      "501 5.5.2 Syntax error", "501 5.5.2 Syntax error"}},
+    {"QUIT", {"221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye", "221 2.0.0 Bye"}},
     {"EHLO other.example",
      {"250-mail.example.net", "250-mail.example.net", "250-mail.example.net",
-      "250-mail.example.net"}},
+      "250-mail.example.net", "250-mail.example.net"}},
     {"HELO other.example",
      {"250 mail.example.net", "250 mail.example.net", "250 mail.example.net",
-      "250 mail.example.net"}},
-    {"STARTTLS", {NO_HELLO, "220 2.0.0 *", IN_MAIL, IN_MAIL}},
-    {"AUTH PLAIN AGEAYg==", {NO_HELLO, "503 5.5.1 AUTH not offered", IN_MAIL, IN_MAIL}},
-    {"MAIL FROM:<joe@good.example.org>", {NO_HELLO, NULL, IN_MAIL, IN_MAIL}},
-    {"MAIL", {NO_HELLO, "501 5.5.2 Syntax error", IN_MAIL, IN_MAIL}},
-    {"RCPT TO:<alice@example.net>", {NO_HELLO, NO_MAIL, NULL, NULL}},
-    {"RCPT", {NO_HELLO, NO_MAIL, "501 5.5.2 Syntax error", "501 5.5.2 Syntax error"}},
-    {"DATA", {NO_HELLO, NO_MAIL, NO_RCPT, NULL}},
-    {"DATA now", {NO_HELLO, NO_MAIL, NO_RCPT, "501 5.5.4 No arguments here"}},
+      "250 mail.example.net", "250 mail.example.net"}},
+    {"STARTTLS", {NO_HELLO, "220 2.0.0 *", IN_MAIL, IN_MAIL, IN_MAIL}},
+    {"AUTH PLAIN AGEAYg==", {NO_HELLO, "503 5.5.1 AUTH not offered", IN_MAIL, IN_MAIL, IN_MAIL}},
+    {"MAIL FROM:<joe@good.example.org>", {NO_HELLO, NULL, IN_MAIL, IN_MAIL, IN_MAIL}},
+    {"MAIL", {NO_HELLO, "501 5.5.2 Syntax error", IN_MAIL, IN_MAIL, IN_MAIL}},
+    {"RCPT TO:<alice@example.net>", {NO_HELLO, NO_MAIL, NULL, NULL, IN_CHUNKS}},
+    {"RCPT", {NO_HELLO, NO_MAIL, "501 5.5.2 Syntax error", "501 5.5.2 Syntax error", IN_CHUNKS}},
+    {"DATA", {NO_HELLO, NO_MAIL, NO_RCPT, NULL, IN_CHUNKS}},
+    {"DATA now", {NO_HELLO, NO_MAIL, NO_RCPT, "501 5.5.4 No arguments here", IN_CHUNKS}},
 };
 
 static bool reply_is(const char *got, const char *want)

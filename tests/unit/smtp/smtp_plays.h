@@ -21,6 +21,7 @@
     "S:250-8BITMIME\n"
 #define OFFERS_TAIL                                                                                \
     "S:250-SMTPUTF8\n"                                                                             \
+    "S:250-CHUNKING\n"                                                                             \
     "S:250 ENHANCEDSTATUSCODES\n"
 
 #define EHLO       "C:EHLO client.example\n" OFFERS_HEAD "S:250-STARTTLS\n" OFFERS_TAIL
@@ -115,6 +116,14 @@
     "C:QUIT\n"                                                                                     \
     "S:221 2.0.0 Bye\n"                                                                            \
     "E:finish mail_quit\n"
+
+// A message by BDAT, one chunk of a byte so far.
+#define CHUNKS                                                                                     \
+    RECIPIENT "C:BDAT 1\n"                                                                         \
+              "P:DATA\n"                                                                           \
+              "B:354 go ahead\n" HEADERS "RC:x\n"                                                  \
+              "P:x\n"                                                                              \
+              "S:250 2.0.0 1 octets received\n"
 
 static inline struct mail_host_fake *smtp_play_open(const char *service, const char *script)
 {
