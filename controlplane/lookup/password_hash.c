@@ -2,6 +2,7 @@
 #include "lookup/password_hash.h"
 
 #include "base/limits.h"
+#include "lookup/password_argon2.h"
 
 #include <crypt.h>
 #include <stdlib.h>
@@ -12,10 +13,11 @@ static const struct {
     enum password_scheme scheme;
     const char *prefix; // that the hash must have; NULL: any
 } schemes[] = {
-    {"CRYPT", PASSWORD_CRYPT, NULL},         {"SHA512-CRYPT", PASSWORD_CRYPT, "$6$"},
-    {"SHA256-CRYPT", PASSWORD_CRYPT, "$5$"}, {"BLF-CRYPT", PASSWORD_CRYPT, "$2"},
-    {"MD5-CRYPT", PASSWORD_CRYPT, "$1$"},    {"PLAIN", PASSWORD_PLAIN, NULL},
-    {"CLEARTEXT", PASSWORD_PLAIN, NULL},
+    {"CRYPT", PASSWORD_CRYPT, NULL},           {"SHA512-CRYPT", PASSWORD_CRYPT, "$6$"},
+    {"SHA256-CRYPT", PASSWORD_CRYPT, "$5$"},   {"BLF-CRYPT", PASSWORD_CRYPT, "$2"},
+    {"MD5-CRYPT", PASSWORD_CRYPT, "$1$"},      {"PLAIN", PASSWORD_PLAIN, NULL},
+    {"CLEARTEXT", PASSWORD_PLAIN, NULL},       {"ARGON2ID", PASSWORD_ARGON2, "$argon2id$"},
+    {"ARGON2I", PASSWORD_ARGON2, "$argon2i$"},
 };
 
 static bool hash_is_possible(struct span hash)
@@ -28,10 +30,24 @@ static bool hash_is_possible(struct span hash)
     return true;
 }
 
-static enum password_scheme locked_or(struct span hash, enum password_scheme scheme)
+static bool is_locked(struct span hash, enum password_scheme scheme)
 {
-    bool locked = scheme == PASSWORD_CRYPT && (hash.at[0] == '*' || hash.at[0] == '!');
-    return locked ? PASSWORD_LOCKED : scheme;
+    return scheme == PASSWORD_CRYPT && (hash.at[0] == '*' || hash.at[0] == '!');
+}
+
+// False: a hash that the scheme cannot have.
+static bool scheme_settle(struct span hash, enum password_scheme scheme,
+                          enum password_scheme *ret_scheme)
+{
+    struct password_argon2 argon2;
+    if (scheme == PASSWORD_ARGON2) {
+        if (!password_argon2_parse(hash, &argon2))
+            return false;
+        if (!password_argon2_is_affordable(&argon2))
+            scheme = PASSWORD_UNSUPPORTED;
+    }
+    *ret_scheme = is_locked(hash, scheme) ? PASSWORD_LOCKED : scheme;
+    return true;
 }
 
 bool password_hash_parse(struct span text, enum password_scheme *ret_scheme, struct span *ret_hash)
@@ -39,9 +55,9 @@ bool password_hash_parse(struct span text, enum password_scheme *ret_scheme, str
     if (text.size == 0 || text.at[0] != '{') {
         if (!hash_is_possible(text) || !memchr("$*!", text.at[0], 3))
             return false;
-        *ret_scheme = locked_or(text, PASSWORD_CRYPT);
+        bool argon2 = span_starts_nocase(text, span_text("$argon2"));
         *ret_hash = text;
-        return true;
+        return scheme_settle(text, argon2 ? PASSWORD_ARGON2 : PASSWORD_CRYPT, ret_scheme);
     }
     size_t end = span_find(text, '}');
     struct span name = span_skip(span_head(text, end), 1), hash = span_skip(text, end + 1);
@@ -52,9 +68,10 @@ bool password_hash_parse(struct span text, enum password_scheme *ret_scheme, str
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         if (!span_equal_nocase(name, span_text(schemes[i].name)))
             continue;
-        *ret_scheme = locked_or(hash, schemes[i].scheme);
-        return *ret_scheme == PASSWORD_LOCKED || !schemes[i].prefix ||
-               span_starts_nocase(hash, span_text(schemes[i].prefix));
+        if (schemes[i].prefix && !is_locked(hash, schemes[i].scheme) &&
+            !span_starts_nocase(hash, span_text(schemes[i].prefix)))
+            return false;
+        return scheme_settle(hash, schemes[i].scheme, ret_scheme);
     }
     return true;
 }
@@ -91,11 +108,19 @@ static bool crypt_verify(struct span hash, struct span password)
     return equal;
 }
 
+static bool argon2_verify_text(struct span hash, struct span password)
+{
+    struct password_argon2 argon2;
+    return password_argon2_parse(hash, &argon2) && password_argon2_verify(&argon2, password);
+}
+
 bool password_hash_verify(enum password_scheme scheme, struct span hash, struct span password)
 {
     switch (scheme) {
     case PASSWORD_CRYPT:
         return crypt_verify(hash, password);
+    case PASSWORD_ARGON2:
+        return argon2_verify_text(hash, password);
     case PASSWORD_PLAIN:
         return password_equal(hash, password);
     case PASSWORD_LOCKED:

@@ -19,6 +19,11 @@
 
 #include <cmocka.h>
 
+// Four lanes: threads, if libargon2 had its way.
+#define ARGON2_USER                                                                                \
+    "carol@example.net:{ARGON2ID}$argon2id$v=19$m=256,t=2,p=4$c2FsdHNhbHQ$"                        \
+    "wO9kbTTFw3ryolt93nnLpKu5YbyyGH7AAw91DEC3zPg\n"
+
 static struct plane_fake plane;
 static char path[] = "/tmp/weir-passwd-XXXXXX";
 
@@ -46,7 +51,7 @@ static int start(void **state)
         return 1;
     close(fd);
     const char *hash = crypt_rn("wonderland", "$6$rounds=1000$salt$", &data, sizeof data);
-    snprintf(text, sizeof text, "# users\nalice@example.net:{SHA512-CRYPT}%s\n", hash);
+    snprintf(text, sizeof text, "# users\nalice@example.net:{SHA512-CRYPT}%s\n" ARGON2_USER, hash);
     file_write(text);
     snprintf(config.passwd_file, sizeof config.passwd_file, "%s", path);
     return plane_fake_open(&plane, ROLE_AUTH, run, &config) ? 0 : 1;
@@ -99,6 +104,12 @@ static void dns_questions_are_dropped(void **state)
     struct message m = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
     assert_true(plane_fake_ask(&plane, 0, &m));
     assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+}
+
+static void argon2_is_computed_within_the_sandbox(void **state)
+{
+    assert_int_equal(verdict_of("carol@example.net", "wonderlane"), AUTH_WRONG);
+    assert_int_equal(verdict_of("carol@example.net", "wonderland"), AUTH_RIGHT);
 }
 
 static void sixth_guess_in_a_minute_is_throttled(void **state)
@@ -174,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_password_and_unknown_user_get_the_same_answer, start,
                                         stop),
         cmocka_unit_test_setup_teardown(dns_questions_are_dropped, start, stop),
+        cmocka_unit_test_setup_teardown(argon2_is_computed_within_the_sandbox, start, stop),
         cmocka_unit_test_setup_teardown(sixth_guess_in_a_minute_is_throttled, start, stop),
         cmocka_unit_test_setup_teardown(password_does_not_stay_in_the_ring, start, stop),
         cmocka_unit_test(file_without_users_makes_it_unavailable),

@@ -51,7 +51,7 @@ static int start(void **state)
         return 1;
     now_ms = 1000000;
     answers = 0;
-    file_write("alice:{PLAIN}wonderland\nbob:{CRYPT}!\ncarol:{ARGON2ID}x\ndave:{PLAIN}dave\n");
+    file_write("alice:{PLAIN}wonderland\nbob:{CRYPT}!\ncarol:{SCRAM-SHA-256}x\ndave:{PLAIN}dave\n");
     return 0;
 }
 

@@ -119,7 +119,7 @@ static void fields_comments_and_line_ends_are_understood(void **state)
 {
     struct passwd_user user;
     file_write("# comment\n\nAlice@Example.net:{PLAIN}wonder land:1000:1000::/home\r\n"
-               "bob:{ARGON2ID}$argon2id$x\nlast:$6$a$b");
+               "bob:{SCRAM-SHA-256}4096,x,y,z\nlast:$6$a$b");
     assert_int_equal(passwd_file_refresh(&file), 0);
     assert_int_equal(passwd_file_count(&file), 3);
     assert_true(passwd_file_find(&file, span_text("ALICE@example.NET"), &user));

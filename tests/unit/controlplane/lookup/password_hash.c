@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#define ARGON2I "$argon2i$v=19$m=64,t=3,p=1$c2FsdHNhbHQ$GdlQau+UItJSdqlo8Jnt4CnDwYbOkT5klSY1YuMTto0"
+
 static bool parsed(const char *text, enum password_scheme *ret_scheme)
 {
     struct span hash;
@@ -26,6 +28,9 @@ static void malformed_hashes_are_refused(void **state)
                                         "{SHA512-CRYPT}$5$a$b",
                                         "{BLF-CRYPT}$6$a$b",
                                         "{PLAIN}\x01",
+                                        "{ARGON2ID}$argon2id$x",
+                                        ("{ARGON2ID}" ARGON2I),
+                                        "{ARGON2I}$6$a$b",
                                         "{PLAIN}"};
     enum password_scheme scheme;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -50,12 +55,25 @@ static void schemes_are_told_apart(void **state)
     assert_int_equal(scheme, PASSWORD_CRYPT);
     assert_true(parsed("$y$j9T$a$b", &scheme));
     assert_int_equal(scheme, PASSWORD_CRYPT);
-    assert_true(parsed("{ARGON2ID}$argon2id$x", &scheme));
+    assert_true(parsed("{ARGON2I}" ARGON2I, &scheme));
+    assert_int_equal(scheme, PASSWORD_ARGON2);
+    assert_true(parsed(ARGON2I, &scheme));
+    assert_int_equal(scheme, PASSWORD_ARGON2);
+    assert_true(parsed("{SCRAM-SHA-256}4096,x,y,z", &scheme));
     assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
     assert_true(parsed("{CRYPT}!", &scheme));
     assert_int_equal(scheme, PASSWORD_LOCKED);
     assert_true(parsed("*", &scheme));
     assert_int_equal(scheme, PASSWORD_LOCKED);
+}
+
+static void cost_that_is_not_paid_is_no_malformed_line(void **state)
+{
+    enum password_scheme scheme;
+    assert_true(parsed("{ARGON2ID}$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$"
+                       "boF+454dkmRNgOK/QHEeV/Poj4XFcjrY43YjTyjc5ug",
+                       &scheme));
+    assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
 }
 
 static void nothing_matches_a_locked_hash(void **state)
@@ -90,6 +108,14 @@ static void every_method_verifies_its_own_and_no_other(void **state)
     }
 }
 
+static void argon2_verifies_its_own_and_no_other(void **state)
+{
+    assert_true(password_hash_verify(PASSWORD_ARGON2, span_text(ARGON2I), span_text("wonderland")));
+    assert_false(
+        password_hash_verify(PASSWORD_ARGON2, span_text(ARGON2I), span_text("wonderlane")));
+    assert_false(password_hash_verify(PASSWORD_ARGON2, span_text("$argon2"), span_text("")));
+}
+
 static void equal_means_all_bytes(void **state)
 {
     assert_false(password_equal(span_text("abc"), span_text("abd")));
@@ -104,9 +130,11 @@ int main(void)
         cmocka_unit_test(malformed_hashes_are_refused),
         cmocka_unit_test(hash_of_256_bytes_is_too_long),
         cmocka_unit_test(schemes_are_told_apart),
+        cmocka_unit_test(cost_that_is_not_paid_is_no_malformed_line),
         cmocka_unit_test(nothing_matches_a_locked_hash),
         cmocka_unit_test(password_with_a_null_byte_matches_nothing),
         cmocka_unit_test(every_method_verifies_its_own_and_no_other),
+        cmocka_unit_test(argon2_verifies_its_own_and_no_other),
         cmocka_unit_test(equal_means_all_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
