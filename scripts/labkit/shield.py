@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import names
+from . import names, network
 from .system import LabError, fill, pid_of, run, start, stop, wait_until, within
 
 DEVICES = {  # DPDK device of a cable's end, by poll-mode driver
     "af_packet": "net_af_packet{n},iface={end},blocksz=65536,framesz=2048,framecnt=8192,"
                  "qdisc_bypass=1",
-    "af_xdp": "net_af_xdp{n},iface={end},force_copy=1,queue_count={workers}",
-    "tap": "net_tap{n},iface=weir-tap{n},remote={end}",
+    "af_xdp": "net_af_xdp{n},iface={end},force_copy=1",
+    "tap": "net_tap{n},iface=weir-tap{n}",
 }
 HUGE_PAGES = 320  # of 2 MiB, when the machine lets us
 HUGE_BEFORE = names.RUN / "huge-pages-before"
@@ -41,14 +41,16 @@ def configure(pmd, config, workers):
     if config:
         shutil.copyfile(config, names.CONFIG)
         return
+    if pmd == "af_xdp" and workers > 1:
+        raise LabError("net_af_xdp has one queue on a veth: one worker")
     processors = os.cpu_count() or 1
     if workers > processors:
         raise LabError(f"{workers} workers on {processors} processors")
     last_first = list(range(processors))[::-1]
     fill("weir.yaml", names.CONFIG, lab=names.MOUNT, run=names.RUN, log=names.LOG, pid=names.PID,
          metrics=names.METRICS, dns_port=names.DNS_PORT, rules=rules,
-         outside=DEVICES[pmd].format(n=0, end="weir-out", workers=workers),
-         inside=DEVICES[pmd].format(n=1, end="weir-in", workers=workers),
+         outside=DEVICES[pmd].format(n=0, end="weir-out"),
+         inside=DEVICES[pmd].format(n=1, end="weir-in"),
          workers=sorted(last_first[:workers]))
 
 
@@ -87,6 +89,7 @@ def is_controlled():
 
 
 def is_serving():
+    network.taps_join()
     knock = f"exec 3<>/dev/tcp/{names.SHIELD4}/25; read line <&3; echo $line; echo -e 'QUIT\\r' >&3"
     return run(*within(names.CLIENT, "timeout", 2, "bash", "-c", knock),
                check=False).startswith("220")
