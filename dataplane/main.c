@@ -386,6 +386,7 @@ int main(int count, char **arguments)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); // a reload is the control plane's business
 
     static struct plane plane = {.counters_fd = -1, .doorbells = {-1, -1, -1}};
     return serve(&plane, path);

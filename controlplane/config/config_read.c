@@ -99,7 +99,7 @@ static const struct config_key boot_keys[] = {
      .most = 1 << 24},
     {"sessions", config_field_number, CONFIG_FIELD(policy_boot, sessions), .least = 8,
      .most = 1 << 22},
-    {"sources", read_sources, CONFIG_FIELD(policy_boot, sources), .least = 64, .most = 1u << 31},
+    {"sources", read_sources, CONFIG_FIELD(policy_boot, sources), .least = 64, .most = 1u << 27},
     {NULL},
 };
 

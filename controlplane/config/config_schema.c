@@ -251,6 +251,26 @@ static void syntax_error(const char *file, const yaml_parser_t *parser,
                       parser->problem ? parser->problem : "out of memory");
 }
 
+// What stands behind a `---` would be silently ignored.
+static bool document_is_last(const char *file, yaml_parser_t *parser, struct config_errors *errors)
+{
+    yaml_document_t next;
+    if (!yaml_parser_load(parser, &next)) {
+        syntax_error(file, parser, errors);
+        return false;
+    }
+    const yaml_node_t *root = yaml_document_get_root_node(&next);
+    if (root) {
+        struct config_place place = {.file = file,
+                                     .line = root->start_mark.line + 1,
+                                     .column = root->start_mark.column + 1,
+                                     .path = ""};
+        config_errors_add(errors, &place, "expected one document, this is a second");
+    }
+    yaml_document_delete(&next);
+    return root == NULL;
+}
+
 static int document_load(const char *file, FILE *stream, yaml_document_t *ret_document,
                          struct config_errors *errors)
 {
@@ -258,8 +278,12 @@ static int document_load(const char *file, FILE *stream, yaml_document_t *ret_do
     CHECK(yaml_parser_initialize(&parser));
     yaml_parser_set_input_file(&parser, stream);
     int loaded = yaml_parser_load(&parser, ret_document);
-    if (!loaded)
+    if (!loaded) {
         syntax_error(file, &parser, errors);
+    } else if (!document_is_last(file, &parser, errors)) {
+        yaml_document_delete(ret_document);
+        loaded = 0;
+    }
     yaml_parser_delete(&parser);
     return loaded ? 0 : -EINVAL;
 }

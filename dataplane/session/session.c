@@ -359,7 +359,7 @@ static void backend_event(struct session *s, const struct tcp_event *event)
 
 void sessions_event(struct sessions *all, const struct tcp_event *event, uint64_t now_us)
 {
-    enum mail_side side = (enum mail_side)(event->user >> SIDE_SHIFT);
+    enum mail_side side = event->user >> SIDE_SHIFT ? SIDE_BACKEND : SIDE_CLIENT;
     handle h = event->user & ~((uint64_t)1 << SIDE_SHIFT);
     struct session *s = pool_get(&all->pool, h);
     if (!s || s->connection[side] != event->connection)

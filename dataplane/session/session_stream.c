@@ -269,6 +269,7 @@ static bool pump_uncopied(struct session *s, enum mail_side side)
 
 bool session_stream_pump(struct session *s, enum mail_side side)
 {
+    CHECK(side == SIDE_CLIENT || side == SIDE_BACKEND);
     struct stash *input = &s->input[side];
     if (!s->machine_started || s->tls_wanted || !machine_has_room(s, side))
         return false;

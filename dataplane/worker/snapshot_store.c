@@ -93,7 +93,9 @@ int snapshot_store_add(struct snapshot_store *store, int fd, uint64_t size,
         return -EINVAL;
     }
     if (boot && memcmp(boot, &policy->boot, sizeof *boot) != 0) {
-        snprintf(ret_text, text_size, "boot and interfaces changed: restart weir-dataplane");
+        snprintf(ret_text, text_size,
+                 "boot and interfaces are read when weir-dataplane starts: "
+                 "stop it, reload the configuration, start it");
         munmap((void *)(uintptr_t)policy, size);
         return -EBUSY;
     }

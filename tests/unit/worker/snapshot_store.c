@@ -110,7 +110,7 @@ static void another_boot_part_asks_for_a_restart(void **state)
     assert_int_equal(add(&store, &p, SEALS, NULL, text), 0);
     p.boot.sessions++;
     assert_int_equal(add(&store, &p, SEALS, &boot, text), -EBUSY);
-    assert_non_null(strstr(text, "restart"));
+    assert_non_null(strstr(text, "stop it"));
     assert_int_equal(store.newest->policy->generation, 1);
     snapshot_store_done(&store);
 }

@@ -73,6 +73,12 @@ static void what_is_not_yaml_is_refused_with_line_and_column(void **state)
     assert_non_null(strstr(errors.text, "not YAML: "));
 }
 
+static void a_second_document_is_refused(void **state)
+{
+    assert_refused(least, "---\nlimits: {}\n", "10:1: expected one document, this is a second");
+    assert_refused(least, "---\n[\n", "11:1: not YAML: did not find expected node content");
+}
+
 static void every_wrong_value_is_refused_by_line_key_and_expectation(void **state)
 {
     static const struct {
@@ -258,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_file_is_refused_by_name),
         cmocka_unit_test(what_is_not_yaml_is_refused_with_line_and_column),
+        cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(every_wrong_value_is_refused_by_line_key_and_expectation),
         cmocka_unit_test(service_must_fit_its_backend_and_its_tls),
         cmocka_unit_test(interface_needs_an_address),
