@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { TICK_MS = 16, TIME_BITS = 12, TIME_MASK = (1 << TIME_BITS) - 1 };
+enum { TICK_MS = 16, TIME_BITS = 12, TIME_MASK = (1 << TIME_BITS) - 1, DOUBLED = 1 << TIME_BITS };
 
 int guard_again_init(struct guard_again *again, int numa_node, const struct siphash_key *key)
 {
@@ -52,22 +52,44 @@ static uint64_t hash(const struct guard_again *again, const struct packet *syn)
     return siphash(&again->key, &flow, sizeof flow);
 }
 
-bool guard_again_note(struct guard_again *again, const struct packet *syn, uint64_t now_us)
+static uint32_t clock_of(const struct packet *syn, uint64_t now_us)
+{
+    return syn->options.ts_value - (uint32_t)(now_us / 1000);
+}
+
+// The TSval went on by the time between, give or take a quarter: jitter is less, a replay is not.
+static enum guard_again_grade grade(const struct guard_again_cell *cell, const struct packet *syn,
+                                    uint32_t age_ms, uint64_t now_us)
+{
+    uint32_t off = clock_of(syn, now_us) - cell->clock + age_ms / 4;
+    bool goes_on = syn->options.has_timestamps && off <= age_ms / 4 * 2;
+    return goes_on ? GUARD_AGAIN_CLOCK : GUARD_AGAIN_PLAIN;
+}
+
+enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
+                                        uint64_t now_us)
 {
     count(again, now_us);
     if (!is_in_share(again, syn))
-        return false;
+        return GUARD_AGAIN_NOT;
     uint64_t h = hash(again, syn);
-    uint32_t *cell = &again->cells[h % GUARD_AGAIN_CELLS];
-    uint32_t tag = (uint32_t)(h >> 32) | 1u << TIME_BITS; // never 0
+    struct guard_again_cell *cell = &again->cells[h % GUARD_AGAIN_CELLS];
     uint32_t now = (uint32_t)(now_us / 1000 / TICK_MS) & TIME_MASK;
-    uint32_t age_ms = ((now - *cell) & TIME_MASK) * TICK_MS;
-    bool old = *cell == 0 || age_ms > GUARD_AGAIN_MOST_MS;
-    if (!old && (*cell ^ tag) >> TIME_BITS == 0 && age_ms >= GUARD_AGAIN_LEAST_MS) {
-        *cell = 0;
-        return true;
+    uint32_t tag = (uint32_t)(h >> 32) & ~(uint32_t)(TIME_MASK | DOUBLED);
+    tag += tag == 0 ? (TIME_MASK | DOUBLED) + 1u : 0; // 0 is a free cell
+    uint32_t age_ms = ((now - cell->what) & TIME_MASK) * TICK_MS;
+    if (cell->what == 0 || age_ms > GUARD_AGAIN_MOST_MS) {
+        *cell = (struct guard_again_cell){tag | now, clock_of(syn, now_us)};
+        return GUARD_AGAIN_NOT;
     }
-    if (old)
-        *cell = (tag & ~(uint32_t)TIME_MASK) | now;
-    return false;
+    bool same = (cell->what & ~(uint32_t)(TIME_MASK | DOUBLED)) == tag;
+    if (!same || age_ms < GUARD_AGAIN_DOUBLE_MS)
+        return GUARD_AGAIN_NOT;
+    if (age_ms < GUARD_AGAIN_LEAST_MS || (cell->what & DOUBLED)) {
+        cell->what = tag | DOUBLED | now;
+        return GUARD_AGAIN_NOT;
+    }
+    enum guard_again_grade result = grade(cell, syn, age_ms, now_us);
+    *cell = (struct guard_again_cell){tag | DOUBLED | now, 0}; // once
+    return result;
 }

@@ -3,10 +3,13 @@
 
 /* SYNs that were refused a moment ago and come again, same ports and sequence number, when a real
  * TCP would retransmit (RFC 6298: after 1 s, then 2): a source without history is told from a
- * flood of random SYNs by this alone. Who sends every SYN twice gets past, into a rate.
+ * flood of random SYNs by this alone. A flood that repeats its SYNs may look the same, hence two
+ * grades: by clock is what also has a TSval that went on with the time between, which replayed
+ * packets have not; plain is the rest. What came again sooner than any TCP does is neither.
  *
- * One 4-byte cell a SYN, found by keyed hash: tag 20 | time 12 in 16 ms. A cell that is not yet too
- * old stays: the flood cannot push out what was noted, only keep others from being noted.
+ * One 8-byte cell a SYN, found by keyed hash: tag 19, doubled 1, time 12 in 16 ms, and the TSval's
+ * clock. A cell that is not yet too old stays: the flood cannot push out what was noted, only keep
+ * others from being noted.
  *
  * Cells for 3.6 s of 146,000 refused SYNs a second; of more only a share is looked at, cut so that
  * it is about that many, by a cheap hash of the SYN, so that its retransmission is in the share
@@ -19,15 +22,21 @@
 #include <stdbool.h>
 
 enum {
-    GUARD_AGAIN_CELLS = 1 << 19, // 2 MiB, a huge page
+    GUARD_AGAIN_CELLS = 1 << 19, // 4 MiB
+    GUARD_AGAIN_DOUBLE_MS = 100, // sooner than this the network may have doubled it
     GUARD_AGAIN_LEAST_MS = 800,
     GUARD_AGAIN_MOST_MS = 3600,
     GUARD_AGAIN_WINDOW_US = 100000,
     GUARD_AGAIN_WINDOW_MOST = 14600, // SYNs to look at in a window
 };
 
+struct guard_again_cell {
+    uint32_t what; // 0: free
+    uint32_t clock;
+};
+
 struct guard_again {
-    uint32_t *cells;    // 0: free
+    struct guard_again_cell *cells;
     uint32_t share;     // looked at are hashes up to it: all of them at first
     uint32_t count;     // refused SYNs in this window
     uint64_t window_us; // when it began
@@ -38,5 +47,8 @@ int guard_again_init(struct guard_again *again, int numa_node,
                      const struct siphash_key *key) MUST_CHECK; // 0 or -ENOMEM
 void guard_again_done(struct guard_again *again);
 
-// A SYN that is about to be refused. True: it was refused before, a retransmission's time ago.
-bool guard_again_note(struct guard_again *again, const struct packet *syn, uint64_t now_us);
+enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
+
+// A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
+enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
+                                        uint64_t now_us);

@@ -3,7 +3,7 @@
 
 enum {
     PREFIXES = 1 << 16,  // live entries are SYNs a second / answers a second: enough for millions
-    RETURNING = 1 << 16, // sources of which a refused SYN came again
+    RETURNING = 1 << 15, // sources of which a refused SYN came again, a grade
     PROVEN_SHARE = 8,    // one proven source for so many tracked ones
 };
 
@@ -19,14 +19,16 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
                       const struct siphash_key *key)
 {
     *answer = (struct guard_answer){0};
-    struct siphash_key keys[5];
-    for (unsigned i = 0; i < 5; i++)
+    struct siphash_key keys[6];
+    for (unsigned i = 0; i < 6; i++)
         keys[i] = vary(key, i);
     int error = guard_source_init(&answer->sources, sources, numa_node, &keys[0]);
     if (!error)
         error = guard_source_init(&answer->prefixes, PREFIXES, numa_node, &keys[1]);
     if (!error)
-        error = guard_source_init(&answer->returning, RETURNING, numa_node, &keys[2]);
+        error = guard_source_init(&answer->returning[0], RETURNING, numa_node, &keys[2]);
+    if (!error)
+        error = guard_source_init(&answer->returning[1], RETURNING, numa_node, &keys[5]);
     if (!error)
         error = guard_proven_init(&answer->proven, sources / PROVEN_SHARE, numa_node, &keys[3]);
     if (!error)
@@ -38,7 +40,8 @@ void guard_answer_done(struct guard_answer *answer)
 {
     guard_source_done(&answer->sources);
     guard_source_done(&answer->prefixes);
-    guard_source_done(&answer->returning);
+    guard_source_done(&answer->returning[0]);
+    guard_source_done(&answer->returning[1]);
     guard_proven_done(&answer->proven);
     guard_again_done(&answer->again);
 }
@@ -82,10 +85,14 @@ static enum reason judge_unproven(struct guard_answer *answer, const struct pack
 static bool may_return(struct guard_answer *answer, const struct packet *syn, uint64_t now_us)
 {
     const struct guard_answer_limits *limits = &answer->limits;
-    return guard_again_note(&answer->again, syn, now_us) &&
-           guard_source_has_room(answer->returning_tat_us, &limits->total, now_us) &&
-           take(&answer->returning, &syn->src, &limits->source, now_us) &&
-           guard_source_judge(&answer->returning_tat_us, &limits->total, now_us);
+    enum guard_again_grade grade = guard_again_note(&answer->again, syn, now_us);
+    if (grade == GUARD_AGAIN_NOT)
+        return false;
+    int which = grade == GUARD_AGAIN_CLOCK;
+    uint64_t *total_tat_us = &answer->returning_tat_us[which];
+    return guard_source_has_room(*total_tat_us, &limits->total, now_us) &&
+           take(&answer->returning[which], &syn->src, &limits->source, now_us) &&
+           guard_source_judge(total_tat_us, &limits->total, now_us);
 }
 
 enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,

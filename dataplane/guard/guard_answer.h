@@ -7,7 +7,7 @@
  *   in the source's good history   its own rate by clock or by look (guard_proven.h), nothing else
  *   else, in peace                 the source's rate
  *   else, under attack             the budget in all, the source's rate, its /24's or /48's
- *   refused, and comes again       a rate by source and a budget in all of their own
+ *   refused, and comes again       a rate by source and a budget in all, for each grade its own
  *
  * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
  * addresses; a source without history gets through on its retransmission (guard_again.h).
@@ -30,11 +30,12 @@ struct guard_answer_limits {
 
 struct guard_answer {
     struct guard_answer_limits limits;
-    struct guard_source sources, prefixes, returning;
+    struct guard_source sources, prefixes;
+    struct guard_source returning[2]; // plain, by clock
     struct guard_proven proven;
     struct guard_again again;
     struct guard_pressure pressure;
-    uint64_t total_tat_us, returning_tat_us;
+    uint64_t total_tat_us, returning_tat_us[2];
 };
 
 // `sources` as in guard_source_init. 0 or -ENOMEM.

@@ -170,6 +170,15 @@ static struct packet in_the_name_of_linux_and_like_it(struct rng *rng)
     return syn;
 }
 
+// Like a capture of 256 k packets, sent round and round: each SYN again after 2.6 s.
+static struct packet in_the_name_of_linux_round_and_round(struct rng *rng)
+{
+    static uint32_t count;
+    struct rng mine;
+    rng_seed(&mine, count++ % (256 << 10));
+    return forged(linux_host.name, NULL, &mine);
+}
+
 static struct packet in_the_name_of_windows(struct rng *rng)
 {
     return forged(windows_host.name, NULL, rng);
@@ -253,6 +262,17 @@ static void a_client_without_history_gets_in_by_its_retransmission(void **state)
     assert_true(percent >= 99);
 }
 
+static void a_flood_that_goes_round_does_not_keep_it_out_either(void **state)
+{
+    struct scene *s = *state;
+    struct host host = linux_host;
+    struct flood flood;
+    story(&flood, in_the_name_of_linux_round_and_round);
+    unsigned percent = success(s, &flood, &host, 10, 10);
+    print_message("no history, the same SYNs forged again: %u %%\n", percent);
+    assert_true(percent >= 99);
+}
+
 static void a_random_flood_is_dropped_by_reason_and_not_reflected(void **state)
 {
     struct scene *s = *state;
@@ -312,6 +332,7 @@ int main(void)
         CASE(a_forger_who_knows_all_but_the_clock_does_not_keep_it_out),
         CASE(a_client_without_timestamps_has_its_look),
         CASE(a_client_without_history_gets_in_by_its_retransmission),
+        CASE(a_flood_that_goes_round_does_not_keep_it_out_either),
         CASE(a_random_flood_is_dropped_by_reason_and_not_reflected),
         CASE(under_attack_a_prefix_has_a_budget),
         CASE(in_peace_no_prefix_and_no_total_is_refused),
