@@ -36,6 +36,12 @@ static const struct refusal_facts {
 };
 static_assert(REASON_COUNT <= 256, "a reason is kept in a byte");
 
+static uint64_t sooner(uint64_t a_us, uint64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
+// Whoever waits for a backend or an answer is not to blame for the time that passes.
 static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
 {
     const uint64_t *limits = smtp->host->policy->limits;
@@ -43,9 +49,11 @@ static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
     case DEADLINE_NONE:
         return UINT64_MAX;
     case DEADLINE_COMMAND:
-        return smtp->now_us + limits[LIMIT_COMMAND_SECONDS] * 1000000;
+        return sooner(smtp->now_us + limits[LIMIT_COMMAND_SECONDS] * 1000000,
+                      smtp_budget_end_us(smtp));
     case DEADLINE_DATA:
-        return smtp->now_us + limits[LIMIT_DATA_SECONDS] * 1000000;
+        return sooner(smtp->now_us + limits[LIMIT_DATA_SECONDS] * 1000000,
+                      smtp_budget_end_us(smtp));
     case DEADLINE_BACKEND:
         return smtp->now_us + limits[LIMIT_BACKEND_SECONDS] * 1000000;
     }
@@ -131,6 +139,7 @@ static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
     smtp->host = host;
     smtp->now_us = now_us;
     smtp->rdns = VERDICT_NONE;
+    smtp->budget.start_us = now_us;
     smtp_enter(smtp, SMTP_START);
     if (smtp_service(smtp)->submission) {
         smtp_greet(smtp);
@@ -330,7 +339,10 @@ static void smtp_timeout(void *state, uint64_t now_us)
         return;
     case DEADLINE_COMMAND:
     case DEADLINE_DATA:
-        smtp_finish(smtp, "421 4.4.2 Timeout, closing", REASON_MAIL_IDLE_TIMEOUT);
+        if (now_us >= smtp_budget_end_us(smtp))
+            smtp_finish(smtp, "421 4.4.2 Session too long", REASON_SMTP_SESSION_TOO_LONG);
+        else
+            smtp_finish(smtp, "421 4.4.2 Timeout, closing", REASON_MAIL_IDLE_TIMEOUT);
         return;
     case DEADLINE_BACKEND:
         smtp_backend_drop(smtp);

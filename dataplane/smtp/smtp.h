@@ -11,6 +11,7 @@
  *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
  *   smtp_content.c   DATA, with smtp_data.c, smtp_results.c and smtp_header.c
  *   smtp_chunk.c     BDAT, in terms of the same
+ *   smtp_budget.c    what a session may do in all
  *   smtp_backend.c   the other side, with smtp_xclient.c
  *
  * Nothing is spooled: a recipient is accepted when the backend accepted it, a message when the
@@ -20,7 +21,9 @@
 #include "mail/mail.h"
 #include "mail/sasl.h"
 #include "smtp/smtp_backend.h"
+#include "smtp/smtp_budget.h"
 #include "smtp/smtp_data.h"
+#include "smtp/smtp_pace.h"
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_results.h"
 
@@ -50,6 +53,7 @@ struct smtp_mail {               // one transaction; zeroed between
     uint8_t spf;         // enum spf_result or VERDICT_NONE
     struct smtp_data data;
     struct smtp_results results;
+    struct smtp_pace pace;
     uint64_t chunk_left; // bytes of the chunk that are still to come
     bool chunk_last;
     bool swallow;    // the message is refused already; its end is awaited
@@ -66,6 +70,7 @@ struct smtp {
     uint8_t rdns;     // enum rdns_verdict or VERDICT_NONE
     uint8_t helo_size, user_size;
     uint16_t errors, auth_failures;
+    struct smtp_budget budget;
     struct message_name rdns_name;
     char helo[HOST_NAME_MAX_DNS];
     char user[USER_NAME_MAX];  // canonical; size 0: not authenticated
@@ -140,6 +145,8 @@ void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of 
 smtp_check smtp_content_check; // smtp_content.c
 smtp_proceed smtp_content_data;
 size_t smtp_content_input(struct smtp *smtp, struct span input);
+// A block was read; `left`: not all of it. False: it came too slowly, and the session is over.
+bool smtp_content_keeps_pace(struct smtp *smtp, size_t taken, bool left) MUST_CHECK;
 // Passes text of the message on as far as there is room, or swallows it from here on; how much it
 // took. *ret_end: the final dot was in it.
 size_t smtp_content_pass(struct smtp *smtp, struct span input, bool *ret_end);

@@ -75,6 +75,7 @@ static void end_chunk(struct smtp *smtp)
 void smtp_chunk_begin(struct smtp *smtp)
 {
     smtp_enter(smtp, SMTP_CHUNK);
+    smtp_pace_start(&smtp->mail.pace, smtp->now_us);
     if (smtp->mail.chunk_left == 0)
         end_chunk(smtp);
 }
@@ -117,6 +118,8 @@ size_t smtp_chunk_input(struct smtp *smtp, struct span input)
     bool end = false;
     input = span_head(input, mail->chunk_left);
     size_t taken = mail->swallow ? input.size : smtp_content_pass(smtp, input, &end);
+    if (!smtp_content_keeps_pace(smtp, taken, taken < input.size))
+        return taken;
     if (taken == 0)
         return 0;
     CHECK(!end);

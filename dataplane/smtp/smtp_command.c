@@ -69,28 +69,34 @@ enum {
     IN_ANY = IN_GREETED | IN_HELLO | IN_MAIL | IN_RCPT | IN_CHUNKS,
 };
 
+enum command_flag {
+    LAST = 1, // of a pipelined group (RFC 2920, section 3.1); what comes behind it did not wait
+    JUNK = 2, // leads to no mail
+};
+
 static const struct command {
     const char *verb;
     uint16_t states; // in which it may come
+    uint8_t flags;   // bits of enum command_flag
     smtp_check *check;
     smtp_proceed *proceed;
 } commands[] = {
-    {"EHLO", IN_ANY, smtp_hello_check, smtp_hello_ehlo},
-    {"HELO", IN_ANY, smtp_hello_check, smtp_hello_helo},
-    {"STARTTLS", IN_HELLO, smtp_hello_check_starttls, smtp_hello_starttls},
-    {"AUTH", IN_HELLO, smtp_auth_check, smtp_auth_proceed},
-    {"MAIL", IN_HELLO, smtp_envelope_check_mail, smtp_envelope_mail},
-    {"RCPT", IN_MAIL | IN_RCPT, smtp_envelope_check_rcpt, smtp_envelope_rcpt},
-    {"DATA", IN_RCPT, smtp_content_check, smtp_content_data},
-    {"BDAT", IN_ANY, check_any, smtp_chunk_bdat},
-    {"RSET", IN_ANY, check_none, proceed_rset},
-    {"NOOP", IN_ANY, check_any, proceed_noop},
-    {"QUIT", IN_ANY, check_none, proceed_quit},
-    {"VRFY", IN_ANY, check_some, proceed_vrfy},
-    {"HELP", IN_ANY, check_any, proceed_help},
-    {"EXPN", IN_ANY, check_never, NULL},
-    {"TURN", IN_ANY, check_never, NULL},
-    {"ETRN", IN_ANY, check_never, NULL},
+    {"EHLO", IN_ANY, LAST | JUNK, smtp_hello_check, smtp_hello_ehlo},
+    {"HELO", IN_ANY, LAST | JUNK, smtp_hello_check, smtp_hello_helo},
+    {"STARTTLS", IN_HELLO, 0, smtp_hello_check_starttls, smtp_hello_starttls},
+    {"AUTH", IN_HELLO, 0, smtp_auth_check, smtp_auth_proceed},
+    {"MAIL", IN_HELLO, 0, smtp_envelope_check_mail, smtp_envelope_mail},
+    {"RCPT", IN_MAIL | IN_RCPT, 0, smtp_envelope_check_rcpt, smtp_envelope_rcpt},
+    {"DATA", IN_RCPT, 0, smtp_content_check, smtp_content_data},
+    {"BDAT", IN_ANY, 0, check_any, smtp_chunk_bdat},
+    {"RSET", IN_ANY, JUNK, check_none, proceed_rset},
+    {"NOOP", IN_ANY, JUNK, check_any, proceed_noop},
+    {"QUIT", IN_ANY, 0, check_none, proceed_quit},
+    {"VRFY", IN_ANY, JUNK, check_some, proceed_vrfy},
+    {"HELP", IN_ANY, JUNK, check_any, proceed_help},
+    {"EXPN", IN_ANY, JUNK, check_never, NULL},
+    {"TURN", IN_ANY, JUNK, check_never, NULL},
+    {"ETRN", IN_ANY, JUNK, check_never, NULL},
 };
 
 static const struct command *find(struct span verb)
@@ -113,6 +119,16 @@ static enum smtp_refusal misplaced(const struct command *command, enum smtp_stat
     return state == SMTP_HELLO ? REFUSE_NO_MAIL : REFUSE_NO_RCPT;
 }
 
+// Sent without waiting for the reply to a command that must be waited for; after HELO that is every
+// command. DATA has its own way with that, and STARTTLS: what stands behind it is thrown away.
+static bool is_ahead_of_reply(const struct smtp *smtp, const struct command *command)
+{
+    bool greeted_by_helo = smtp->helo_size > 0 && !smtp->esmtp;
+    bool gathers =
+        command->check == smtp_envelope_check_mail || command->check == smtp_envelope_check_rcpt;
+    return (command->flags & LAST) || (greeted_by_helo && gathers);
+}
+
 void smtp_command(struct smtp *smtp, struct span line, bool ahead)
 {
     struct smtp_arguments arguments = {.ahead = ahead};
@@ -122,13 +138,19 @@ void smtp_command(struct smtp *smtp, struct span line, bool ahead)
         refusal = REFUSE_UNKNOWN;
     else if (!(command->states & 1u << smtp->state))
         refusal = misplaced(command, (enum smtp_state)smtp->state);
+    else if (ahead && is_ahead_of_reply(smtp, command))
+        refusal = REFUSE_PIPELINING;
     else
         refusal = command->check(smtp, &arguments);
 
+    if (command && (command->flags & JUNK) && !smtp_budget_junk(smtp))
+        return;
     if (refusal == REFUSE_NONE) {
         command->proceed(smtp, &arguments);
         return;
     }
     again(smtp);
     smtp_refuse(smtp, refusal);
+    if (refusal == REFUSE_RELAY_DENIED && smtp->state != SMTP_CLOSED)
+        smtp_budget_recipient_failed(smtp);
 }

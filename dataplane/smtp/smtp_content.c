@@ -190,6 +190,16 @@ static void read_pieces(struct smtp *smtp, struct span input, struct block *bloc
         block->refusal = REFUSE_TOO_BIG;
 }
 
+bool smtp_content_keeps_pace(struct smtp *smtp, size_t taken, bool left)
+{
+    uint64_t least = smtp->host->policy->limits[LIMIT_DATA_BYTES_SECOND_LEAST];
+    if (!smtp_pace_is_slow(&smtp->mail.pace, smtp->now_us, taken, left, least))
+        return true;
+    smtp_backend_drop(smtp);
+    smtp_finish(smtp, "421 4.4.2 Message too slow", REASON_SMTP_TOO_SLOW);
+    return false;
+}
+
 size_t smtp_content_pass(struct smtp *smtp, struct span input, bool *ret_end)
 {
     struct mail_host *host = smtp->host;
@@ -212,6 +222,8 @@ static size_t pass(struct smtp *smtp, struct span input)
 {
     bool end = false;
     size_t taken = smtp_content_pass(smtp, input, &end);
+    if (!end && !smtp_content_keeps_pace(smtp, taken, taken < input.size))
+        return taken;
     if (taken == 0)
         return 0;
     smtp_enter(smtp, SMTP_DATA); // the deadline is between blocks
@@ -253,6 +265,8 @@ static size_t read_on(struct smtp *smtp, struct span input)
             return taken;
         }
     }
+    if (!smtp_content_keeps_pace(smtp, taken, false))
+        return taken;
     smtp_enter(smtp, SMTP_DATA);
     if (data->size > most)
         smtp_finish(smtp, "421 4.3.4 Message has no end", REASON_SMTP_TOO_BIG);
@@ -272,6 +286,8 @@ static enum smtp_refusal outcome_refusal(enum smtp_outcome outcome)
 static void begin(struct smtp *smtp)
 {
     char header[SMTP_HEADER_MAX];
+    smtp_budget_message(smtp);
+    smtp_pace_start(&smtp->mail.pace, smtp->now_us);
     smtp->host->ops->send(smtp->host, SIDE_BACKEND, smtp_header_write(smtp, header));
     if (smtp->mail.data.chunked) {
         smtp_chunk_begin(smtp);

@@ -171,6 +171,8 @@ static bool ask_spf(struct smtp *smtp)
 
 void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
+    if (!smtp_budget_mail(smtp))
+        return;
     smtp_reset(smtp);
     struct smtp_mail *mail = &smtp->mail;
     mail->param = arguments->param;
@@ -296,4 +298,7 @@ void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome)
         smtp->host->ops->send(smtp->host, SIDE_CLIENT, span_of(backend->reply, backend->kept));
     else
         smtp_refuse(smtp, outcome_refusal(outcome));
+    bool failed = outcome == OUTCOME_REPLIED && smtp_backend_class(backend) == 5;
+    if (failed)
+        smtp_budget_recipient_failed(smtp);
 }

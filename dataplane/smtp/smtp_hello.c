@@ -2,7 +2,49 @@
 #include "base/check.h"
 #include "smtp/smtp.h"
 #include "smtp/smtp_path.h"
+#include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
+
+// Nobody but us has our name or our address; senders of spam take them, since they are sure to
+// resolve.
+static bool is_ours(const struct smtp *smtp, struct span name)
+{
+    const struct policy *policy = smtp->host->policy;
+    struct span tag = span_text("[IPv6:");
+    struct addr addr;
+    char text[ADDR_TEXT_SIZE];
+    if (span_equal_nocase(name, span_text(policy->smtp.host_name)))
+        return true;
+    if (!smtp_path_is_literal(name))
+        return false;
+    size_t head = span_starts_nocase(name, tag) ? tag.size : 1;
+    span_to_text(span_skip(span_head(name, name.size - 1), head), text, sizeof text);
+    if (!addr_parse(text, &addr))
+        return false;
+    const struct policy_interface *outside = &policy->boot.legs[LEG_OUTSIDE];
+    return addr_equal(&addr, &smtp->host->local) || addr_equal(&addr, &outside->addr[FAMILY_V4]) ||
+           addr_equal(&addr, &outside->addr[FAMILY_V6]);
+}
+
+// An address without its brackets: its last label is a number, as no top-level domain is.
+static bool is_bare_address(struct span name)
+{
+    uint64_t number;
+    size_t at = name.size;
+    while (at > 0 && name.at[at - 1] != '.')
+        at--;
+    return at > 0 && span_to_u64(span_skip(name, at), UINT64_MAX, &number);
+}
+
+// Mail programs of users call themselves what they like, so only strangers are judged.
+static enum smtp_refusal check_stranger(const struct smtp *smtp, struct span name)
+{
+    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp))
+        return REFUSE_NONE;
+    if (is_bare_address(name))
+        return REFUSE_HELO_NAME;
+    return is_ours(smtp, name) ? REFUSE_HELO_FORGED : REFUSE_NONE;
+}
 
 enum smtp_refusal smtp_hello_check(const struct smtp *smtp, struct smtp_arguments *arguments)
 {
@@ -11,7 +53,7 @@ enum smtp_refusal smtp_hello_check(const struct smtp *smtp, struct smtp_argument
         (!smtp_path_is_domain(name, false) && !smtp_path_is_literal(name)))
         return REFUSE_HELO_NAME;
     arguments->text = name;
-    return REFUSE_NONE;
+    return check_stranger(smtp, name);
 }
 
 // The backend was told another name, or nothing: it does not serve the client under the new one.

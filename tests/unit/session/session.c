@@ -76,6 +76,8 @@ static void a_client_that_says_nothing_is_sent_home(void **state)
 static void more_commands_than_one_run_takes_are_all_answered(void **state)
 {
     struct rig *rig = *state;
+    struct policy *policy = rig_policy(rig);
+    policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
     struct rig_peer *client = rig_connect(rig, 25);
     play_answer_rdns(rig);
     rig_expect(rig, client, "220 ");

@@ -60,6 +60,8 @@ static void pipelined_commands_and_a_fin_are_all_answered(void **state)
 static void a_client_that_does_not_read_stops_being_read(void **state)
 {
     struct rig *rig = *state;
+    struct policy *policy = rig_policy(rig);
+    policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
     struct rig_peer *client = rig_connect(rig, 25);
     play_answer_rdns(rig);
     rig_expect(rig, client, "220 ");

@@ -88,6 +88,30 @@ static void every_command_in_every_state_has_its_reply(void **unused)
     }
 }
 
+static void a_greeting_is_waited_for(void **unused)
+{
+    smtp_play("smtp", GREETED "RC:EHLO client.example\\r\\nNOOP\\r\\n\n"
+                              "S:503 5.5.0 Improper use of pipelining\n"
+                              "S:250 2.0.0 Ok\n"
+                              "E:state greeted\n"
+                              "E:counted smtp_pipelining\n");
+    smtp_play("smtp", GREETED "RC:HELO client.example\\r\\nM\n"
+                              "S:503 5.5.0 Improper use of pipelining\n"
+                              "E:state greeted\n");
+}
+
+static void behind_helo_nothing_is_pipelined(void **unused)
+{
+    smtp_play("smtp", GREETED "C:HELO client.example\n"
+                              "S:250 mail.example.net\n"
+                              "RC:MAIL FROM:<joe@good.example.org>\\r\\nRCPT TO:<x>\\r\\n\n"
+                              "S:503 5.5.0 Improper use of pipelining\n"
+                              "S:503 5.5.1 MAIL first\n" MAIL
+                              "RC:RCPT TO:<alice@example.net>\\r\\nRCPT TO:<x>\\r\\n\n"
+                              "S:503 5.5.0 Improper use of pipelining\n"
+                              "S:553 5.1.3 Bad recipient address syntax\n");
+}
+
 static void a_reset_ends_the_transaction_here_and_there(void **unused)
 {
     smtp_play("smtp", RECIPIENT "C:RSET\n"
@@ -110,6 +134,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_in_every_state_has_its_reply),
+        cmocka_unit_test(a_greeting_is_waited_for),
+        cmocka_unit_test(behind_helo_nothing_is_pipelined),
         cmocka_unit_test(a_reset_ends_the_transaction_here_and_there),
         cmocka_unit_test(a_new_greeting_ends_the_transaction),
     };

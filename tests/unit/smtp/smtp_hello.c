@@ -48,6 +48,43 @@ static void names_and_literals_are_taken(void **unused)
     }
 }
 
+static void our_own_name_is_refused_to_strangers(void **unused)
+{
+    static const char *const ours[] = {"mail.example.net",      "MAIL.Example.NET",
+                                       "[198.51.100.1]",        "[198.51.100.2]",
+                                       "[IPv6:2001:db8:51::1]", "[ipv6:2001:DB8:51:0::1]"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+        struct policy_interface *outside = &fake->policy.policy.boot.legs[LEG_OUTSIDE];
+        assert_true(addr_parse("198.51.100.2", &outside->addr[FAMILY_V4]));
+        assert_true(addr_parse("2001:db8:51::1", &outside->addr[FAMILY_V6]));
+        char script[512];
+        snprintf(script, sizeof script,
+                 GREETED "C:EHLO %s\nS:550 5.7.1 That is our own name, not yours\n"
+                         "E:counted smtp_helo_forged\nE:state greeted\n",
+                 ours[i]);
+        mail_host_fake_start(fake);
+        mail_script_play(fake, script);
+        mail_host_fake_close(fake);
+    }
+    smtp_play("smtp", GREETED "C:HELO 198.51.100.10\n"
+                              "S:501 5.5.2 Neither a host name nor an address literal\n");
+}
+
+static void others_names_that_look_like_ours_are_taken(void **unused)
+{
+    static const char *const others[] = {"example.net",          "xmail.example.net",
+                                         "mail.example.net.org", "[198.51.100.10]",
+                                         "[198.51.100.11]",      "10.example"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char script[512];
+        snprintf(script, sizeof script, GREETED "C:HELO %s\nS:250 mail.example.net\n", others[i]);
+        smtp_play("smtp", script);
+    }
+    smtp_play("submission", BANNER "C:HELO mail.example.net\nS:250 mail.example.net\n");
+    smtp_play("submission", BANNER "C:HELO 192.168.1.5\nS:250 mail.example.net\n");
+}
+
 static void tls_is_not_started_twice_or_where_it_is_not_offered(void **unused)
 {
     smtp_play("submissions", BANNER EHLO_LOGIN "C:STARTTLS\n"
@@ -105,6 +142,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_that_are_none_are_refused),
         cmocka_unit_test(names_and_literals_are_taken),
+        cmocka_unit_test(our_own_name_is_refused_to_strangers),
+        cmocka_unit_test(others_names_that_look_like_ours_are_taken),
         cmocka_unit_test(tls_is_not_started_twice_or_where_it_is_not_offered),
         cmocka_unit_test(plaintext_behind_starttls_is_not_read),
         cmocka_unit_test(under_tls_all_starts_afresh),

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* What one session may do in all: recipients that fail (harvesting of addresses), commands that
+ * lead to no mail, messages, and time. Each is a limit of the policy; whoever passes one is told
+ * 421 and may come again.
+ */
+
+#include "base/check.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct smtp;
+
+struct smtp_budget {             // zeroed at the session's start
+    uint64_t start_us;           // when the session began
+    uint32_t recipient_failures; // refused for good, by us or by a backend
+    uint32_t messages;           // whose text was asked for
+    uint32_t junk;               // commands since then that lead to no mail
+};
+
+// A recipient was refused for good. The session may be closed after this call.
+void smtp_budget_recipient_failed(struct smtp *smtp);
+
+// A command that leads to no mail, or a MAIL, is to be done. False: it is one too many, and the
+// session is over.
+bool smtp_budget_junk(struct smtp *smtp) MUST_CHECK;
+bool smtp_budget_mail(struct smtp *smtp) MUST_CHECK;
+
+void smtp_budget_message(struct smtp *smtp); // its text was asked for
+
+uint64_t smtp_budget_end_us(const struct smtp *smtp); // of the session's time
