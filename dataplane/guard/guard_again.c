@@ -78,11 +78,12 @@ enum guard_again_grade guard_again_note(struct guard_again *again, const struct 
     uint32_t tag = (uint32_t)(h >> 32) & ~(uint32_t)(TIME_MASK | DOUBLED);
     tag += tag == 0 ? (TIME_MASK | DOUBLED) + 1u : 0; // 0 is a free cell
     uint32_t age_ms = ((now - cell->what) & TIME_MASK) * TICK_MS;
-    if (cell->what == 0 || age_ms > GUARD_AGAIN_MOST_MS) {
+    bool same = cell->what && (cell->what & ~(uint32_t)(TIME_MASK | DOUBLED)) == tag;
+    uint32_t keep_ms = same ? GUARD_AGAIN_MOST_MS : GUARD_AGAIN_KEEP_MS;
+    if (cell->what == 0 || age_ms > keep_ms) {
         *cell = (struct guard_again_cell){tag | now, clock_of(syn, now_us)};
         return GUARD_AGAIN_NOT;
     }
-    bool same = (cell->what & ~(uint32_t)(TIME_MASK | DOUBLED)) == tag;
     if (!same || age_ms < GUARD_AGAIN_DOUBLE_MS)
         return GUARD_AGAIN_NOT;
     if (age_ms < GUARD_AGAIN_LEAST_MS || (cell->what & DOUBLED)) {

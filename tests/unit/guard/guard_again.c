@@ -112,17 +112,18 @@ static unsigned known_amid(uint64_t per_second)
             known += guard_again_note(&again, &real[n], start_us + at_us) != GUARD_AGAIN_NOT;
     }
     assert_true(forged_known < per_second / 1000);
+    print_message("%lu/s: %u of %d known\n", (unsigned long)per_second, known, REAL);
     return known;
 }
 
 static void most_are_known_again_amid_100000_others_a_second(void **state)
 {
-    assert_in_range(known_amid(100000), 70, 100);
+    assert_in_range(known_amid(100000), 80, 100);
 }
 
 static void a_share_is_known_again_amid_a_million_others_a_second(void **state)
 {
-    assert_in_range(known_amid(1000000), 5, 25);
+    assert_in_range(known_amid(1000000), 10, 30);
 }
 
 int main(void)
