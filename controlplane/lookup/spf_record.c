@@ -79,28 +79,35 @@ bool spf_record_domain_is_sound(struct span domain)
     return label > 0 && dots > 0;
 }
 
+static const char domain_letters[] = "slodiphv"; // c, r and t: in explanations only
+
+enum { MACRO_PARTS_MAX = 128, MACRO_DIGITS_AT = 3 }; // more parts than that no name has
+
 // Bytes of the macro-expand at the start of s (section 7.1), 0 when it is none. s[0] is '%'.
-static size_t macro_size(struct span s, const char *letters)
+// *ret_digits: those that are more than MACRO_PARTS_MAX, which means all parts.
+static size_t macro_size(struct span s, size_t *ret_digits)
 {
     uint8_t second = byte_at(s, 1);
+    *ret_digits = 0;
     if (is_in(second, "%_-"))
         return 2;
-    if (second != '{' || !is_in(lower(byte_at(s, 2)), letters))
+    if (second != '{' || !is_in(lower(byte_at(s, 2)), domain_letters))
         return 0;
-    size_t i = 3;
-    uint32_t digits = 0, number = 0;
-    for (; is_digit(byte_at(s, i)) && digits < 4; i++, digits++)
-        number = number * 10 + (byte_at(s, i) - '0');
-    if (digits > 0 && (number == 0 || number > 128))
+    size_t i = MACRO_DIGITS_AT;
+    uint32_t number = 0;
+    for (; is_digit(byte_at(s, i)); i++)
+        if (number <= MACRO_PARTS_MAX)
+            number = number * 10 + (byte_at(s, i) - '0');
+    if (i > MACRO_DIGITS_AT && number == 0)
         return 0;
+    if (number > MACRO_PARTS_MAX)
+        *ret_digits = i - MACRO_DIGITS_AT;
     if (lower(byte_at(s, i)) == 'r')
         i++;
     for (int delimiters = 0; is_in(byte_at(s, i), ".-+,/_=") && delimiters < 16; delimiters++)
         i++;
     return byte_at(s, i) == '}' ? i + 1 : 0;
 }
-
-static const char domain_letters[] = "slodiphv"; // c, r and t: in explanations only
 
 // macro-string; *ret_last_macro is where the last macro ends, 0 without one.
 static bool macro_string_is_sound(struct span s, size_t *ret_last_macro)
@@ -113,7 +120,7 @@ static bool macro_string_is_sound(struct span s, size_t *ret_last_macro)
             i++;
             continue;
         }
-        size_t size = macro_size(span_skip(s, i), domain_letters);
+        size_t digits, size = macro_size(span_skip(s, i), &digits);
         if (size == 0)
             return false;
         i += size;
@@ -250,6 +257,21 @@ static bool ip_term_matches(struct span value, bool is_v6, const struct addr *cl
     return true;
 }
 
+// A sound domain-spec, as libspf2 takes it.
+static void domain_write(struct writer *out, struct span domain)
+{
+    while (domain.size > 0) {
+        size_t plain = span_find(domain, '%'), digits;
+        write_span(out, span_head(domain, plain));
+        domain = span_skip(domain, plain);
+        size_t size = macro_size(domain, &digits);
+        write_span(out, span_head(domain, digits ? MACRO_DIGITS_AT : size));
+        if (digits)
+            write_span(out, span_skip(span_head(domain, size), MACRO_DIGITS_AT + digits));
+        domain = span_skip(domain, size);
+    }
+}
+
 static void directive_write(struct scan *scan, uint8_t qualifier, const char *name,
                             struct span domain, struct cidr cidr)
 {
@@ -268,7 +290,7 @@ static void directive_write(struct scan *scan, uint8_t qualifier, const char *na
         write_text(&scan->out, any);
         write_text(&scan->out, domain.size ? "" : "%{d}");
     }
-    write_span(&scan->out, domain);
+    domain_write(&scan->out, domain);
     if (bits != 0 && bits != NO_LENGTH) {
         snprintf(text, sizeof text, "%s%u", v4 ? "/" : "//", bits);
         write_text(&scan->out, text);
@@ -388,7 +410,7 @@ bool spf_record_normalise(struct span record, const struct addr *client, char *o
     }
     if (scan.has_redirect && !scan.has_all && !scan.decided) {
         write_text(&scan.out, " redirect=");
-        write_span(&scan.out, scan.redirect);
+        domain_write(&scan.out, scan.redirect);
     }
     return !scan.out.full;
 }

@@ -6,6 +6,7 @@
  *
  *   record NAME TYPE DATA      a record for the name server, its data as on the wire
  *   silent NAME                questions that have no record there are not answered
+ *   failing NAME               they are answered SERVFAIL
  *   ask ADDRESS HELO SENDER    what a client claims
  *   forget                     new zone, and a new child, which remembers nothing
  *
@@ -140,7 +141,14 @@ static void take_silent(char **words)
 {
     char name[256];
     bytes_of(words[1], name, sizeof name);
-    dns_fake_add_silence(&dns, name);
+    dns_fake_add_manner(&dns, name, DNS_FAKE_SILENT);
+}
+
+static void take_failing(char **words)
+{
+    char name[256];
+    bytes_of(words[1], name, sizeof name);
+    dns_fake_add_manner(&dns, name, DNS_FAKE_SERVFAIL);
 }
 
 /* As SMTP asks: of an address literal what is between the brackets. What no HELO may be is refused
@@ -187,10 +195,8 @@ static const struct {
     unsigned words;
     void (*take)(char **words);
 } orders[] = {
-    {"record", 4, take_record},
-    {"silent", 2, take_silent},
-    {"ask", 4, take_ask},
-    {"forget", 1, take_forget},
+    {"record", 4, take_record}, {"silent", 2, take_silent}, {"failing", 2, take_failing},
+    {"ask", 4, take_ask},       {"forget", 1, take_forget},
 };
 
 static void line_take(char *line)

@@ -4,6 +4,7 @@
 import socket
 import subprocess
 
+MANNERS = {"TIMEOUT": "silent", "SERVFAIL": "failing"}
 TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 
 
@@ -16,14 +17,14 @@ def live(program, orders):
 
 def orders(zone):
     """The orders that lay a zone: {name: [{type: value}, ...]}. Type SPF stands for TXT, unless the
-    name says otherwise; "TIMEOUT" leaves the rest unanswered."""
+    name says otherwise; "TIMEOUT" and "SERVFAIL" say how the rest is answered."""
     for name, entries in zone.items():
         if not can_be(name):
             continue
         own_text = any("TXT" in entry for entry in entries if isinstance(entry, dict))
         for entry in entries:
-            if entry == "TIMEOUT":
-                yield f"silent {hexed(name)}"
+            if isinstance(entry, str):
+                yield f"{MANNERS[entry]} {hexed(name)}"
                 continue
             for kind, value in entry.items():
                 if value != "NONE" and not (kind == "SPF" and own_text):

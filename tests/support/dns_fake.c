@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TYPE_SILENCE = 0 }; // a record of the fake's own: its name does not answer "nothing"
+enum { TYPE_MANNER = 0 }; // a record of the fake's own: how its name says that it has nothing
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28 };
 enum { PACKET_MAX = 65535, UDP_MAX = 1232 };
 
@@ -149,9 +149,9 @@ void dns_fake_add_data(struct dns_fake *fake, const char *name, uint16_t type, c
     record->size = (uint16_t)size;
 }
 
-void dns_fake_add_silence(struct dns_fake *fake, const char *name)
+void dns_fake_add_manner(struct dns_fake *fake, const char *name, enum dns_fake_manner manner)
 {
-    record_add(fake, name, TYPE_SILENCE);
+    record_add(fake, name, TYPE_MANNER)->data[0] = (uint8_t)manner;
 }
 
 void dns_fake_forget(struct dns_fake *fake)
@@ -201,8 +201,8 @@ static size_t query_read(const uint8_t *query, size_t size, char name[256], uint
 }
 
 struct found {
-    bool exists; // a record of any type
-    bool silent; // and what was asked for is not to be answered
+    bool exists;                 // a record of any type
+    enum dns_fake_manner manner; // of what is asked for
     unsigned count;
 };
 
@@ -215,13 +215,14 @@ static struct found answers_write(const struct dns_fake *fake, const char *name,
     for (int hop = 0; hop < 8; hop++) {
         const struct dns_fake_record *alias = NULL;
         unsigned before = found.count;
-        bool silent = false;
+        enum dns_fake_manner manner = DNS_FAKE_HONEST;
         for (unsigned i = 0; i < fake->records_count; i++) {
             const struct dns_fake_record *record = &fake->records[i];
             if (strcasecmp(record->name, owner) != 0)
                 continue;
             found.exists = true;
-            silent = silent || record->type == TYPE_SILENCE;
+            if (record->type == TYPE_MANNER)
+                manner = (enum dns_fake_manner)record->data[0];
             if (record->type == TYPE_CNAME)
                 alias = record;
             if (record->type == type && *at < PACKET_MAX - 5000) {
@@ -229,7 +230,7 @@ static struct found answers_write(const struct dns_fake *fake, const char *name,
                 found.count++;
             }
         }
-        found.silent = silent && found.count == before;
+        found.manner = found.count == before ? manner : DNS_FAKE_HONEST;
         if (!alias || found.count > before)
             break;
         answer_write(to, at, owner, alias);
@@ -281,8 +282,10 @@ static size_t respond(struct dns_fake *fake, const uint8_t *query, size_t size, 
     } else if (manner != DNS_FAKE_SERVFAIL) {
         found = answers_write(fake, name, type, to, &at);
     }
-    if (found.silent)
+    if (found.manner == DNS_FAKE_SILENT)
         return 0;
+    if (found.manner == DNS_FAKE_SERVFAIL)
+        manner = DNS_FAKE_SERVFAIL;
     bool cut = !tcp && (manner == DNS_FAKE_TRUNCATES || at > UDP_MAX);
     if (cut) {
         at = question;

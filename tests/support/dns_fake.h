@@ -61,8 +61,8 @@ void dns_fake_add_ptr(struct dns_fake *fake, const char *addr, const char *targe
 // Any record, its data as on the wire.
 void dns_fake_add_data(struct dns_fake *fake, const char *name, uint16_t type, const void *data,
                        size_t size);
-// What the name has no record for is not answered at all.
-void dns_fake_add_silence(struct dns_fake *fake, const char *name);
+// How to answer what the name has no record for: DNS_FAKE_SILENT or DNS_FAKE_SERVFAIL.
+void dns_fake_add_manner(struct dns_fake *fake, const char *name, enum dns_fake_manner manner);
 void dns_fake_forget(struct dns_fake *fake); // all records
 
 void dns_fake_turn(struct dns_fake *fake);

@@ -128,6 +128,14 @@ static void what_does_not_decide_is_left_out(void **state)
     assert_becomes("192.0.2.1", "v=spf1 redirect=x.example a", "v=spf1 +a redirect=x.example");
 }
 
+static void more_parts_than_names_have_are_all_parts(void **state)
+{
+    assert_becomes("192.0.2.1", "v=spf1 a:%{d128}.example", "v=spf1 +a:%{d128}.example");
+    assert_becomes("192.0.2.1", "v=spf1 a:%{d129}.%{d2}.example", "v=spf1 +a:%{d}.%{d2}.example");
+    assert_becomes("192.0.2.1", "v=spf1 exists:x.%%%{L99999999999r-}", "v=spf1 +exists:x.%%%{Lr-}");
+    assert_becomes("192.0.2.1", "v=spf1 redirect=%{d0200}", "v=spf1 redirect=%{d}");
+}
+
 static void prefix_length_of_the_other_family_is_left_out(void **state)
 {
     assert_becomes("192.0.2.1", "v=spf1 a/24//64 mx:x.example//64", "v=spf1 +a/24 +mx:x.example");
@@ -157,6 +165,7 @@ int main(void)
         cmocka_unit_test(version_stands_alone),
         cmocka_unit_test(address_terms_are_decided_here),
         cmocka_unit_test(what_does_not_decide_is_left_out),
+        cmocka_unit_test(more_parts_than_names_have_are_all_parts),
         cmocka_unit_test(prefix_length_of_the_other_family_is_left_out),
         cmocka_unit_test(domains_need_labels_and_a_dot),
     };
