@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,6 +88,8 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned code,
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; version=0.0.4");
+    if (code == MHD_HTTP_METHOD_NOT_ALLOWED) // RFC 9110, section 15.5.6
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     enum MHD_Result queued = MHD_queue_response(connection, code, response);
     MHD_destroy_response(response);
     return queued;
@@ -97,7 +100,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
                                   size_t *upload_size, void **request)
 {
     struct metrics_server *server = (struct metrics_server *)cls;
-    if (strcmp(method, "GET") != 0)
+    bool allowed = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || // HEAD: the library cuts the body
+                   strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (!allowed)
         return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, strdup("GET only\n"), 9);
     if (strcmp(url, "/metrics") != 0)
         return respond(connection, MHD_HTTP_NOT_FOUND, strdup("see /metrics\n"), 13);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy/policy_compile.h"
-#include "policy/policy_memfd.h"
 #include "policy/policy_rules.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -72,27 +67,6 @@ static void every_part_arrives_where_its_range_says(void **state)
     config_free(config);
 }
 
-static void sealed_snapshot_cannot_change(void **state)
-{
-    struct config *config = sample();
-    struct rules_compiled none = {0};
-    struct policy *policy = NULL;
-    const char *what = NULL;
-    assert_int_equal(policy_compile(config, &none, 1, &policy, &what), 0);
-    int fd = policy_memfd_create(policy);
-    assert_true(fd >= 0);
-    struct stat status;
-    assert_int_equal(fstat(fd, &status), 0);
-    assert_int_equal(status.st_size, policy->size);
-    assert_int_equal(pwrite(fd, "x", 1, 0), -1);
-    assert_int_equal(ftruncate(fd, 0), -1);
-    assert_int_equal(ftruncate(fd, status.st_size + 1), -1);
-    assert_ptr_equal(mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
-    close(fd);
-    free(policy);
-    config_free(config);
-}
-
 static void edit_of_a_copy_leaves_the_original(void **state)
 {
     struct config *config = sample();
@@ -126,7 +100,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unsound_configuration_is_named_not_published),
         cmocka_unit_test(every_part_arrives_where_its_range_says),
-        cmocka_unit_test(sealed_snapshot_cannot_change),
         cmocka_unit_test(edit_of_a_copy_leaves_the_original),
         cmocka_unit_test(equal_rules_are_compiled_once),
     };
