@@ -81,7 +81,7 @@ class BadOrder(unittest.TestCase):
 
     def test_imap_and_pop3_commands_before_login(self):
         with talk.Talk(993) as client:
-            for command in ("SELECT INBOX", "FETCH 1 BODY[]", "APPEND INBOX {10}"):
+            for command in ("SELECT INBOX", "FETCH 1 BODY[]", "APPEND INBOX {10+}\r\n0123456789"):
                 self.assertRegex(client.tagged(command)[-1], r"^t1 (NO|BAD)")
         with talk.Talk(995) as client:
             for command in ("STAT", "RETR 1", "DELE 1", "PASS wonderland"):
@@ -164,6 +164,10 @@ class Vanishing(unittest.TestCase):
             return talk.submission()
         if name == "imap greeted":
             return talk.Talk(993)
+        if name == "imap literal":
+            client = talk.Talk(993)
+            client.send("t1 LOGIN {10}\r\nhalf")
+            return client
         if name == "imap login":
             client = talk.Talk(993)
             client.send(f"t1 LOGIN {lab.ALICE} wonderland\r\n")
@@ -186,8 +190,8 @@ class Vanishing(unittest.TestCase):
         return client
 
     STAGES = ("connected", "half a line", "starttls", "mail", "rcpt", "data", "half a mail",
-              "end of data", "auth", "submission", "imap greeted", "imap login", "imap spliced",
-              "pop3 user")
+              "end of data", "auth", "submission", "imap greeted", "imap literal",
+              "imap login", "imap spliced", "pop3 user")
 
     def test_by_fin(self):
         self.vanish(lambda client: client.socket.close())
