@@ -54,7 +54,15 @@ static int start(void **state)
     snprintf(text, sizeof text, "# users\nalice@example.net:{SHA512-CRYPT}%s\n" ARGON2_USER, hash);
     file_write(text);
     snprintf(config.passwd_file, sizeof config.passwd_file, "%s", path);
-    return plane_fake_open(&plane, ROLE_AUTH, run, &config) ? 0 : 1;
+    if (plane_fake_open(&plane, ROLE_AUTH, run, &config))
+        return 0;
+    unlink(path); // no teardown follows a setup that failed
+    return 1;
+}
+
+static int file_remove(void **state)
+{
+    return unlink(path);
 }
 
 static int stop(void **state)
@@ -176,7 +184,6 @@ static void child_ends_with_sigterm(void **state)
     assert_int_equal(plane_fake_wait(&plane), 0);
     plane.child = 0;
     plane_fake_close(&plane);
-    unlink(path);
 }
 
 int main(void)
@@ -192,7 +199,7 @@ int main(void)
         cmocka_unit_test(child_without_its_user_does_not_start),
         cmocka_unit_test_setup_teardown(right_password_tells_the_login_in_lower_case, start, stop),
         cmocka_unit_test_setup_teardown(changed_file_is_taken_within_the_sandbox, start, stop),
-        cmocka_unit_test_setup(child_ends_with_sigterm, start),
+        cmocka_unit_test_setup_teardown(child_ends_with_sigterm, start, file_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

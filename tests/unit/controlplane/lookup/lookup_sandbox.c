@@ -18,6 +18,14 @@
 
 #include <cmocka.h>
 
+static const char made_file[] = "/tmp/weir-sandbox"; // by a sandbox that does not hold
+
+static int made_file_remove(void **state)
+{
+    unlink(made_file);
+    return 0;
+}
+
 // Runs `act` in a process with the sandbox closed: its result, or 1000 + the signal.
 static int within(enum lookup_sandbox which, int (*act)(void))
 {
@@ -70,7 +78,7 @@ static int act_open_to_read(void)
 
 static int act_open_to_write(void)
 {
-    return open("/tmp/weir-sandbox", O_WRONLY | O_CREAT, 0600) < 0 ? errno : 0;
+    return open(made_file, O_WRONLY | O_CREAT, 0600) < 0 ? errno : 0;
 }
 
 static int act_map_code(void)
@@ -135,7 +143,8 @@ int main(void)
         cmocka_unit_test(unknown_user_is_an_error),
         cmocka_unit_test(children_run_no_programs_and_map_no_code),
         cmocka_unit_test(only_the_dns_child_makes_sockets_and_only_to_the_internet),
-        cmocka_unit_test(only_the_auth_child_opens_files_and_only_to_read),
+        cmocka_unit_test_teardown(only_the_auth_child_opens_files_and_only_to_read,
+                                  made_file_remove),
         cmocka_unit_test(what_they_need_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
