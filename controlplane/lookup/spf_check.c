@@ -105,6 +105,14 @@ static bool budget_take_term(struct check *check)
     return false;
 }
 
+// What cannot be a name is no question to DNS, so its answer is not void.
+static bool is_asked(const char *name)
+{
+    struct span text = span_text(name);
+    return dns_name_is_askable(
+        text.size && text.at[text.size - 1] == '.' ? span_head(text, text.size - 1) : text);
+}
+
 static void budget_take_void(struct check *check)
 {
     if (++check->voids > SPF_VOID_MAX)
@@ -163,8 +171,9 @@ static SPF_dns_rr_t *layer_lookup(SPF_dns_server_t *layer, const char *name, ns_
     if (check->verdict != UNDECIDED || (!host && !macro_p && !budget_take_term(check)))
         return rr_make(check, name, rr_type, TRY_AGAIN);
 
-    const struct dns_answer *answer = ask(check, name + (name[0] == SPF_RECORD_ANY), type);
-    if (answer->status == DNS_EMPTY && !macro_p)
+    name += name[0] == SPF_RECORD_ANY;
+    const struct dns_answer *answer = ask(check, name, type);
+    if (answer->status == DNS_EMPTY && !macro_p && is_asked(name))
         budget_take_void(check);
     if (type == DNS_MX && answer->count > SPF_NAMES_MAX)
         decide(check, SPF_PERMERROR);
@@ -204,6 +213,17 @@ static SPF_errcode_t record_missing(struct check *check, bool first, SPF_errcode
     return error;
 }
 
+static struct spf_names names_of(const SPF_request_t *request)
+{
+    return (struct spf_names){
+        .sender = span_text(request->env_from),
+        .local_part = span_text(request->env_from_lp),
+        .sender_domain = span_text(request->env_from_dp),
+        .domain = span_text(request->cur_dom),
+        .helo = span_text(request->helo_dom),
+    };
+}
+
 // Reads a domain's record in libspf2's place: the first, an include's or a redirect's.
 static SPF_errcode_t layer_get_spf(SPF_server_t *server, SPF_request_t *request,
                                    SPF_response_t *response, SPF_record_t **ret_record)
@@ -225,8 +245,9 @@ static SPF_errcode_t layer_get_spf(SPF_server_t *server, SPF_request_t *request,
     if (index < 0)
         return record_missing(check, first, error);
     char record[SPF_RECORD_MAX + 16];
-    if (!spf_record_normalise(dns_answer_text(answer, (uint32_t)index), check->client, record,
-                              sizeof record))
+    struct spf_names names = names_of(request);
+    if (!spf_record_normalise(dns_answer_text(answer, (uint32_t)index), check->client, &names,
+                              record, sizeof record))
         return record_missing(check, first, SPF_E_SYNTAX);
     error = SPF_record_compile(server, response, ret_record, record);
     return error == SPF_E_SUCCESS ? error : record_missing(check, first, SPF_E_SYNTAX);

@@ -81,32 +81,41 @@ bool spf_record_domain_is_sound(struct span domain)
 
 static const char domain_letters[] = "slodiphv"; // c, r and t: in explanations only
 
-enum { MACRO_PARTS_MAX = 128, MACRO_DIGITS_AT = 3 }; // more parts than that no name has
+enum { MACRO_HEAD = 3 }; // "%{" and the letter
 
-// Bytes of the macro-expand at the start of s (section 7.1), 0 when it is none. s[0] is '%'.
-// *ret_digits: those that are more than MACRO_PARTS_MAX, which means all parts.
-static size_t macro_size(struct span s, size_t *ret_digits)
+struct macro {           // a macro-expand
+    size_t size, digits; // bytes of all, and of the number after the letter
+    uint32_t parts;      // that number, saturated; 0: all
+    bool has_letter;
+    struct span delimiters; // empty: the dot
+};
+
+// Reads the one at the start of s (section 7.1). False: it is none. s[0] is '%'.
+static bool macro_read(struct span s, struct macro *ret_macro)
 {
-    uint8_t second = byte_at(s, 1);
-    *ret_digits = 0;
-    if (is_in(second, "%_-"))
-        return 2;
-    if (second != '{' || !is_in(lower(byte_at(s, 2)), domain_letters))
-        return 0;
-    size_t i = MACRO_DIGITS_AT;
-    uint32_t number = 0;
+    struct macro macro = {.size = 2};
+    *ret_macro = macro;
+    if (is_in(byte_at(s, 1), "%_-"))
+        return true;
+    if (byte_at(s, 1) != '{' || !is_in(lower(byte_at(s, 2)), domain_letters))
+        return false;
+    size_t i = MACRO_HEAD;
     for (; is_digit(byte_at(s, i)); i++)
-        if (number <= MACRO_PARTS_MAX)
-            number = number * 10 + (byte_at(s, i) - '0');
-    if (i > MACRO_DIGITS_AT && number == 0)
-        return 0;
-    if (number > MACRO_PARTS_MAX)
-        *ret_digits = i - MACRO_DIGITS_AT;
+        if (macro.parts < 1000)
+            macro.parts = macro.parts * 10 + (byte_at(s, i) - '0');
+    macro.digits = i - MACRO_HEAD;
+    if (macro.digits > 0 && macro.parts == 0)
+        return false;
     if (lower(byte_at(s, i)) == 'r')
         i++;
-    for (int delimiters = 0; is_in(byte_at(s, i), ".-+,/_=") && delimiters < 16; delimiters++)
-        i++;
-    return byte_at(s, i) == '}' ? i + 1 : 0;
+    size_t delimiters = 0;
+    while (is_in(byte_at(s, i + delimiters), ".-+,/_=") && delimiters < 16)
+        delimiters++;
+    macro.delimiters = span_head(span_skip(s, i), delimiters);
+    macro.size = i + delimiters + 1;
+    macro.has_letter = true;
+    *ret_macro = macro;
+    return byte_at(s, i + delimiters) == '}';
 }
 
 // macro-string; *ret_last_macro is where the last macro ends, 0 without one.
@@ -120,10 +129,10 @@ static bool macro_string_is_sound(struct span s, size_t *ret_last_macro)
             i++;
             continue;
         }
-        size_t digits, size = macro_size(span_skip(s, i), &digits);
-        if (size == 0)
+        struct macro macro;
+        if (!macro_read(span_skip(s, i), &macro))
             return false;
-        i += size;
+        i += macro.size;
         last_macro = i;
     }
     *ret_last_macro = last_macro;
@@ -195,6 +204,7 @@ static const struct mechanism_facts {
 
 struct scan {
     const struct addr *client;
+    const struct spf_names *names;
     struct writer out;
     struct span redirect; // domain-spec; empty: none
     bool has_redirect, has_exp;
@@ -257,18 +267,62 @@ static bool ip_term_matches(struct span value, bool is_v6, const struct addr *cl
     return true;
 }
 
-// A sound domain-spec, as libspf2 takes it.
-static void domain_write(struct writer *out, struct span domain)
+static struct span macro_value(const struct scan *scan, uint8_t letter)
 {
+    bool v4 = addr_is_v4(scan->client);
+    switch (lower(letter)) {
+    case 's':
+        return scan->names->sender;
+    case 'l':
+        return scan->names->local_part;
+    case 'o':
+        return scan->names->sender_domain;
+    case 'd':
+        return scan->names->domain;
+    case 'h':
+        return scan->names->helo;
+    case 'i': // as many dots
+        return span_text(v4 ? "4.4.4.4"
+                            : "6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6.6");
+    default:
+        return span_text(v4 ? "in-addr" : "ip6");
+    }
+}
+
+static bool macro_wants_all(const struct scan *scan, uint8_t letter, const struct macro *macro)
+{
+    enum { PARTS_MAX = 128 }; // no name has more
+    if (lower(letter) == 'p') // known when DNS was asked
+        return macro->parts > PARTS_MAX;
+    struct span value = macro_value(scan, letter);
+    uint32_t parts = 1;
+    for (size_t i = 0; i < value.size; i++)
+        parts += macro->delimiters.size
+                     ? span_find(macro->delimiters, value.at[i]) < macro->delimiters.size
+                     : value.at[i] == '.';
+    return macro->parts >= parts;
+}
+
+// A sound domain-spec, as libspf2 takes it.
+static void domain_write(struct scan *scan, struct span domain)
+{
+    struct writer *out = &scan->out;
+    if (byte_at(domain, domain.size - 1) == '.') // libspf2's ptr compares names as texts
+        domain.size--;
     while (domain.size > 0) {
-        size_t plain = span_find(domain, '%'), digits;
+        struct macro macro = {0};
+        size_t plain = span_find(domain, '%');
         write_span(out, span_head(domain, plain));
         domain = span_skip(domain, plain);
-        size_t size = macro_size(domain, &digits);
-        write_span(out, span_head(domain, digits ? MACRO_DIGITS_AT : size));
-        if (digits)
-            write_span(out, span_skip(span_head(domain, size), MACRO_DIGITS_AT + digits));
-        domain = span_skip(domain, size);
+        if (domain.size > 0 && !macro_read(domain, &macro))
+            return;
+        struct span text = span_head(domain, macro.size);
+        if (macro.has_letter && macro_wants_all(scan, text.at[2], &macro)) {
+            write_span(out, span_head(text, MACRO_HEAD));
+            text = span_skip(text, MACRO_HEAD + macro.digits);
+        }
+        write_span(out, text);
+        domain = span_skip(domain, macro.size);
     }
 }
 
@@ -290,7 +344,7 @@ static void directive_write(struct scan *scan, uint8_t qualifier, const char *na
         write_text(&scan->out, any);
         write_text(&scan->out, domain.size ? "" : "%{d}");
     }
-    domain_write(&scan->out, domain);
+    domain_write(scan, domain);
     if (bits != 0 && bits != NO_LENGTH) {
         snprintf(text, sizeof text, "%s%u", v4 ? "/" : "//", bits);
         write_text(&scan->out, text);
@@ -388,9 +442,10 @@ static bool term_take(struct scan *scan, struct span term)
     return directive_take(scan, term);
 }
 
-bool spf_record_normalise(struct span record, const struct addr *client, char *out, size_t size)
+bool spf_record_normalise(struct span record, const struct addr *client,
+                          const struct spf_names *names, char *out, size_t size)
 {
-    struct scan scan = {.client = client, .out = {.at = out, .size = size}};
+    struct scan scan = {.client = client, .names = names, .out = {.at = out, .size = size}};
     if (!spf_record_is(record) || record.size > SPF_RECORD_MAX)
         return false;
     write_text(&scan.out, "v=spf1");
@@ -410,7 +465,7 @@ bool spf_record_normalise(struct span record, const struct addr *client, char *o
     }
     if (scan.has_redirect && !scan.has_all && !scan.decided) {
         write_text(&scan.out, " redirect=");
-        domain_write(&scan.out, scan.redirect);
+        domain_write(&scan, scan.redirect);
     }
     return !scan.out.full;
 }

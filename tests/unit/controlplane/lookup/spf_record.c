@@ -12,11 +12,12 @@
 
 static struct addr client;
 static char out[256];
+static struct spf_names names;
 
 static bool normalised(const char *record)
 {
     memset(out, 'x', sizeof out);
-    return spf_record_normalise(span_text(record), &client, out, sizeof out);
+    return spf_record_normalise(span_text(record), &client, &names, out, sizeof out);
 }
 
 static void assert_becomes(const char *addr, const char *record, const char *want)
@@ -89,18 +90,18 @@ static void too_many_terms_are_an_error(void **state)
         memcpy(record + at, " a", 2);
     static char room[SPF_RECORD_MAX];
     assert_true(addr_parse("192.0.2.1", &client));
-    assert_true(spf_record_normalise(span_of(record, at), &client, room, sizeof room));
+    assert_true(spf_record_normalise(span_of(record, at), &client, &names, room, sizeof room));
     memcpy(record + at, " a", 2);
-    assert_false(spf_record_normalise(span_of(record, at + 2), &client, room, sizeof room));
+    assert_false(spf_record_normalise(span_of(record, at + 2), &client, &names, room, sizeof room));
 }
 
 static void result_that_does_not_fit_is_an_error(void **state)
 {
     char small[16];
     assert_true(addr_parse("192.0.2.1", &client));
-    assert_false(
-        spf_record_normalise(span_text("v=spf1 a:x.example"), &client, small, sizeof small));
-    assert_true(spf_record_normalise(span_text("v=spf1 -a"), &client, small, sizeof small));
+    assert_false(spf_record_normalise(span_text("v=spf1 a:x.example"), &client, &names, small,
+                                      sizeof small));
+    assert_true(spf_record_normalise(span_text("v=spf1 -a"), &client, &names, small, sizeof small));
 }
 
 static void version_stands_alone(void **state)
@@ -128,11 +129,39 @@ static void what_does_not_decide_is_left_out(void **state)
     assert_becomes("192.0.2.1", "v=spf1 redirect=x.example a", "v=spf1 +a redirect=x.example");
 }
 
+static void final_dot_is_left_out(void **state)
+{
+    assert_becomes("192.0.2.1", "v=spf1 ptr:x.example. a:%{d}.x.example./24 redirect=y.example.",
+                   "v=spf1 +ptr:x.example +a:%{d}.x.example/24 redirect=y.example");
+}
+
+static void number_that_means_all_parts_is_left_out(void **state)
+{
+    names = (struct spf_names){
+        .sender = span_text("a-b+c@x.example.org"),
+        .local_part = span_text("a-b+c"),
+        .sender_domain = span_text("x.example.org"),
+        .domain = span_text("example.org"),
+        .helo = span_text("mail.x.example.org"),
+    };
+    assert_becomes("192.0.2.1", "v=spf1 a:%{d1}.x a:%{d2}.x a:%{D3r}.x",
+                   "v=spf1 +a:%{d1}.x +a:%{d}.x +a:%{Dr}.x");
+    assert_becomes("192.0.2.1", "v=spf1 a:%{o2}.x a:%{o3}.x a:%{h3} a:%{h4}",
+                   "v=spf1 +a:%{o2}.x +a:%{o}.x +a:%{h3} +a:%{h}");
+    assert_becomes("192.0.2.1", "v=spf1 a:%{l1} a:%{l1r-} a:%{l2-+} a:%{l3-+}",
+                   "v=spf1 +a:%{l} +a:%{l1r-} +a:%{l2-+} +a:%{l-+}");
+    assert_becomes("192.0.2.1", "v=spf1 a:%{s2} a:%{s3} a:%{i3} a:%{i4} a:%{v1} a:%{v1-}",
+                   "v=spf1 +a:%{s2} +a:%{s} +a:%{i3} +a:%{i} +a:%{v} +a:%{v1-}");
+    assert_becomes("2001:db8::1", "v=spf1 a:%{i31} a:%{i32r} a:%{v1-}",
+                   "v=spf1 +a:%{i31} +a:%{ir} +a:%{v-}");
+    assert_becomes("192.0.2.1", "v=spf1 redirect=%{d2}", "v=spf1 redirect=%{d}");
+}
+
 static void more_parts_than_names_have_are_all_parts(void **state)
 {
-    assert_becomes("192.0.2.1", "v=spf1 a:%{d128}.example", "v=spf1 +a:%{d128}.example");
-    assert_becomes("192.0.2.1", "v=spf1 a:%{d129}.%{d2}.example", "v=spf1 +a:%{d}.%{d2}.example");
-    assert_becomes("192.0.2.1", "v=spf1 exists:x.%%%{L99999999999r-}", "v=spf1 +exists:x.%%%{Lr-}");
+    assert_becomes("192.0.2.1", "v=spf1 a:%{d129}.%{p128}.x.example",
+                   "v=spf1 +a:%{d}.%{p128}.x.example");
+    assert_becomes("192.0.2.1", "v=spf1 exists:x.%%%{P99999999999r-}", "v=spf1 +exists:x.%%%{Pr-}");
     assert_becomes("192.0.2.1", "v=spf1 redirect=%{d0200}", "v=spf1 redirect=%{d}");
 }
 
@@ -165,6 +194,8 @@ int main(void)
         cmocka_unit_test(version_stands_alone),
         cmocka_unit_test(address_terms_are_decided_here),
         cmocka_unit_test(what_does_not_decide_is_left_out),
+        cmocka_unit_test(final_dot_is_left_out),
+        cmocka_unit_test(number_that_means_all_parts_is_left_out),
         cmocka_unit_test(more_parts_than_names_have_are_all_parts),
         cmocka_unit_test(prefix_length_of_the_other_family_is_left_out),
         cmocka_unit_test(domains_need_labels_and_a_dot),
