@@ -39,8 +39,9 @@ NAMES = [name for name in HOSTS if name.endswith(".org")] + ["none.example.org",
 RECORDS = [name for name in NAMES if any("TXT" in entry for entry in HOSTS.get(name, []))]
 MACROS = ("%{i}.x.example.org", "%{ir}.x.example.org", "%{l}.example.org", "%{l1r-}.example.org",
           "%{d}", "%{d2}", "%{o}", "%{h}", "%{p}.x.example.org", "%{v}.example.org",
-          "%{D2r}.example", "%{s}.example.org", "%{L}.x.example.org", "%{l+-.}.example.org", "%%.example.org",
-          "%-%_.example.org", "%{i3}.example.org", "%{d1r.}x.example.org", "%{d129}")
+          "%{D2r}.example", "%{s}.example.org", "%{L}.x.example.org", "%{l+-.}.example.org",
+          "%%.example.org", "%-%_.example.org", "%{i3}.example.org", "%{d1r.}x.example.org",
+          "%{d129}")
 ODD_MACROS = ("%{d0}.example.org", "%{x}.example", "%{c}.example.org", "%{ld}.example.org", "%{i",
               "%(i)", "%", "%{}", "%{d-1}.example.org")
 ODD_NAMES = ("", "example", "example.org.", "-a.example.org", "a-.example.org", "a..example.org",
