@@ -15,6 +15,27 @@
 
 #include <rte_mempool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
+
+// A million connections are some 300 MB, taken in no order: with small pages each access would also
+// wait for a page table. Best effort.
+static void huge(void *memory, size_t size)
+{
+    uintptr_t from = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (from < end)
+        (void)madvise((void *)from, end - from, MADV_HUGEPAGE);
+}
+
+static void take_huge_pages(struct tcp *tcp)
+{
+    huge(tcp->pool.objects, (size_t)tcp->pool.count * tcp->pool.size);
+    huge(tcp->cold, tcp->pool.count * sizeof *tcp->cold);
+    huge(tcp->heads, (tcp->heads_mask + (size_t)1) * sizeof *tcp->heads);
+    huge(tcp->waits, (tcp->waits_mask + (size_t)1) * sizeof *tcp->waits);
+}
 
 struct tcp *tcp_open(const struct tcp_config *config)
 {
@@ -29,6 +50,7 @@ struct tcp *tcp_open(const struct tcp_config *config)
         tcp_shut(tcp);
         return NULL;
     }
+    take_huge_pages(tcp);
     wheel_init(&tcp->wheel, 0); // again at the first time we are told
     // Half of the packet buffers may stand in queues, a quarter each way; the rest is for what
     // arrives and leaves.
@@ -48,6 +70,11 @@ void tcp_shut(struct tcp *tcp)
     pool_done(&tcp->pool);
     free(tcp->cold);
     free(tcp);
+}
+
+void tcp_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count)
+{
+    tcp_table_prefetch(tcp, packets, count);
 }
 
 handle tcp_lookup(struct tcp *tcp, const struct packet *packet)

@@ -44,6 +44,11 @@ struct tcp_config {
 struct tcp *tcp_open(const struct tcp_config *config) MUST_CHECK; // NULL: no memory
 void tcp_shut(struct tcp *tcp);                                   // frees all, sends nothing
 
+// Before the packets of a burst, at most TCP_BURST, are looked up one by one: begins to load what
+// that will read, so that they wait for memory together. Changes nothing.
+enum { TCP_BURST = 64 };
+void tcp_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count);
+
 // The connection that a packet belongs to, by its 4-tuple; TIME_WAIT records included.
 handle tcp_lookup(struct tcp *tcp, const struct packet *packet);
 

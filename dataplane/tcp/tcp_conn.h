@@ -3,8 +3,8 @@
 
 /* A connection's state and the stack around it, for the files of this station only.
  *
- * A connection is 256 bytes that packets touch and 56 that they seldom do, in two arrays with one
- * index; with its places in pool and table an idle one costs 328 bytes. It owns no packet memory
+ * A connection is 256 bytes that packets touch and 48 that they seldom do, in two arrays with one
+ * index; with its places in pool and table an idle one costs 320 bytes. It owns no packet memory
  * while nothing is queued. All of it belongs to one worker.
  *
  * Life: tcp_conn_take, tcp_conn_enter(…), tcp_conn_gone. After tcp_conn_gone a connection is out of
@@ -154,22 +154,25 @@ static_assert(sizeof(struct tcp_conn) == 256, "four cache lines");
 
 struct tcp_cold {
     uint64_t user;
-    uint32_t w_max, w_est, epoch_ms, k_ms; // tcp_cubic.h
-    uint32_t progress_ms;                  // since when the peer owes an acknowledgment
+    uint32_t w_max; // of CUBIC: tcp_cubic.h
     union {
-        struct { // in RECOVERY: RFC 6937, bytes
+        struct { // CUBIC's growth, which rests in RECOVERY
+            uint32_t w_est, epoch_ms, k_ms;
+        };
+        struct { // in RECOVERY: RFC 6937, bytes; tcp_recovery.c ends the epoch behind it
             uint32_t prr_delivered, prr_out, prr_flight;
         };
-        uint32_t tlp_end; // with TLP, which is never in RECOVERY: TLP.end_seq of RFC 8985
     };
-    uint32_t fin_seq; // of the peer's FIN, when FIN_SEEN
+    uint32_t progress_ms; // since when the peer owes an acknowledgment
+    uint32_t tlp_end;     // with TLP: TLP.end_seq of RFC 8985
+    uint32_t fin_seq;     // of the peer's FIN, when FIN_SEEN
     uint32_t dsack_left;
     uint16_t dsack_size;
     uint16_t mtu;          // of the path
     uint16_t challenge_ms; // low bits of when the last challenge ACK went out
     uint8_t reorder_steps; // reo_wnd_mult of RFC 8985
 };
-static_assert(sizeof(struct tcp_cold) == 56, "with tcp_conn, pool and table 328 bytes");
+static_assert(sizeof(struct tcp_cold) == 48, "with tcp_conn, pool and table 320 bytes");
 
 struct tcp_timewait;
 

@@ -234,8 +234,10 @@ static void count_duplicate(struct tcp *tcp, struct tcp_conn *c, struct ack_work
 
 static void end_recovery(struct tcp *tcp, struct tcp_conn *c)
 {
-    if (c->flags & TCP_CONN_RECOVERY)
+    if (c->flags & TCP_CONN_RECOVERY) {
         c->cwnd = c->ssthresh;
+        tcp_conn_cold(tcp, c)->epoch_ms = 0; // PRR's counts stood there
+    }
     c->flags &= ~(uint32_t)(TCP_CONN_RECOVERY | TCP_CONN_LOSS);
     c->dupacks = 0;
 }

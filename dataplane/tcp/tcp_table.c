@@ -72,6 +72,49 @@ uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_
     return 0;
 }
 
+static void prefetch_object(const struct tcp *tcp, uint32_t ref)
+{
+    if (ref & TCP_TABLE_WAIT) {
+        __builtin_prefetch(&tcp->waits[(ref & ~(uint32_t)TCP_TABLE_WAIT) - 1]);
+        return;
+    }
+    const uint8_t *c = (const uint8_t *)tcp_conn_at(tcp, ref - 1);
+    for (size_t at = 0; at < sizeof(struct tcp_conn); at += 64)
+        __builtin_prefetch(c + at);
+    __builtin_prefetch(&tcp->pool.generations[ref - 1]);
+    __builtin_prefetch(&tcp->cold[ref - 1]);
+}
+
+// What the connection names: its neighbours on the wheel, the queue's ends.
+static void prefetch_named(const struct tcp *tcp, uint32_t ref)
+{
+    if (ref & TCP_TABLE_WAIT)
+        return;
+    const struct tcp_conn *c = tcp_conn_at(tcp, ref - 1);
+    __builtin_prefetch(c->timer.next);
+    __builtin_prefetch(c->timer.prev);
+    __builtin_prefetch(c->send_head);
+    if (c->hash_next)
+        prefetch_object(tcp, c->hash_next);
+}
+
+void tcp_table_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count)
+{
+    const uint32_t *heads[TCP_BURST];
+    CHECK(count <= TCP_BURST);
+    for (unsigned i = 0; i < count; i++) {
+        const struct packet *p = &packets[i];
+        heads[i] = head_of(tcp, &p->dst, p->dst_port, &p->src, p->src_port);
+        __builtin_prefetch(heads[i]);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (*heads[i])
+            prefetch_object(tcp, *heads[i]);
+    for (unsigned i = 0; i < count; i++)
+        if (*heads[i])
+            prefetch_named(tcp, *heads[i]);
+}
+
 void tcp_table_insert(struct tcp *tcp, uint32_t ref)
 {
     uint32_t *next;

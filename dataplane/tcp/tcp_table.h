@@ -15,6 +15,9 @@ void tcp_table_done(struct tcp *tcp);
 
 uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
                         const struct addr *remote, uint16_t remote_port);
+// Begins to load what tcp_table_find and the work on what it finds will read: all `count` packets
+// wait for memory together. At most TCP_BURST.
+void tcp_table_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count);
 // The tuple stands in the connection or the record already.
 void tcp_table_insert(struct tcp *tcp, uint32_t ref);
 void tcp_table_remove(struct tcp *tcp, uint32_t ref);

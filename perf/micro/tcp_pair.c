@@ -13,7 +13,7 @@
 enum {
     BURST = 32,
     CLIENTS = 240,
-    MBUFS = 131071,
+    MBUFS = 262143,
     MBUFS_SMOKE = 16383,
     MBUFS_CACHE = 512,
     CONNECTS_AT_A_TIME = 1024
@@ -163,6 +163,7 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
         burst[i] = end->ring[end->head++ % TCP_PAIR_RING];
         packets[i] = parse(burst[i], pair->config.v4, leg);
     }
+    tcp_prefetch(end->tcp, packets, count);
     for (unsigned i = 0; i < count; i++) {
         handle h = tcp_lookup(end->tcp, &packets[i]);
         if (h == HANDLE_NONE)
@@ -235,7 +236,7 @@ bool tcp_pair_main(int argc, char **argv)
                              "-m",
                              ""};
     // Without huge pages a buffer has a page of its own.
-    snprintf(words[8], sizeof words[8], "%d", smoke ? 96 : 640);
+    snprintf(words[8], sizeof words[8], "%d", smoke ? 96 : 1200);
     char *arguments[WORDS] = {argv[0]};
     for (int i = 1; i < WORDS; i++)
         arguments[i] = words[i];
