@@ -8,7 +8,7 @@ import re
 import tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
-ORDER = re.compile(r"^  \['(\w+)', \[(.*?)\]\],", re.MULTILINE)
+ORDER = re.compile(r"^  \['(\w+)', \[(.*?)\]\],", re.MULTILINE | re.DOTALL)
 STATIONS = {"link", "net", "guard", "tcp", "tls", "rules", "mail", "smtp", "imap", "pop3"}
 SHARED = {"base", "contract"}
 ROOMS = (  # header, folders and files that may include it
