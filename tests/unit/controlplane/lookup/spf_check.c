@@ -144,6 +144,31 @@ static void third_void_look_up_is_an_error(void **state)
         SPF_PERMERROR);
 }
 
+static void name_that_cannot_be_asked_is_not_void(void **state)
+{
+    assert_int_equal(
+        result_of(ZONE(TXT("a.example", "v=spf1 a:x..example a:x.example a:y.example -all")),
+                  "192.0.2.1", "x@a.example"),
+        SPF_FAIL);
+}
+
+static void macro_of_all_parts_is_whole(void **state)
+{
+    assert_int_equal(result_of(ZONE(TXT("a.example", "v=spf1 exists:%{l1r-}.%{d2} -all"),
+                                    {"bob.a.example", DNS_A, "127.0.0.2"}),
+                               "192.0.2.1", "bob@a.example"),
+                     SPF_PASS);
+}
+
+static void final_dot_makes_no_other_name(void **state)
+{
+    assert_int_equal(result_of(ZONE(TXT("a.example", "v=spf1 ptr:b.example. -all"),
+                                    {"1.2.0.192.in-addr.arpa", DNS_PTR, "m.b.example"},
+                                    {"m.b.example", DNS_A, "192.0.2.1"}),
+                               "192.0.2.1", "x@a.example"),
+                     SPF_PASS);
+}
+
 static void names_of_a_mail_exchanger_are_no_terms(void **state)
 {
     static struct record records[16] = {TXT("a.example", "v=spf1 mx -all"),
@@ -219,6 +244,9 @@ int main(void)
         cmocka_unit_test(include_of_itself_ends),
         cmocka_unit_test(eleventh_term_over_all_includes_is_an_error),
         cmocka_unit_test(third_void_look_up_is_an_error),
+        cmocka_unit_test(name_that_cannot_be_asked_is_not_void),
+        cmocka_unit_test(macro_of_all_parts_is_whole),
+        cmocka_unit_test(final_dot_makes_no_other_name),
         cmocka_unit_test(names_of_a_mail_exchanger_are_no_terms),
         cmocka_unit_test(explanation_is_never_looked_up),
         cmocka_unit_test(sender_without_a_domain_is_none),
