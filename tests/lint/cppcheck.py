@@ -11,8 +11,7 @@ paths = [str(path) for path in tree.files(".c", folders=("dataplane", "controlpl
 done = subprocess.run(
     ["cppcheck", "--quiet", "--std=c11", "--language=c", "--enable=warning,portability",
      "--inline-suppr", "--max-configs=2", f"-j{os.cpu_count()}", "-Idataplane", "-Icontrolplane",
-     "-Djson_object_foreach(o, k, v)=for (k = 0, v = 0; k;)",
-     "-Djson_array_foreach(a, i, v)=for (i = 0, v = 0; v;)", "--suppress=missingInclude",
+     f"--library={tree.ROOT / 'tests/lint/cppcheck.cfg'}", "--suppress=missingInclude",
      "--suppress=missingIncludeSystem",
      "--suppress=unmatchedSuppression",
      f"--suppressions-list={tree.ROOT / 'tests/lint/cppcheck.txt'}",
