@@ -6,6 +6,36 @@
 
 enum { HOPS = 64, OPTIONS_MAX = 40 };
 
+// RFC 1071 in the machine's order, sixteen bytes a step: rte_raw_cksum takes two, and a third of the
+// time of a bulk transfer. `size` below 64 KiB, so that nothing overflows.
+static uint64_t sum_of(const uint8_t *at, size_t size)
+{
+    uint64_t even = 0, odd = 0, a, b;
+    for (; size >= 16; size -= 16, at += 16) {
+        memcpy(&a, at, sizeof a);
+        memcpy(&b, at + 8, sizeof b);
+        even += (a & UINT32_MAX) + (b & UINT32_MAX);
+        odd += (a >> 32) + (b >> 32);
+    }
+    uint8_t rest[16] = {0};
+    memcpy(rest, at, size);
+    memcpy(&a, rest, sizeof a);
+    memcpy(&b, rest + 8, sizeof b);
+    return even + odd + (a & UINT32_MAX) + (a >> 32) + (b & UINT32_MAX) + (b >> 32);
+}
+
+// Of the TCP segment at `tcp`, behind the IP header's two addresses.
+static uint16_t checksum_of(const uint8_t *addrs, size_t addrs_size, const void *tcp, size_t size)
+{
+    uint64_t sum = sum_of(addrs, addrs_size) + sum_of(tcp, size);
+    sum += rte_cpu_to_be_16((uint16_t)size) + (uint64_t)rte_cpu_to_be_16(IPPROTO_TCP);
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & UINT16_MAX) + (sum >> 16 & UINT16_MAX) + (sum >> 32);
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
 static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, size_t size)
 {
     *ip = (struct rte_ipv4_hdr){
@@ -18,7 +48,7 @@ static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, siz
     memcpy(&ip->src_addr, h->local->bytes + 12, 4);
     memcpy(&ip->dst_addr, h->remote->bytes + 12, 4);
     ip->hdr_checksum = rte_ipv4_cksum(ip);
-    return rte_ipv4_udptcp_cksum(ip, ip + 1);
+    return checksum_of((const uint8_t *)&ip->src_addr, 8, ip + 1, size);
 }
 
 static uint16_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, size_t size)
@@ -31,7 +61,7 @@ static uint16_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, siz
     };
     memcpy(ip->src_addr, h->local->bytes, 16);
     memcpy(ip->dst_addr, h->remote->bytes, 16);
-    return rte_ipv6_udptcp_cksum(ip, ip + 1);
+    return checksum_of(ip->src_addr, 32, ip + 1, size);
 }
 
 bool tcp_header_emit(struct tcp *tcp, const struct tcp_header *h)
