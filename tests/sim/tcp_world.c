@@ -2,10 +2,10 @@
 #include "tcp_world.h"
 
 #include "base/rng.h"
+#include "sim/tcp_check.h"
 #include "support/link_sim.h"
 #include "support/link_sim_packet.h"
 #include "tcp/tcp_conn.h"
-#include "tcp/tcp_queue.h"
 
 #include <rte_mempool.h>
 #include <setjmp.h>
@@ -451,34 +451,9 @@ static uint64_t next_us(struct world *w)
 
 static void check_stack(struct world *w, int s)
 {
-    struct tcp *tcp = w->sides[s].tcp;
-    for (uint32_t i = 0; i < tcp->pool.count; i++) {
-        if (pool_at(&tcp->pool, i) == HANDLE_NONE)
-            continue;
-        const struct tcp_conn *c = tcp_conn_at(tcp, i);
-        if (c->state == TCP_CLOSED)
-            continue;
-        if (!timer_is_running(&c->timer))
-            fail(w, "a connection in %s has no timer", tcp_conn_state_name(c->state));
-        uint32_t lost = 0, sacked = 0, again = 0, bytes = 0, segments = 0;
-        for (const struct tcp_segment *g = c->send_head; g; g = g->next) {
-            uint32_t span = tcp_segment_span(g);
-            lost += g->bits & TCP_SEGMENT_LOST ? span : 0;
-            sacked += g->bits & TCP_SEGMENT_SACKED ? span : 0;
-            again += g->bits & TCP_SEGMENT_AGAIN ? span : 0;
-            bytes += g->size;
-            segments++;
-        }
-        if (lost != c->lost_bytes || sacked != c->sacked_bytes || again != c->again_bytes ||
-            bytes != c->send_bytes || segments != c->send_segments)
-            fail(w, "the scoreboard's sums are wrong");
-        if (c->snd_nxt != c->snd_una && c->rexmit == TCP_REXMIT_NONE)
-            fail(w, "data in flight and no retransmission timer in %s",
-                 tcp_conn_state_name(c->state));
-        if (c->send_bytes > tcp->config.send_bytes || c->recv_bytes > tcp->config.receive_bytes)
-            fail(w, "a queue is over its limit: %u to send, %u unread", c->send_bytes,
-                 c->recv_bytes);
-    }
+    const char *what = tcp_check_stack(w->sides[s].tcp);
+    if (what)
+        fail(w, "%s: %s", s == CLIENT ? "client" : "server", what);
 }
 
 static bool done(const struct world *w)
