@@ -302,6 +302,7 @@ static void count_progress(struct session *s)
 void session_run(struct session *s)
 {
     int round = 0;
+    session_stream_flush(s); // what waits to go out is what the machine waits for
     while (round < PUMP_ROUNDS && talk_once(s)) {
         session_stream_flush(s);
         round++;

@@ -160,15 +160,27 @@ static bool machine_has_room(const struct session *s, enum mail_side side)
            session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
 }
 
+// May something else than more input still move the machine?
+static bool machine_may_wait(const struct session *s)
+{
+    for (int slot = 0; slot < QUESTION_KINDS; slot++)
+        if (s->questions[slot] != HANDLE_NONE || s->answer_failed[slot])
+            return true;
+    return s->connection[SIDE_BACKEND] != HANDLE_NONE || s->connect_failed;
+}
+
 bool session_stream_is_spent(struct session *s, enum mail_side side)
 {
     if (!input_waits(s, side))
         return true;
-    if (!machine_has_room(s, side) || has_line(stash_span(&s->input[side])))
+    if (!machine_has_room(s, side))
         return false;
+    if (!machine_may_wait(s)) // it was offered all there is, and left this
+        return true;
     struct span first;
     unsigned count = tcp_peek(s->all->config.tcp, s->connection[side], &first, 1);
-    return side_is_tls(s, side) || count == 0 || !has_line(first);
+    bool line_in_tcp = count > 0 && !side_is_tls(s, side) && has_line(first);
+    return !line_in_tcp && !has_line(stash_span(&s->input[side]));
 }
 
 static size_t offer(struct session *s, enum mail_side side, struct span input)

@@ -74,6 +74,20 @@ static void a_client_that_does_not_read_stops_being_read(void **state)
     rig_reset(rig, client);
 }
 
+static void a_client_that_ends_within_a_literal_is_gone_at_once(void **state)
+{
+    struct rig *rig = *state;
+    rig_policy(rig)->services[1].tls = TLS_OFF;
+    struct rig_peer *client = rig_connect(rig, 143);
+    rig_expect(rig, client, "* OK ");
+    rig_say(rig, client, "a ID (\"x\" {20}\r\n");
+    rig_run(rig, 5000);
+    rig_say(rig, client, "half\r\n");
+    rig_hang_up(rig, client);
+    rig_run(rig, 3000000);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -82,6 +96,7 @@ int main(void)
         TEST(a_message_larger_than_every_buffer_arrives_whole),
         TEST(pipelined_commands_and_a_fin_are_all_answered),
         TEST(a_client_that_does_not_read_stops_being_read),
+        TEST(a_client_that_ends_within_a_literal_is_gone_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
