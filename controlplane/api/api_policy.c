@@ -113,7 +113,7 @@ static const char *limit_name(enum limit limit, char name[LIMIT_NAME_SIZE])
 {
     const char *upper = limit_facts(limit)->name;
     size_t i = 0;
-    for (; upper[i] && i < LIMIT_NAME_SIZE - 1; i++)
+    for (; i < LIMIT_NAME_SIZE - 1 && upper[i]; i++)
         name[i] = (char)tolower((unsigned char)upper[i]);
     name[i] = '\0';
     return name;

@@ -81,8 +81,9 @@ static char *receive_line(int fd, size_t *ret_size, int *ret_error)
         }
         if (used == room) {
             room *= 2;
-            text = realloc(text, room);
-            CHECK(text);
+            char *grown = realloc(text, room);
+            CHECK(grown);
+            text = grown;
         }
     }
     free(text);
