@@ -6,8 +6,8 @@
 
 enum { HOPS = 64, OPTIONS_MAX = 40 };
 
-// RFC 1071 in the machine's order, sixteen bytes a step: rte_raw_cksum takes two, and a third of the
-// time of a bulk transfer. `size` below 64 KiB, so that nothing overflows.
+// RFC 1071 in the machine's order, sixteen bytes a step: rte_raw_cksum takes two, and with that a
+// third of a bulk transfer's time. `size` below 64 KiB, so that nothing overflows.
 static uint64_t sum_of(const uint8_t *at, size_t size)
 {
     uint64_t even = 0, odd = 0, a, b;
