@@ -301,6 +301,13 @@ static void plan_ack(struct tcp *tcp, struct tcp_conn *c, uint16_t size,
     }
 }
 
+static bool fin_is_next(const struct tcp *tcp, const struct tcp_conn *c, const struct packet *p)
+{
+    if (c->flags & TCP_CONN_FIN_SEEN)
+        return c->rcv_nxt == tcp_conn_cold(tcp, c)->fin_seq;
+    return p->tcp_flags & TCP_FIN && c->rcv_nxt == p->seq + p->payload_size;
+}
+
 // Seventh: data. Takes m. False: the connection has ended.
 static bool take_data(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m,
                       const struct packet *p)
@@ -338,7 +345,8 @@ static bool take_data(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m,
         else
             tcp_event_raise(tcp, c, TCP_EVENT_READABLE);
     }
-    plan_ack(tcp, c, size, result, gaps);
+    if (!fin_is_next(tcp, c, p)) // whose ACK tells of the data too
+        plan_ack(tcp, c, size, result, gaps);
     return true;
 }
 
@@ -353,8 +361,8 @@ static void take_fin(struct tcp *tcp, struct tcp_conn *c, const struct packet *p
         cold->fin_seq = seq;
     }
     if (!(c->flags & TCP_CONN_FIN_SEEN) || c->rcv_nxt != cold->fin_seq || !may_receive(c)) {
-        if (p->tcp_flags & TCP_FIN)
-            tcp_output_ack(tcp, c); // repeated, or ahead of data
+        if (p->tcp_flags & TCP_FIN && (p->payload_size == 0 || !may_receive(c)))
+            tcp_output_ack(tcp, c); // repeated, or ahead of data; its own data was answered
         return;
     }
     c->rcv_nxt++;
