@@ -30,7 +30,9 @@ def main():
 
 
 def roots(path):
-    planes = ("controlplane", "dataplane") if path.parts[0] == "controlplane" else ("dataplane",)
+    if path.parts[0] == "dataplane":
+        return ("dataplane",)
+    planes = ("controlplane", "dataplane")
     return (*planes, "tests") if path.parts[0] == "tests" else planes
 
 

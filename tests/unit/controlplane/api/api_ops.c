@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "api_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void answer_all(enum message_status status)
+{
+    for (unsigned worker = 0; worker < OPS_RIG_WORKERS; worker++) {
+        struct message answer = api_rig_answer(worker, status);
+        api_rig_send(worker, &answer);
+    }
+}
+
+static const json_t *row(const char *list, size_t index)
+{
+    return json_array_get(json_object_get(api_rig.response, list), index);
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void wrong_arguments_reach_no_worker(void **state)
+{
+    static const struct {
+        const char *request, *want;
+    } rows[] = {
+        {"{'command':'bans add'}", "address: expected a text"},
+        {"{'command':'bans add','address':'0.0.0.0/0'}",
+         "address: expected an IPv4 or IPv6 address"},
+        {"{'command':'bans add','address':'::'}", "address: expected an IPv4 or IPv6 address"},
+        {"{'command':'bans add','address':'192.0.2.1','seconds':0}",
+         "seconds: expected a number from 1 to 31622400"},
+        {"{'command':'bans add','address':'192.0.2.1','seconds':31622401}",
+         "seconds: expected a number from 1 to 31622400"},
+        {"{'command':'bans remove','address':''}", "address: expected an IPv4 or IPv6 address"},
+        {"{'command':'sessions kill','id':'5'}",
+         "id: expected a number from 0 to 9223372036854775807"},
+    };
+    struct message question;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        api_rig_start(rows[i].request);
+        api_rig_refused(rows[i].want);
+        assert_false(ops_rig_take(&api_rig.ops, 0, &question));
+    }
+}
+
+static void data_plane_that_is_not_there_is_told(void **state)
+{
+    api_rig.plane.link.state = LINK_DOWN;
+    api_rig_start("{'command':'bans list'}");
+    api_rig_refused("the data plane is not attached");
+    api_rig.plane.link.state = LINK_UP;
+    api_rig_start("{'command':'sessions list'}");
+    ops_desk_down(&api_rig.plane.desk);
+    api_rig_refused("the data plane is not attached");
+}
+
+static void silent_worker_is_told(void **state)
+{
+    api_rig_start("{'command':'bans list'}");
+    api_rig.plane.desk.asks[0].deadline_ms = uv_now(&api_rig.plane.loop) + 1;
+    assert_int_equal(uv_run(&api_rig.plane.loop, UV_RUN_DEFAULT), 0);
+    api_rig_refused("a worker did not answer within 2000 ms");
+}
+
+static void questions_beyond_the_desk_are_refused(void **state)
+{
+    for (int i = 0; i < OPS_ASKS_MAX; i++)
+        api_rig_start("{'command':'bans list'}");
+    assert_int_equal(api_rig.responses, 0);
+    api_rig_start("{'command':'bans list'}");
+    api_rig_refused("too many questions wait for the workers, try again");
+}
+
+static void order_that_no_worker_did_is_refused(void **state)
+{
+    api_rig_start("{'command':'bans remove','address':'192.0.2.1'}");
+    answer_all(STATUS_NOT_FOUND);
+    api_rig_refused("no such ban");
+    api_rig_start("{'command':'sessions kill','id':7}");
+    answer_all(STATUS_NOT_FOUND);
+    api_rig_refused("no such session");
+    api_rig_start("{'command':'bans add','address':'192.0.2.1'}");
+    answer_all(STATUS_UNAVAILABLE);
+    api_rig_refused("no worker took the ban: its table is full or the address must not be banned");
+}
+
+static void worker_that_cannot_answer_leaves_the_lists_of_the_others(void **state)
+{
+    api_rig_start("{'command':'sessions list'}");
+    struct message answer = api_rig_answer(0, STATUS_UNAVAILABLE);
+    api_rig_send(0, &answer);
+    answer = api_rig_answer(1, STATUS_OK);
+    answer.session_page.count = 1;
+    answer.session_page.rows[0] = (struct session_row){.id = 4, .backend = 255};
+    api_rig_send(1, &answer);
+    assert_int_equal(json_array_size(json_object_get(api_rig_granted(), "sessions")), 1);
+    assert_int_equal(number(row("sessions", 0), "worker"), 1);
+}
+
+static void order_done_by_one_worker_is_done(void **state)
+{
+    struct addr want;
+    api_rig_start("{'command':'bans add','address':'2001:db8::1:2:3:4','seconds':60}");
+    struct message question;
+    assert_true(ops_rig_take(&api_rig.ops, 0, &question));
+    assert_true(addr_parse("2001:db8::", &want));
+    assert_true(addr_equal(&question.ban.addr, &want)); // of IPv6 the /64
+    assert_int_equal(question.ban.seconds, 60);
+    question.status = STATUS_UNAVAILABLE;
+    ops_desk_answer(&api_rig.plane.desk, 0, &question);
+    struct message answer = api_rig_answer(1, STATUS_OK);
+    api_rig_send(1, &answer);
+    assert_int_equal(number(api_rig_granted(), "workers"), 1);
+}
+
+static void bans_of_several_workers_are_joined_with_the_longest_time(void **state)
+{
+    static const uint32_t seconds[] = {10, 50};
+    api_rig_start("{'command':'bans list'}");
+    for (unsigned worker = 0; worker < OPS_RIG_WORKERS; worker++) {
+        struct message answer = api_rig_answer(worker, STATUS_OK);
+        struct ban *bans = answer.ban_page.bans;
+        assert_true(addr_parse("192.0.2.1", &bans[0].addr));
+        bans[0].seconds = seconds[worker];
+        assert_true(addr_parse("2001:db8::", &bans[1].addr));
+        bans[1].reason = REASON_BANNED;
+        answer.ban_page.count = worker == 0 ? 1 : 2;
+        api_rig_send(worker, &answer);
+    }
+    assert_int_equal(json_array_size(json_object_get(api_rig_granted(), "bans")), 2);
+    assert_string_equal(text(row("bans", 0), "address"), "192.0.2.1");
+    assert_string_equal(text(row("bans", 0), "reason"), "operator");
+    assert_int_equal(number(row("bans", 0), "seconds"), 50);
+    assert_int_equal(number(row("bans", 0), "workers"), 2);
+    assert_string_equal(text(row("bans", 1), "address"), "2001:db8::/64");
+    assert_string_equal(text(row("bans", 1), "reason"), "banned");
+}
+
+static void ban_lasts_an_hour_unless_said(void **state)
+{
+    struct message question;
+    api_rig_start("{'command':'bans add','address':'192.0.2.1'}");
+    assert_true(ops_rig_take(&api_rig.ops, 1, &question));
+    assert_int_equal(question.ban.seconds, 3600);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(wrong_arguments_reach_no_worker, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(data_plane_that_is_not_there_is_told, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(silent_worker_is_told, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(questions_beyond_the_desk_are_refused, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(order_that_no_worker_did_is_refused, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(worker_that_cannot_answer_leaves_the_lists_of_the_others,
+                                        api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(order_done_by_one_worker_is_done, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(bans_of_several_workers_are_joined_with_the_longest_time,
+                                        api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(ban_lasts_an_hour_unless_said, api_rig_up, api_rig_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "api_rig.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config *running(void)
+{
+    return api_rig.plane.publisher.config;
+}
+
+static void result(int error, const char *text)
+{
+    struct attach_result record = {.magic = ATTACH_MAGIC, .error = error};
+    snprintf(record.text, sizeof record.text, "%s", text);
+    publisher_result(&api_rig.plane.publisher, &record);
+}
+
+static bool is_published(void)
+{
+    const json_t *response = api_rig_granted();
+    return json_is_true(json_object_get(response, "published"));
+}
+
+static void wrong_arguments_send_no_policy(void **state)
+{
+    static const struct {
+        const char *request, *want;
+    } rows[] = {
+        {"{'command':'lists add'}", "list: expected a text"},
+        {"{'command':'lists add','list':'deny'}", "prefix: expected a text"},
+        {"{'command':'lists add','list':'grey','prefix':'192.0.2.0/24'}",
+         "list: expected allow or deny"},
+        {"{'command':'lists remove','list':'deny','prefix':'192.0.2.1/24'}",
+         "prefix: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero"},
+        {"{'command':'lists remove','list':'deny','prefix':'198.18.0.0/15'}",
+         "deny: 198.18.0.0/15: is not on the list"},
+        {"{'command':'limits get'}", "name: expected a text"},
+        {"{'command':'limits get','name':'speed'}",
+         "name: no such limit; `weirctl limits` lists them"},
+        {"{'command':'limits set','name':'connections_source'}",
+         "value: expected a number from 1 to 1000000"},
+        {"{'command':'limits set','name':'connections_source','value':1000001}",
+         "value: expected a number from 1 to 1000000"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        api_rig_start(rows[i].request);
+        api_rig_refused(rows[i].want);
+    }
+    assert_int_equal(ops_rig_policy(&api_rig.ops), 0);
+}
+
+static void change_that_the_data_plane_refuses_is_told_with_its_words(void **state)
+{
+    uint64_t before = running()->head.limits[LIMIT_CONNECTIONS_SOURCE];
+    api_rig_start("{'command':'limits set','name':'connections_source','value':7}");
+    assert_int_equal(api_rig.responses, 0);
+    assert_int_equal(ops_rig_policy(&api_rig.ops), 1);
+    result(-EINVAL, "limits: too small");
+    api_rig_refused("limits: too small");
+    assert_int_equal(running()->head.limits[LIMIT_CONNECTIONS_SOURCE], before);
+}
+
+static void changes_beyond_the_queue_are_refused(void **state)
+{
+    for (int i = 0; i < PUBLICATIONS_MAX; i++)
+        api_rig_start("{'command':'limits set','name':'connections_source','value':7}");
+    assert_int_equal(api_rig.responses, 0);
+    api_rig_start("{'command':'limits set','name':'connections_source','value':7}");
+    api_rig_refused("too many changes wait, try again");
+    api_rig_start("{'command':'config reload'}");
+    api_rig_refused("too many changes wait, try again");
+}
+
+static void configuration_that_cannot_be_read_is_told_without_effect(void **state)
+{
+    struct config *before = running();
+    snprintf(api_rig.plane.config_file, sizeof api_rig.plane.config_file, "/nowhere/weir.yaml");
+    api_rig_start("{'command':'config check'}");
+    api_rig_refused("/nowhere/weir.yaml: cannot be read: No such file or directory");
+    api_rig_start("{'command':'config reload'}");
+    api_rig_refused("/nowhere/weir.yaml: cannot be read: No such file or directory");
+    assert_ptr_equal(running(), before);
+    assert_int_equal(ops_rig_policy(&api_rig.ops), 0);
+}
+
+static void prefix_is_on_a_list_once(void **state)
+{
+    api_rig_start("{'command':'lists add','list':'deny','prefix':'198.18.0.0/15'}");
+    result(0, "");
+    assert_true(is_published());
+    api_rig_start("{'command':'lists add','list':'deny','prefix':'198.18.0.0/15'}");
+    api_rig_refused("deny: 198.18.0.0/15: is on the list already");
+    api_rig_start("{'command':'lists list'}");
+    json_t *deny = json_object_get(api_rig_granted(), "deny");
+    assert_int_equal(json_array_size(deny), running()->deny.count);
+    const json_t *last = json_array_get(deny, json_array_size(deny) - 1);
+    assert_string_equal(json_string_value(last), "198.18.0.0/15");
+    api_rig_start("{'command':'lists remove','list':'deny','prefix':'198.18.0.0/15'}");
+    result(0, "");
+    assert_int_equal(json_integer_value(json_object_get(api_rig_granted(), "generation")), 2);
+}
+
+static void limit_at_its_bounds_is_set(void **state)
+{
+    static const char *const values[] = {"1", "1000000"};
+    for (int i = 0; i < 2; i++) {
+        char request[128];
+        snprintf(request, sizeof request,
+                 "{'command':'limits set','name':'Connections_Source','value':%s}", values[i]);
+        api_rig_start(request);
+        result(0, "");
+        assert_non_null(api_rig_granted());
+        api_rig_start("{'command':'limits get','name':'connections_source'}");
+        json_t *limit = api_rig_granted();
+        assert_int_equal(json_integer_value(json_object_get(limit, "value")),
+                         strtol(values[i], NULL, 10));
+        assert_string_equal(json_string_value(json_object_get(limit, "name")),
+                            "connections_source");
+    }
+}
+
+static void every_limit_is_listed_within_its_bounds(void **state)
+{
+    size_t i;
+    const json_t *limit;
+    api_rig_start("{'command':'limits list'}");
+    const json_t *limits = json_object_get(api_rig_granted(), "limits");
+    assert_int_equal(json_array_size(limits), LIMIT_COUNT);
+    json_array_foreach(limits, i, limit)
+    {
+        enum limit found;
+        assert_true(limit_find(json_string_value(json_object_get(limit, "name")), &found));
+        assert_int_equal(found, i);
+        assert_in_range(json_integer_value(json_object_get(limit, "value")),
+                        json_integer_value(json_object_get(limit, "least")),
+                        json_integer_value(json_object_get(limit, "most")));
+    }
+}
+
+static void change_without_a_data_plane_says_that_it_waits(void **state)
+{
+    api_rig.plane.link.state = LINK_DOWN;
+    api_rig_start("{'command':'lists add','list':'allow','prefix':'198.18.0.0/15'}");
+    assert_false(is_published());
+    api_rig_start("{'command':'config reload'}"); // the file knows nothing of it
+    assert_non_null(api_rig_granted());
+    api_rig_start("{'command':'lists remove','list':'allow','prefix':'198.18.0.0/15'}");
+    api_rig_refused("allow: 198.18.0.0/15: is not on the list");
+    api_rig.plane.link.state = LINK_UP;
+}
+
+static void sound_configuration_is_checked_without_effect(void **state)
+{
+    struct config *before = running();
+    api_rig_start("{'command':'config check'}");
+    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "file")), SAMPLE);
+    assert_ptr_equal(running(), before);
+    assert_int_equal(ops_rig_policy(&api_rig.ops), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(wrong_arguments_send_no_policy, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(change_that_the_data_plane_refuses_is_told_with_its_words,
+                                        api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(changes_beyond_the_queue_are_refused, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(configuration_that_cannot_be_read_is_told_without_effect,
+                                        api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(prefix_is_on_a_list_once, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(limit_at_its_bounds_is_set, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(every_limit_is_listed_within_its_bounds, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(change_without_a_data_plane_says_that_it_waits, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(sound_configuration_is_checked_without_effect, api_rig_up,
+                                        api_rig_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
