@@ -33,7 +33,7 @@ enum {
     TCP_DUPTHRESH = 3,         // RFC 5681, section 3.2
     TCP_INITIAL_SEGMENTS = 10, // RFC 6928
     TCP_MSS_LEAST = 64,        // an offer below it is taken as this: guards against MSS 1
-    TCP_SYN_RETRIES = 6,       // 1+2+…+64 s and the last wait: R2 of RFC 9293, section 3.8.3
+    TCP_SYN_RETRIES = 7,       // 1+2+…+32+60+60 s: R2 of RFC 9293, section 3.8.3
 
     TCP_RTO_FIRST_MS = 1000, // RFC 6298, section 2
     TCP_RTO_LEAST_MS = 200,  // below RFC 6298's SHOULD of 1 s, as all common stacks; see tcp_rtt.h

@@ -91,7 +91,7 @@ handle tcp_pair_connect(struct tcp_pair *pair, uint64_t user)
     return h;
 }
 
-static struct packet parse(const struct rte_mbuf *m, bool v4, enum leg leg)
+struct packet tcp_pair_parse(const struct rte_mbuf *m, bool v4, enum leg leg)
 {
     const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
     size_t ip_size = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
@@ -161,7 +161,7 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
     enum leg leg = to == TCP_PAIR_SERVER ? LEG_OUTSIDE : LEG_INSIDE;
     for (unsigned i = 0; i < count; i++) {
         burst[i] = end->ring[end->head++ % TCP_PAIR_RING];
-        packets[i] = parse(burst[i], pair->config.v4, leg);
+        packets[i] = tcp_pair_parse(burst[i], pair->config.v4, leg);
     }
     tcp_prefetch(end->tcp, packets, count);
     for (unsigned i = 0; i < count; i++) {

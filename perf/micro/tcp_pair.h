@@ -51,6 +51,8 @@ void tcp_pair_advance(struct tcp_pair *pair, int end); // what it has to send is
 // `count` connections, established and idle; the client's handles, the owner frees them.
 handle *tcp_pair_establish(struct tcp_pair *pair, uint32_t count);
 
+struct packet tcp_pair_parse(const struct rte_mbuf *m, bool v4, enum leg leg);
+
 uint64_t tcp_pair_clock_ns(void); // of this thread's CPU time
 // One JSON line on standard output.
 void tcp_pair_report(const char *bench, const char *name, double value, const char *unit);

@@ -112,6 +112,22 @@ static void challenges_are_few(void **state)
     assert_int_equal(s.count, 2);
 }
 
+// A counter that all shared would tell who connects to us: RFC 5961, section 7; CVE-2016-5696.
+static void challenges_of_one_connection_say_nothing_of_another(void **state)
+{
+    handle first = s.h;
+    s.base.src_port++;
+    stage_accept(&s, true, false);
+    for (int i = 0; i < 1000; i++)
+        stage_give(&s, i % 2 ? TCP_SYN : TCP_RST, 1 + i % 7, 0, 0);
+    assert_int_equal(s.count, 1);
+    s.h = first;
+    s.base.src_port--;
+    stage_give(&s, TCP_RST, 1, 0, 0);
+    assert_int_equal(s.count, 2);
+    assert_int_equal(s.kept[1].packet.dst_port, s.base.src_port);
+}
+
 static void an_old_timestamp_is_refused(void **state)
 {
     stage_shut(&s);
@@ -356,6 +372,7 @@ int main(void)
         with(a_reset_at_rcv_nxt_ends_the_connection),
         with(a_syn_in_a_connection_is_challenged),
         with(challenges_are_few),
+        with(challenges_of_one_connection_say_nothing_of_another),
         with(an_old_timestamp_is_refused),
         with(a_missing_timestamp_is_refused),
         with(urgent_data_is_plain_data),
