@@ -105,14 +105,25 @@ static void take_cumulative(struct tcp *tcp, struct tcp_conn *c, uint32_t ack,
     c->snd_una = ack;
 }
 
-static void take_block(struct tcp *tcp, struct tcp_conn *c, const struct tcp_sack_block *block,
-                       struct ack_work *work)
+static bool within(const struct tcp_segment *s, const struct tcp_sack_block *blocks, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++)
+        if (!seq_before(s->seq, blocks[i].left) && !seq_after(tcp_segment_end(s), blocks[i].right))
+            return true;
+    return false;
+}
+
+// One walk for all blocks: what they can cost is one queue's length.
+static void take_blocks(struct tcp *tcp, struct tcp_conn *c, const struct tcp_sack_block *blocks,
+                        unsigned count, struct ack_work *work)
+{
+    uint32_t end = c->snd_una;
+    for (unsigned i = 0; i < count; i++)
+        end = seq_after(blocks[i].right, end) ? blocks[i].right : end;
     for (struct tcp_segment *s = c->send_head; s && s != c->send_next; s = s->next) {
-        if (!seq_before(s->seq, block->right))
+        if (!seq_before(s->seq, end))
             return;
-        if (s->bits & TCP_SEGMENT_SACKED || seq_before(s->seq, block->left) ||
-            seq_after(tcp_segment_end(s), block->right))
+        if (s->bits & TCP_SEGMENT_SACKED || !within(s, blocks, count))
             continue;
         rack_update(tcp, c, s, work);
         clear_lost(c, s);
@@ -127,19 +138,21 @@ static void take_sack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
                       struct ack_work *work)
 {
     const struct tcp_option *o = &packet->options;
+    struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+    unsigned count = 0;
     for (uint8_t i = 0; i < o->sack_count; i++) {
         const struct tcp_sack_block *b = &o->sack[i];
         if (!seq_before(b->left, b->right) || seq_after(b->right, c->snd_nxt))
             continue;
         bool within_second = i == 0 && o->sack_count > 1 && !seq_before(b->left, o->sack[1].left) &&
                              !seq_after(b->right, o->sack[1].right);
-        if (i == 0 && (!seq_after(b->right, packet->ack) || within_second)) {
+        if (i == 0 && (!seq_after(b->right, packet->ack) || within_second))
             work->dsack = true;
-            continue;
-        }
-        if (seq_after(b->left, c->snd_una))
-            take_block(tcp, c, b, work);
+        else if (seq_after(b->left, c->snd_una))
+            blocks[count++] = *b;
     }
+    if (count)
+        take_blocks(tcp, c, blocks, count, work);
     if (work->dsack) {
         struct tcp_cold *cold = tcp_conn_cold(tcp, c);
         if (cold->reorder_steps < REORDER_STEPS_MOST)
