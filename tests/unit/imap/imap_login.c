@@ -264,8 +264,8 @@ static void every_form_of_login_asks_the_same(void **state)
         "C:a AUTHENTICATE PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\n",
         "C:a AUTHENTICATE PLAIN\nS:+ \nC:AGFsaWNlAHdvbmRlcmxhbmQ=\n",
         "C:a authenticate plain\nS:+ \nC:YWxpY2UAYWxpY2UAd29uZGVybGFuZA==\n",
-        "C:a AUTHENTICATE LOGIN\nS:+ VXNlcm5hbWU6\nC:YWxpY2U=\nS:+ UGFzc3dvcmQ6\n"
-        "C:d29uZGVybGFuZA==\n",
+        ("C:a AUTHENTICATE LOGIN\nS:+ VXNlcm5hbWU6\nC:YWxpY2U=\nS:+ UGFzc3dvcmQ6\n"
+         "C:d29uZGVybGFuZA==\n"),
         "C:a AUTHENTICATE LOGIN YWxpY2U=\nS:+ UGFzc3dvcmQ6\nC:d29uZGVybGFuZA==\n",
     };
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
