@@ -4,6 +4,7 @@
 #include "api/api_server.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "config/config_files.h"
 #include "link/parent_death.h"
 #include "loop/plane.h"
 
@@ -107,7 +108,8 @@ static int child_run(const char *name, int parent)
 static int check_run(const char *file, const struct config *config)
 {
     struct config_errors errors = {0};
-    if (publisher_check(NULL, config, NULL, &errors) < 0) {
+    int error = config_files_check(config, file, &errors);
+    if (error < 0 || publisher_check(NULL, config, NULL, &errors) < 0) {
         fputs(errors.text, stderr);
         return 1;
     }

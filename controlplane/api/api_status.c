@@ -14,6 +14,18 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)(value & INT64_MAX));
 }
 
+// Lines that the log could not take, and reports that found no room on their way to it.
+static uint64_t sessions_unlogged(const struct plane *plane)
+{
+    const struct dataplane_link *link = &plane->link;
+    uint64_t lost = plane->session_log.lines_lost;
+    for (unsigned worker = 0; link->state == LINK_UP && worker < link->client.workers; worker++)
+        lost += __atomic_load_n(
+            &link->client.counters->blocks[worker].reasons[REASON_SESSION_REPORT_LOST],
+            __ATOMIC_RELAXED);
+    return lost;
+}
+
 static json_t *controlplane_json(struct plane *plane)
 {
     json_t *o = json_object();
@@ -24,7 +36,7 @@ static json_t *controlplane_json(struct plane *plane)
                         plane->metrics ? number(metrics_server_port(plane->metrics)) : json_null());
     json_object_set_new(o, "session_log", json_string(plane->control.session_log));
     json_object_set_new(o, "session_lines", number(plane->session_log.lines));
-    json_object_set_new(o, "session_lines_lost", number(plane->session_log.lines_lost));
+    json_object_set_new(o, "session_lines_lost", number(sessions_unlogged(plane)));
     json_object_set_new(o, "messages_bad", number(plane->link.messages_bad));
     json_object_set_new(o, "answers_late", number(plane->desk.answers_late));
     return o;

@@ -63,7 +63,11 @@ static void take_lcore(struct config_reader *r, yaml_node_t *name, yaml_node_t *
 {
     static const struct config_key key = {.size = sizeof(uint16_t), .most = LCORE_MAX};
     struct policy_boot *boot = (struct policy_boot *)arg;
-    config_field_number(r, value, &key, &boot->lcores[boot->workers++]);
+    config_field_number(r, value, &key, &boot->lcores[boot->workers]);
+    for (int i = 0; i < boot->workers; i++)
+        if (boot->lcores[i] == boot->lcores[boot->workers])
+            config_schema_error(r, value, "expected each CPU once");
+    boot->workers++;
 }
 
 static void read_lcores(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
@@ -511,7 +515,10 @@ static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *
 static void read_limits(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
                         void *at)
 {
+    const struct policy *head = (const struct policy *)at;
     config_schema_entries(r, node, LIMIT_COUNT, take_limit, at);
+    if (head->limits[LIMIT_SYN_ATTACK_LOW] > head->limits[LIMIT_SYN_ATTACK_HIGH])
+        config_schema_error(r, node, "expected syn_attack_low to be at most syn_attack_high");
 }
 
 // rules

@@ -2,6 +2,7 @@
 #include "loop/plane.h"
 
 #include "base/log.h"
+#include "config/config_files.h"
 #include "report/metrics_text.h"
 
 #include <errno.h>
@@ -151,7 +152,9 @@ int plane_check(struct plane *plane, struct config_errors *errors)
     int error = config_read(plane->config_file, &config, errors);
     if (error)
         return error;
-    error = publisher_check(&plane->publisher, config, NULL, errors);
+    error = config_files_check(config, plane->config_file, errors);
+    if (!error)
+        error = publisher_check(&plane->publisher, config, NULL, errors);
     config_free(config);
     return error;
 }

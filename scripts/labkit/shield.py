@@ -33,6 +33,17 @@ def build():
         raise LabError("Weir does not build")
 
 
+def check(pmd, config, workers):
+    """What is asked for can be laid; found out before anything that runs is touched."""
+    if config and not config.is_file():
+        raise LabError(f"{config}: no such file")
+    if pmd == "af_xdp" and workers > 1:
+        raise LabError("net_af_xdp has one queue on a veth: one worker")
+    processors = os.cpu_count() or 1
+    if not 1 <= workers <= processors:
+        raise LabError(f"{workers} workers on {processors} processors")
+
+
 def configure(pmd, config, workers):
     BUILD_TAKEN.write_text(str(names.BUILD))
     passwords_write()
@@ -41,11 +52,7 @@ def configure(pmd, config, workers):
     if config:
         shutil.copyfile(config, names.CONFIG)
         return
-    if pmd == "af_xdp" and workers > 1:
-        raise LabError("net_af_xdp has one queue on a veth: one worker")
     processors = os.cpu_count() or 1
-    if workers > processors:
-        raise LabError(f"{workers} workers on {processors} processors")
     last_first = list(range(processors))[::-1]
     fill("weir.yaml", names.CONFIG, lab=names.MOUNT, run=names.RUN, log=names.LOG, pid=names.PID,
          metrics=names.METRICS, dns_port=names.DNS_PORT, rules=rules,

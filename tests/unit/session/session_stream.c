@@ -29,7 +29,7 @@ static void a_message_larger_than_every_buffer_arrives_whole(void **state)
     struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
     play_into_data(rig, client, backend);
     size_t start = backend->size;
-    static char line[79];
+    static char line[128];
     for (int i = 0; i < 9000; i++) {
         snprintf(line, sizeof line, "%08d %067d\r\n", i, i);
         rig_say(rig, client, line);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -156,13 +157,40 @@ static void change_without_a_data_plane_says_that_it_waits(void **state)
     api_rig.plane.link.state = LINK_UP;
 }
 
-static void sound_configuration_is_checked_without_effect(void **state)
+// The sample names files that only an operator has.
+static void check_names_the_files_that_are_missing(void **state)
 {
     struct config *before = running();
     api_rig_start("{'command':'config check'}");
-    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "file")), SAMPLE);
+    const char *error = json_string_value(json_object_get(api_rig.response, "error"));
+    assert_non_null(error);
+    assert_non_null(strstr(error, "tls.certificates[0].certificate: expected a file"));
+    assert_ptr_equal(running(), before);
+}
+
+static void sound_configuration_is_checked_without_effect(void **state)
+{
+    char file[] = "/tmp/weir-api-XXXXXX";
+    FILE *stream = fdopen(mkstemp(file), "w");
+    assert_non_null(stream);
+    fputs("interfaces:\n"
+          "  outside: {device: net_null0, ipv4: 198.51.100.1/24}\n"
+          "  inside: {device: net_null1, ipv4: 203.0.113.1/24}\n"
+          "backends:\n"
+          "  b: {address: 203.0.113.10, port: 25, protocol: smtp}\n"
+          "services:\n"
+          "  smtp: {port: 25, protocol: smtp, backend: b}\n"
+          "smtp: {host_name: mail.example.net}\n"
+          "auth: {passwd_file: /dev/null}\n",
+          stream);
+    fclose(stream);
+    snprintf(api_rig.plane.config_file, sizeof api_rig.plane.config_file, "%s", file);
+    struct config *before = running();
+    api_rig_start("{'command':'config check'}");
+    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "file")), file);
     assert_ptr_equal(running(), before);
     assert_int_equal(ops_rig_policy(&api_rig.ops), 0);
+    unlink(file);
 }
 
 int main(void)
@@ -180,6 +208,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_limit_is_listed_within_its_bounds, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(change_without_a_data_plane_says_that_it_waits, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(check_names_the_files_that_are_missing, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(sound_configuration_is_checked_without_effect, api_rig_up,
                                         api_rig_down),

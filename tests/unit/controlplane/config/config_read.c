@@ -79,6 +79,14 @@ static void a_second_document_is_refused(void **state)
     assert_refused(least, "---\n[\n", "11:1: not YAML: did not find expected node content");
 }
 
+static void numbers_that_contradict_each_other_are_refused(void **state)
+{
+    assert_refused(least, "boot: {worker_lcores: [1, 2, 1]}\n",
+                   "9:30: boot.worker_lcores[2]: expected each CPU once");
+    assert_refused(least, "limits: {syn_attack_low: 30000}\n",
+                   "9:9: limits: expected syn_attack_low to be at most syn_attack_high");
+}
+
 static void every_wrong_value_is_refused_by_line_key_and_expectation(void **state)
 {
     static const struct {
@@ -265,6 +273,7 @@ int main(void)
         cmocka_unit_test(missing_file_is_refused_by_name),
         cmocka_unit_test(what_is_not_yaml_is_refused_with_line_and_column),
         cmocka_unit_test(a_second_document_is_refused),
+        cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
         cmocka_unit_test(every_wrong_value_is_refused_by_line_key_and_expectation),
         cmocka_unit_test(service_must_fit_its_backend_and_its_tls),
         cmocka_unit_test(interface_needs_an_address),

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/config_files.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void file_check(const char *path, const char *key, const char *file,
+                       struct config_errors *errors)
+{
+    struct config_place place = {.file = file, .path = key};
+    if (access(path, R_OK) < 0)
+        config_errors_add(errors, &place, "expected a file that can be read, not \"%s\": %s", path,
+                          strerror(errno));
+}
+
+static void user_check(const char *user, const char *key, const char *file,
+                       struct config_errors *errors)
+{
+    struct config_place place = {.file = file, .path = key};
+    if (!getpwnam(user))
+        config_errors_add(errors, &place, "expected a user of this machine, not \"%s\"", user);
+}
+
+int config_files_check(const struct config *config, const char *file, struct config_errors *errors)
+{
+    unsigned before = errors->count;
+    const struct policy *head = &config->head;
+    for (int i = 0; i < head->certificates_count; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "tls.certificates[%d].certificate", i);
+        file_check(head->certificates[i].certificate_file, key, file, errors);
+        snprintf(key, sizeof key, "tls.certificates[%d].key", i);
+        file_check(head->certificates[i].key_file, key, file, errors);
+    }
+    if (config->auth.passwd_file[0])
+        file_check(config->auth.passwd_file, "auth.passwd_file", file, errors);
+    user_check(config->control.dns_user, "control.dns_user", file, errors);
+    user_check(config->control.auth_user, "control.auth_user", file, errors);
+    return errors->count > before ? -EINVAL : 0;
+}
