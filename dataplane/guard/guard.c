@@ -13,6 +13,13 @@
 
 enum { RETRANSMISSIONS_A_CALL = 256 };
 
+struct pending { // SYNs that are to be answered at the end of the burst
+    struct rte_mbuf *mbufs[GUARD_BURST];
+    const struct packet *syns[GUARD_BURST];
+    bool proven[GUARD_BURST];
+    unsigned count;
+};
+
 struct guard {
     struct guard_config config;
     const struct policy *policy;     // NULL until the first guard_policy
@@ -21,10 +28,7 @@ struct guard {
     uint16_t ports[SERVICES_MAX];
     unsigned services_count;
     struct guard_connection_limits limits;
-    // The last source that was classified: guard_admit looks it up, guard_syn or guard_ack for the
-    // same packet asks again.
-    struct addr last_source;
-    enum guard_class last_class;
+    struct pending pending;
 
     struct guard_answer answer;
     struct guard_syncache syncache;
@@ -121,28 +125,42 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
 {
     guard->policy = policy;
     guard->lists = lists;
-    guard->last_source = (struct addr){0};
-    guard->last_class = guard_lists_find(lists, &guard->last_source);
     guard->services_count = policy->services_count;
     for (unsigned i = 0; i < guard->services_count; i++)
         guard->ports[i] = policy->services[i].port;
     limits_policy(guard, policy->limits);
 }
 
-static enum guard_class classify(struct guard *guard, const struct addr *source)
+static enum guard_class classify(const struct guard *guard, const struct addr *source)
 {
-    if (!guard->lists)
-        return GUARD_CLASS_DEFAULT;
-    if (!addr_equal(source, &guard->last_source)) {
-        guard->last_class = guard_lists_find(guard->lists, source);
-        guard->last_source = *source;
-    }
-    return guard->last_class;
+    return guard->lists ? guard_lists_find(guard->lists, source) : GUARD_CLASS_DEFAULT;
 }
 
-enum reason guard_admit(struct guard *guard, const struct packet *packet, uint64_t now_us)
+static int service_of(const struct guard *guard, const struct packet *packet)
 {
-    switch (classify(guard, &packet->src)) {
+    if (packet->leg != LEG_OUTSIDE)
+        return -1;
+    for (unsigned i = 0; i < guard->services_count; i++)
+        if (guard->ports[i] == packet->dst_port)
+            return (int)i;
+    return -1;
+}
+
+void guard_look(struct guard *guard, const struct packet *packets, unsigned count,
+                struct guard_look *ret_looks)
+{
+    CHECK(count <= GUARD_BURST && guard->pending.count == 0);
+    for (unsigned i = 0; i < count; i++)
+        ret_looks[i] = (struct guard_look){
+            .service = (int8_t)service_of(guard, &packets[i]),
+            .class = (uint8_t)classify(guard, &packets[i].src),
+        };
+}
+
+enum reason guard_admit(struct guard *guard, const struct packet *packet,
+                        const struct guard_look *look, uint64_t now_us)
+{
+    switch ((enum guard_class)look->class) {
     case GUARD_CLASS_ALLOW:
         return REASON_NONE;
     case GUARD_CLASS_DENY:
@@ -158,17 +176,33 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet, uint64
     return banned ? REASON_BANNED : REASON_NONE;
 }
 
-int guard_service(const struct guard *guard, const struct packet *packet)
+enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
+                      const struct guard_look *look, uint64_t now_us)
 {
-    if (packet->leg != LEG_OUTSIDE)
-        return -1;
-    for (unsigned i = 0; i < guard->services_count; i++)
-        if (guard->ports[i] == packet->dst_port)
-            return (int)i;
-    return -1;
+    struct counter_block *counters = guard->config.counters;
+    if (packet->payload_size > 0 || packet->src_port == 0)
+        return REASON_SYN_MALFORMED;
+    if (look->service < 0)
+        return REASON_NO_SERVICE;
+    counter_add(counters, COUNTER_SYN_RECEIVED, 1);
+    bool proven = look->class == GUARD_CLASS_ALLOW;
+    if (!proven) {
+        enum reason reason = guard_answer_judge(&guard->answer, packet, now_us, &proven);
+        if (reason != REASON_NONE)
+            return reason;
+        counter_add(counters, COUNTER_SYN_PROVEN, proven);
+    }
+    if (!guard_synack_fits(m))
+        return REASON_TCP_NO_BUFFER;
+    struct pending *pending = &guard->pending;
+    CHECK(pending->count < GUARD_BURST);
+    pending->mbufs[pending->count] = m;
+    pending->syns[pending->count] = packet;
+    pending->proven[pending->count++] = proven;
+    return REASON_NONE;
 }
 
-static bool write_synack(const struct guard *guard, struct rte_mbuf *m, const struct packet *syn,
+static void write_synack(const struct guard *guard, struct rte_mbuf *m, const struct packet *syn,
                          const struct guard_cookie_answer *cookie)
 {
     uint32_t window = guard->config.receive_bytes;
@@ -177,43 +211,36 @@ static bool write_synack(const struct guard *guard, struct rte_mbuf *m, const st
         .mss = (uint16_t)(guard->config.mtu - (addr_is_v4(&syn->src) ? 40 : 60)),
         .window = window > UINT16_MAX ? UINT16_MAX : (uint16_t)window,
     };
-    return guard_synack_write(m, syn, &synack);
+    guard_synack_write(m, syn, &synack);
 }
 
-enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
+unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us)
 {
-    struct counter_block *counters = guard->config.counters;
-    if (packet->payload_size > 0 || packet->src_port == 0)
-        return REASON_SYN_MALFORMED;
-    if (guard_service(guard, packet) < 0)
-        return REASON_NO_SERVICE;
-    counter_add(counters, COUNTER_SYN_RECEIVED, 1);
-    bool proven = classify(guard, &packet->src) == GUARD_CLASS_ALLOW;
-    if (!proven) {
-        enum reason reason = guard_answer_judge(&guard->answer, packet, now_us, &proven);
-        if (reason != REASON_NONE)
-            return reason;
-        counter_add(counters, COUNTER_SYN_PROVEN, proven);
+    struct pending *pending = &guard->pending;
+    unsigned count = pending->count;
+    for (unsigned i = 0; i < count; i++) {
+        const struct packet *syn = pending->syns[i];
+        struct guard_cookie_answer cookie = guard_cookie_make(&guard->cookie, syn, now_us);
+        write_synack(guard, pending->mbufs[i], syn, &cookie);
+        if (!guard->answer.pressure.attack)
+            guard_syncache_note(&guard->syncache, syn, &cookie, pending->proven[i], now_us);
+        ret_synacks[i] = pending->mbufs[i];
     }
-    struct guard_cookie_answer cookie = guard_cookie_make(&guard->cookie, packet, now_us);
-    if (!write_synack(guard, m, packet, &cookie))
-        return REASON_TCP_NO_BUFFER;
-    if (!guard->answer.pressure.attack)
-        guard_syncache_note(&guard->syncache, packet, &cookie, proven, now_us);
-    counter_add(counters, COUNTER_SYN_ANSWERED, 1);
-    return REASON_NONE;
+    counter_add(guard->config.counters, COUNTER_SYN_ANSWERED, count);
+    pending->count = 0;
+    return count;
 }
 
-enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
+enum reason guard_ack(struct guard *guard, const struct packet *packet,
+                      const struct guard_look *look, uint64_t now_us,
                       struct tcp_handshake *ret_handshake)
 {
     if (packet->tcp_flags & TCP_RST)
         guard_syncache_forget(&guard->syncache, packet);
     if ((packet->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
         return REASON_OUT_OF_STATE;
-    int service = guard_service(guard, packet);
-    if (service < 0)
+    if (look->service < 0)
         return REASON_NO_SERVICE;
     struct tcp_handshake handshake;
     if (!guard_cookie_check(&guard->cookie, packet, now_us, &handshake))
@@ -221,9 +248,10 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t
     guard_syncache_forget(&guard->syncache, packet);
     struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
     guard_proven_learn(&guard->answer.proven, &packet->src, &print, now_us);
-    bool allowed = classify(guard, &packet->src) == GUARD_CLASS_ALLOW;
-    enum reason reason = guard_connection_opened(
-        &guard->connections, &packet->src, (unsigned)service, allowed ? NULL : &guard->limits);
+    bool allowed = look->class == GUARD_CLASS_ALLOW;
+    enum reason reason =
+        guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
+                                allowed ? NULL : &guard->limits);
     if (reason != REASON_NONE)
         return reason;
     *ret_handshake = handshake;
@@ -244,8 +272,9 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
             return;
         struct rte_mbuf *m = output->take(output->context);
         if (!m)
-            continue; // the next time, or the client's own retransmission, must do
-        CHECK(write_synack(guard, m, &syn, &cookie)); // an empty mbuf has room
+            continue;                // the next time, or the client's own retransmission, must do
+        CHECK(guard_synack_fits(m)); // an empty mbuf
+        write_synack(guard, m, &syn, &cookie);
         counter_add(guard->config.counters, COUNTER_SYN_ACKS_RETRANSMITTED, 1);
         output->send(output->context, m, (enum leg)syn.leg, now_us);
     }

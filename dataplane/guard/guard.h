@@ -66,20 +66,43 @@ void guard_lists_free(struct guard_lists *lists);
 void guard_policy(struct guard *guard, const struct policy *policy,
                   const struct guard_lists *lists);
 
+/* Received packets are judged a burst at a time, so that they wait for memory together:
+ *
+ *     guard_look                                all of them: classes, places in the tables
+ *     guard_admit, then guard_syn or guard_ack  one after the other, in order of arrival
+ *     guard_answer                              the SYNs that guard_syn let through
+ *
+ * A look is good for its packet and until guard_answer only; nothing else of this guard may be
+ * called in between, but guard_connection_closed. Locating changes nothing: what a packet does to
+ * its source is seen by the next one of the same burst.
+ */
+enum { GUARD_BURST = 32 };
+
+struct guard_look {
+    int8_t service; // that the packet is for: index in the policy, or -1
+    uint8_t class;  // of its source
+};
+void guard_look(struct guard *guard, const struct packet *packets, unsigned count,
+                struct guard_look *ret_looks);
+
 // Lists and bans, for every packet from outside, ICMP too. REASON_NONE: go on.
-enum reason guard_admit(struct guard *guard, const struct packet *packet, uint64_t now_us);
+enum reason guard_admit(struct guard *guard, const struct packet *packet,
+                        const struct guard_look *look, uint64_t now_us);
 
-// The service that the packet is for, index in the policy, or -1.
-int guard_service(const struct guard *guard, const struct packet *packet);
-
-// A SYN of no connection. REASON_NONE: m has become the SYN-ACK (from the IP header on, checksums
-// complete), to be emitted on packet->leg. Else the caller frees m.
+// A SYN of no connection. REASON_NONE: m and the packet are the guard's until guard_answer gives m
+// back. Else the caller frees m.
 enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
+                      const struct guard_look *look, uint64_t now_us);
+
+// The SYNs taken since the last call are SYN-ACKs now (from the IP header on, checksums complete),
+// in order, to be emitted on LEG_OUTSIDE. How many.
+unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us);
 
 // Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake, the
 // connection fits its limits and is counted; *ret_handshake describes it.
-enum reason guard_ack(struct guard *guard, const struct packet *packet, uint64_t now_us,
+enum reason guard_ack(struct guard *guard, const struct packet *packet,
+                      const struct guard_look *look, uint64_t now_us,
                       struct tcp_handshake *ret_handshake);
 
 // How guard_advance emits: `take` gives an empty mbuf with room for headers before it (NULL: none),
@@ -93,8 +116,8 @@ struct guard_output {
 // To be called some 100 times a second: ends attack mode, and sends SYN-ACKs again. Bounded.
 void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us);
 
-// The connection that guard_ack counted has ended (or could not be made). `service` is what
-// guard_service said then, also when the policy has another order by now.
+// The connection that guard_ack counted has ended (or could not be made). `service` is what its
+// look said then, also when the policy has another order by now.
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service);
 
 // Bans of this worker. An IPv6 address stands for its /64. Bounded; add returns false when the

@@ -5,7 +5,10 @@
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
 
-enum { TTL = 64 };
+enum {
+    TTL = 64,
+    SIZE_MAX_V6 = sizeof(struct rte_ipv6_hdr) + sizeof(struct rte_tcp_hdr) + 40,
+};
 
 static size_t write_tcp(struct rte_tcp_hdr *tcp, const struct packet *syn,
                         const struct guard_synack *answer, const uint8_t *options, size_t size)
@@ -68,28 +71,28 @@ static void write_v6(struct rte_ipv6_hdr *ip, struct rte_tcp_hdr *tcp, const str
     tcp->cksum = rte_ipv6_udptcp_cksum(ip, tcp);
 }
 
-// False when m is no single segment or cannot grow that far.
-static bool resize(struct rte_mbuf *m, size_t size)
+bool guard_synack_fits(const struct rte_mbuf *m)
 {
-    if (m->nb_segs != 1 || (size_t)m->buf_len - m->data_off < size)
-        return false;
+    return m->nb_segs == 1 && m->buf_len - m->data_off >= SIZE_MAX_V6;
+}
+
+static void resize(struct rte_mbuf *m, size_t size)
+{
     m->data_len = (uint16_t)size;
     m->pkt_len = (uint32_t)size;
     // Whatever the port said of the SYN does not hold for the answer, which wants no offloads.
     m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     m->tx_offload = 0;
-    return true;
 }
 
-bool guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
+void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
                         const struct guard_synack *answer)
 {
     uint8_t options[40];
     size_t options_size = write_options(syn, answer, options);
     bool v4 = addr_is_v4(&syn->src);
     size_t ip_size = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
-    if (!resize(m, ip_size + sizeof(struct rte_tcp_hdr) + options_size))
-        return false;
+    resize(m, ip_size + sizeof(struct rte_tcp_hdr) + options_size);
     void *ip = rte_pktmbuf_mtod(m, void *);
     struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, ip_size);
     size_t tcp_size = write_tcp(tcp, syn, answer, options, options_size);
@@ -97,5 +100,4 @@ bool guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
         write_v4(ip, tcp, syn, tcp_size);
     else
         write_v6(ip, tcp, syn, tcp_size);
-    return true;
 }

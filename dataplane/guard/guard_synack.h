@@ -16,7 +16,8 @@ struct guard_synack {
     uint16_t window; // not scaled
 };
 
-// m starts at the SYN's IP header and `syn` describes it. False: not one segment, or no room; m is
-// as it was.
-bool guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
+// One segment, with room for any SYN-ACK.
+bool guard_synack_fits(const struct rte_mbuf *m) MUST_CHECK;
+// m fits and starts at the SYN's IP header; `syn` describes it.
+void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
                         const struct guard_synack *answer);

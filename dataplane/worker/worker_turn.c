@@ -24,34 +24,35 @@ static bool is_connection_limit(enum reason reason)
 }
 
 // A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
-static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
+                     const struct guard_look *look)
 {
-    int service = guard_service(w->guard, packet);
-    if (service < 0) {
+    if (look->service < 0) {
         drop(w, m, REASON_NO_SERVICE);
         return;
     }
     if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        enum reason reason = guard_syn(w->guard, m, packet, w->now_us);
-        if (reason != REASON_NONE) {
+        enum reason reason = guard_syn(w->guard, m, packet, look, w->now_us);
+        if (reason != REASON_NONE)
             drop(w, m, reason);
-            return;
-        }
-        net_output(w->net, m, (enum leg)packet->leg, w->now_us);
+        struct rte_mbuf *synacks[GUARD_BURST];
+        unsigned count = guard_answer(w->guard, synacks, w->now_us);
+        for (unsigned i = 0; i < count; i++)
+            net_output(w->net, synacks[i], LEG_OUTSIDE, w->now_us);
         return;
     }
 
     struct tcp_handshake handshake;
-    enum reason reason = guard_ack(w->guard, packet, w->now_us, &handshake);
+    enum reason reason = guard_ack(w->guard, packet, look, w->now_us, &handshake);
     if (reason != REASON_NONE) {
         if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
             tcp_refuse(w->tcp, packet);
         drop(w, m, reason);
         return;
     }
-    handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)service, w->now_us);
+    handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)look->service, w->now_us);
     if (h == HANDLE_NONE) { // counted where it was refused
-        guard_connection_closed(w->guard, &packet->src, (unsigned)service);
+        guard_connection_closed(w->guard, &packet->src, (unsigned)look->service);
         tcp_refuse(w->tcp, packet);
         rte_pktmbuf_free(m);
         return;
@@ -61,8 +62,10 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
 
 static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
 {
+    struct guard_look look;
     if (packet->leg == LEG_OUTSIDE) {
-        enum reason reason = guard_admit(w->guard, packet, w->now_us);
+        guard_look(w->guard, packet, 1, &look);
+        enum reason reason = guard_admit(w->guard, packet, &look, w->now_us);
         if (reason != REASON_NONE) {
             drop(w, m, reason);
             return;
@@ -72,15 +75,19 @@ static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *p
     if (h != HANDLE_NONE)
         tcp_input(w->tcp, h, m, packet, w->now_us);
     else if (packet->leg == LEG_OUTSIDE)
-        stranger(w, m, packet);
+        stranger(w, m, packet, &look);
     else
         drop(w, m, REASON_OUT_OF_STATE);
 }
 
 static void echo(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
 {
-    enum reason reason =
-        packet->leg == LEG_OUTSIDE ? guard_admit(w->guard, packet, w->now_us) : REASON_NONE;
+    enum reason reason = REASON_NONE;
+    if (packet->leg == LEG_OUTSIDE) {
+        struct guard_look look;
+        guard_look(w->guard, packet, 1, &look);
+        reason = guard_admit(w->guard, packet, &look, w->now_us);
+    }
     if (reason != REASON_NONE)
         drop(w, m, reason);
     else

@@ -158,15 +158,18 @@ static void deliver(struct end *end, struct rte_mbuf *m, const struct packet *p)
         tcp_input(end->tcp, h, m, p, now_us);
         return;
     }
-    int service = guard_service(end->guard, p);
+    struct guard_look look;
+    guard_look(end->guard, p, 1, &look);
+    struct rte_mbuf *synacks[GUARD_BURST];
     struct tcp_handshake handshake;
-    if (service >= 0 && p->tcp_flags == TCP_SYN) {
-        CHECK(guard_syn(end->guard, m, p, now_us) == REASON_NONE);
-        emit(end, m, (enum leg)p->leg);
+    if (p->tcp_flags == TCP_SYN) {
+        CHECK(guard_syn(end->guard, m, p, &look, now_us) == REASON_NONE);
+        CHECK(guard_answer(end->guard, synacks, now_us) == 1);
+        emit(end, synacks[0], (enum leg)p->leg);
         return;
     }
-    if (service >= 0 && guard_ack(end->guard, p, now_us, &handshake) == REASON_NONE) {
-        h = accept_at(end, p, &handshake, (unsigned)service);
+    if (guard_ack(end->guard, p, &look, now_us, &handshake) == REASON_NONE) {
+        h = accept_at(end, p, &handshake, (unsigned)look.service);
         CHECK(h != HANDLE_NONE);
         tcp_input(end->tcp, h, m, p, now_us);
         return;

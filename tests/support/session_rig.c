@@ -95,21 +95,24 @@ static void deliver(struct rig *rig, struct wire_packet wire)
         tcp_input(end->tcp, h, wire.m, &p, rig->now_us);
         return;
     }
-    int service = guard_service(end->guard, &p);
+    struct guard_look look;
+    guard_look(end->guard, &p, 1, &look);
+    struct rte_mbuf *synacks[GUARD_BURST];
     struct tcp_handshake handshake;
     bool silent = rig->backends_silent && end == &rig->world;
-    if (service >= 0 && !silent && p.tcp_flags == TCP_SYN &&
-        guard_syn(end->guard, wire.m, &p, rig->now_us) == REASON_NONE) {
-        emit(end, wire.m, leg);
+    if (!silent && p.tcp_flags == TCP_SYN &&
+        guard_syn(end->guard, wire.m, &p, &look, rig->now_us) == REASON_NONE) {
+        assert_int_equal(guard_answer(end->guard, synacks, rig->now_us), 1);
+        emit(end, synacks[0], leg);
         return;
     }
-    if (service >= 0 && guard_ack(end->guard, &p, rig->now_us, &handshake) == REASON_NONE) {
-        h = accepted(rig, end, &p, &handshake, (unsigned)service);
+    if (guard_ack(end->guard, &p, &look, rig->now_us, &handshake) == REASON_NONE) {
+        h = accepted(rig, end, &p, &handshake, (unsigned)look.service);
         if (h != HANDLE_NONE) {
             tcp_input(end->tcp, h, wire.m, &p, rig->now_us);
             return;
         }
-        guard_connection_closed(end->guard, &p.src, (unsigned)service);
+        guard_connection_closed(end->guard, &p.src, (unsigned)look.service);
     }
     rte_pktmbuf_free(wire.m);
 }

@@ -19,13 +19,13 @@ static enum reason connect_from(struct scene *s, const char *client, uint16_t po
         return reason;
     struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
     struct tcp_handshake handshake;
-    return guard_ack(s->guard, &ack, s->now_us, &handshake);
+    return take_ack(s, &ack, &handshake);
 }
 
 static enum reason admit(struct scene *s, const char *client)
 {
     struct packet packet = made_syn(client, 25);
-    return guard_admit(s->guard, &packet, s->now_us);
+    return admit_packet(s, &packet);
 }
 
 static void denied_sources_are_refused_at_once(void **state)
@@ -39,15 +39,15 @@ static void other_ports_and_legs_are_no_service(void **state)
     struct scene *s = *state;
     struct packet syn = made_syn("198.18.0.1", 80);
     struct seen_synack seen;
-    assert_int_equal(guard_service(s->guard, &syn), -1);
+    assert_int_equal(look_at(s, &syn).service, -1);
     assert_int_equal(answer_syn(s, &syn, &seen), REASON_NO_SERVICE);
     syn = made_syn("198.18.0.1", 25);
-    assert_int_equal(guard_service(s->guard, &syn), SERVICE_SMTP);
+    assert_int_equal(look_at(s, &syn).service, SERVICE_SMTP);
     syn.leg = LEG_INSIDE;
     assert_int_equal(answer_syn(s, &syn, &seen), REASON_NO_SERVICE);
     struct packet ack = made_ack(&syn, 1, 2);
     struct tcp_handshake handshake;
-    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NO_SERVICE);
+    assert_int_equal(take_ack(s, &ack, &handshake), REASON_NO_SERVICE);
     assert_int_equal(s->counters.counters[COUNTER_SYN_RECEIVED], 0);
 }
 
@@ -70,12 +70,12 @@ static void segments_of_no_connection_are_out_of_state(void **state)
     struct tcp_handshake handshake;
     for (unsigned i = 0; i < sizeof flags; i++) {
         packet.tcp_flags = flags[i];
-        assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_OUT_OF_STATE);
+        assert_int_equal(take_ack(s, &packet, &handshake), REASON_OUT_OF_STATE);
     }
     packet.tcp_flags = TCP_ACK;
-    assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_COOKIE_INVALID);
+    assert_int_equal(take_ack(s, &packet, &handshake), REASON_COOKIE_INVALID);
     packet.tcp_flags = TCP_ACK | TCP_FIN;
-    assert_int_equal(guard_ack(s->guard, &packet, s->now_us, &handshake), REASON_COOKIE_INVALID);
+    assert_int_equal(take_ack(s, &packet, &handshake), REASON_COOKIE_INVALID);
 }
 
 static void syns_over_the_sources_rate_are_refused_and_nobody_is_banned(void **state)
@@ -166,7 +166,7 @@ static void a_policy_swap_forgets_nothing(void **state)
     assert_int_equal(connect_from(s, "198.18.0.2", 25), REASON_CONNECTIONS_SOURCE);
     struct packet ack = made_ack(&open_syn, seen.seq, 0);
     struct tcp_handshake handshake;
-    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NONE);
+    assert_int_equal(take_ack(s, &ack, &handshake), REASON_NONE);
     assert_int_equal(answer_syn(s, &syn, &seen), REASON_SYN_RATE_SOURCE);
 }
 
@@ -266,7 +266,7 @@ static void a_syn_ack_without_an_answer_is_sent_again_twice_and_the_same(void **
     assert_int_equal(s->counters.counters[COUNTER_SYN_ACKS_RETRANSMITTED], 2);
     struct packet ack = made_ack(&syn, again.seq, again.options.ts_value);
     struct tcp_handshake handshake;
-    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NONE);
+    assert_int_equal(take_ack(s, &ack, &handshake), REASON_NONE);
 }
 
 static void a_final_ack_or_a_rst_ends_the_wait(void **state)
@@ -281,7 +281,7 @@ static void a_final_ack_or_a_rst_ends_the_wait(void **state)
     assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
     struct packet rst = made_ack(&syn, seen.seq, 0);
     rst.tcp_flags = TCP_RST;
-    assert_int_equal(guard_ack(s->guard, &rst, s->now_us, &handshake), REASON_OUT_OF_STATE);
+    assert_int_equal(take_ack(s, &rst, &handshake), REASON_OUT_OF_STATE);
     assert_int_equal(sent_by(s, &out, 1000000), 0);
 }
 
@@ -292,6 +292,43 @@ static void a_syn_of_good_history_is_counted(void **state)
     assert_int_equal(s->counters.counters[COUNTER_SYN_PROVEN], 0);
     assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
     assert_int_equal(s->counters.counters[COUNTER_SYN_PROVEN], 1);
+}
+
+static void without_room_for_an_answer_the_mbuf_stays_the_callers(void **state)
+{
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct made_mbuf made;
+    assert_int_equal(answer_mbuf(*state, &syn, made_mbuf_init(&made, 40, 40)),
+                     REASON_TCP_NO_BUFFER);
+}
+
+static void a_burst_of_syns_is_answered_in_its_order(void **state)
+{
+    struct scene *s = *state;
+    struct made_mbuf made[GUARD_BURST];
+    struct packet syns[GUARD_BURST];
+    struct guard_look looks[GUARD_BURST];
+    for (unsigned i = 0; i < GUARD_BURST; i++) {
+        syns[i] = made_syn(i % 3 ? "198.18.0.1" : "2001:db8:7::1", 25);
+        syns[i].src_port = (uint16_t)(1000 + i);
+        syns[i].options.has_timestamps = i % 2;
+        made_mbuf_init(&made[i], 60, 128);
+    }
+    guard_look(s->guard, syns, GUARD_BURST, looks);
+    for (unsigned i = 0; i < GUARD_BURST; i++)
+        assert_int_equal(guard_syn(s->guard, &made[i].mbuf, &syns[i], &looks[i], s->now_us),
+                         REASON_NONE);
+    struct rte_mbuf *synacks[GUARD_BURST];
+    assert_int_equal(guard_answer(s->guard, synacks, s->now_us), GUARD_BURST);
+    for (unsigned i = 0; i < GUARD_BURST; i++) {
+        struct seen_synack seen;
+        assert_ptr_equal(synacks[i], &made[i].mbuf);
+        assert_true(seen_synack(synacks[i], &syns[i], &seen));
+        struct packet ack = made_ack(&syns[i], seen.seq, seen.options.ts_value);
+        struct tcp_handshake handshake;
+        assert_int_equal(take_ack(s, &ack, &handshake), REASON_NONE);
+    }
+    assert_int_equal(guard_answer(s->guard, synacks, s->now_us), 0);
 }
 
 // SYN at one worker, ACK at another: as after a change of steering.
@@ -309,7 +346,9 @@ static void any_worker_takes_any_workers_cookie(void **state)
     assert_int_equal(seen.window, 65535);
     struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
     struct tcp_handshake handshake;
-    assert_int_equal(guard_ack(other, &ack, s->now_us + 1000, &handshake), REASON_NONE);
+    struct guard_look look;
+    guard_look(other, &ack, 1, &look);
+    assert_int_equal(guard_ack(other, &ack, &look, s->now_us + 1000, &handshake), REASON_NONE);
     assert_int_equal(handshake.peer_mss, 1400);
     assert_int_equal(handshake.iss, seen.seq);
     guard_shut(other);
@@ -320,8 +359,10 @@ static void without_a_policy_there_is_no_service(void **state)
     struct scene *s = *state;
     struct guard *fresh = open_guard(&s->counters, 0, 1);
     struct packet syn = made_syn("198.18.0.1", 25);
-    assert_int_equal(guard_service(fresh, &syn), -1);
-    assert_int_equal(guard_admit(fresh, &syn, 0), REASON_NONE);
+    struct guard_look look;
+    guard_look(fresh, &syn, 1, &look);
+    assert_int_equal(look.service, -1);
+    assert_int_equal(guard_admit(fresh, &syn, &look, 0), REASON_NONE);
     guard_shut(fresh);
 }
 
@@ -344,6 +385,8 @@ int main(void)
         CASE(a_syn_ack_without_an_answer_is_sent_again_twice_and_the_same),
         CASE(a_final_ack_or_a_rst_ends_the_wait),
         CASE(a_syn_of_good_history_is_counted),
+        CASE(without_room_for_an_answer_the_mbuf_stays_the_callers),
+        CASE(a_burst_of_syns_is_answered_in_its_order),
         CASE(any_worker_takes_any_workers_cookie),
         CASE(without_a_policy_there_is_no_service),
     };

@@ -63,13 +63,13 @@ static void attempt_go_on(struct attempt *attempt, const struct host *host, stru
     struct packet *syn = &attempt->syn;
     if (syn->options.has_timestamps)
         syn->options.ts_value = (uint32_t)(s->now_us / 1000) + host->clock;
-    assert_int_equal(guard_admit(s->guard, syn, s->now_us), REASON_NONE);
+    assert_int_equal(admit_packet(s, syn), REASON_NONE);
     struct seen_synack seen;
     if (answer_syn(s, syn, &seen) != REASON_NONE)
         return;
     struct packet ack = made_ack(syn, seen.seq, seen.options.ts_value);
     struct tcp_handshake handshake;
-    assert_int_equal(guard_ack(s->guard, &ack, s->now_us, &handshake), REASON_NONE);
+    assert_int_equal(take_ack(s, &ack, &handshake), REASON_NONE);
     guard_connection_closed(s->guard, &syn->src, SERVICE_SMTP);
     attempt->answered = true;
 }
@@ -122,8 +122,8 @@ static void flood_send(struct flood *flood, struct scene *s)
     struct packet syn = flood->next(&flood->rng);
     struct made_mbuf made;
     struct rte_mbuf *m = made_mbuf_init(&made, 60, 128);
-    assert_int_equal(guard_admit(s->guard, &syn, s->now_us), REASON_NONE);
-    flood->reasons[guard_syn(s->guard, m, &syn, s->now_us)]++;
+    assert_int_equal(admit_packet(s, &syn), REASON_NONE);
+    flood->reasons[answer_mbuf(s, &syn, m)]++;
 }
 
 static struct rte_mbuf *no_mbuf(void *context)

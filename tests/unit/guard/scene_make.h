@@ -71,12 +71,45 @@ static inline int tear_down(void **state)
     return 0;
 }
 
+// One packet as a burst of its own.
+static inline struct guard_look look_at(struct scene *s, const struct packet *packet)
+{
+    struct guard_look look;
+    guard_look(s->guard, packet, 1, &look);
+    return look;
+}
+
+static inline enum reason admit_packet(struct scene *s, const struct packet *packet)
+{
+    struct guard_look look = look_at(s, packet);
+    return guard_admit(s->guard, packet, &look, s->now_us);
+}
+
+static inline enum reason take_ack(struct scene *s, const struct packet *ack,
+                                   struct tcp_handshake *ret_handshake)
+{
+    struct guard_look look = look_at(s, ack);
+    return guard_ack(s->guard, ack, &look, s->now_us, ret_handshake);
+}
+
+// What becomes of m, when it was answered.
+static inline enum reason answer_mbuf(struct scene *s, const struct packet *syn, struct rte_mbuf *m)
+{
+    struct guard_look look = look_at(s, syn);
+    struct rte_mbuf *synacks[GUARD_BURST];
+    enum reason reason = guard_syn(s->guard, m, syn, &look, s->now_us);
+    assert_int_equal(guard_answer(s->guard, synacks, s->now_us), reason == REASON_NONE);
+    if (reason == REASON_NONE)
+        assert_ptr_equal(synacks[0], m);
+    return reason;
+}
+
 static inline enum reason answer_syn(struct scene *s, const struct packet *syn,
                                      struct seen_synack *ret)
 {
     struct made_mbuf made;
     struct rte_mbuf *m = made_mbuf_init(&made, 60, 128);
-    enum reason reason = guard_syn(s->guard, m, syn, s->now_us);
+    enum reason reason = answer_mbuf(s, syn, m);
     if (reason == REASON_NONE)
         assert_true(seen_synack(m, syn, ret));
     return reason;
