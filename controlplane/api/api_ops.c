@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* bans and sessions: asked of all workers, answers joined. */
 #include "api/api_command.h"
+#include "api/api_inquiry.h"
 
 #include "report/session_json.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum {
@@ -20,16 +20,6 @@ struct inquiry {
     json_t *rows;     // of a list: array, or object by address
     bool truncated;
 };
-
-static void inquiry_failed(struct api_request *request, int error)
-{
-    if (error == -ENOTCONN)
-        api_request_error(request, "the data plane is not attached");
-    else if (error == -ETIMEDOUT)
-        api_request_error(request, "a worker did not answer within %d ms", OPS_DEADLINE_MS);
-    else
-        api_request_error(request, "too many questions wait for the workers, try again");
-}
 
 static void inquiry_free(struct inquiry *inquiry)
 {
@@ -47,11 +37,8 @@ static void start(struct api_request *request, const struct message *question,
     *inquiry = *facts;
     inquiry->request = request;
     struct ops_owner owner = {.answer = answer, .done = done, .context = inquiry};
-    int error = ops_desk_ask(&request->plane->desk, question, &owner);
-    if (error) {
+    if (!api_inquiry_start(request, question, &owner))
         inquiry_free(inquiry);
-        inquiry_failed(request, error);
-    }
 }
 
 // Orders: done when one worker did it.
@@ -65,26 +52,12 @@ static void order_done(void *context, int error)
 {
     struct inquiry *inquiry = (struct inquiry *)context;
     if (error)
-        inquiry_failed(inquiry->request, error);
+        api_inquiry_failed(inquiry->request, error);
     else if (inquiry->did == 0)
         api_request_error(inquiry->request, "%s", inquiry->none);
     else
         api_request_ok(inquiry->request, json_pack("{s:i}", "workers", (int)inquiry->did));
     inquiry_free(inquiry);
-}
-
-static bool ban_address(struct api_request *request, struct addr *ret_addr)
-{
-    struct addr addr;
-    const char *text = api_request_text(request, "address");
-    if (!text)
-        return false;
-    if (!addr_parse(text, &addr) || addr_is_zero(&addr)) {
-        api_request_error(request, "address: expected an IPv4 or IPv6 address");
-        return false;
-    }
-    *ret_addr = addr_is_v4(&addr) ? addr : addr_mask(&addr, 64);
-    return true;
 }
 
 void api_bans_add(struct api_request *request)
@@ -94,7 +67,7 @@ void api_bans_add(struct api_request *request)
     if (api_request_has(request, "seconds") &&
         !api_request_number(request, "seconds", 1, BAN_SECONDS_MOST, &seconds))
         return;
-    if (!ban_address(request, &question.ban.addr))
+    if (!api_inquiry_source(request, &question.ban.addr))
         return;
     question.ban.seconds = (uint32_t)seconds;
     struct inquiry facts = {.none = "no worker took the ban: its table is full or the address "
@@ -105,7 +78,7 @@ void api_bans_add(struct api_request *request)
 void api_bans_remove(struct api_request *request)
 {
     struct message question = message_make(MESSAGE_BAN_REMOVE, STATUS_ASKED, 0);
-    if (!ban_address(request, &question.ban.addr))
+    if (!api_inquiry_source(request, &question.ban.addr))
         return;
     struct inquiry facts = {.none = "no such ban"};
     start(request, &question, &facts, order_answer, order_done);
@@ -125,11 +98,7 @@ void api_sessions_kill(struct api_request *request)
 static void ban_row(struct inquiry *inquiry, const struct ban *ban)
 {
     char text[PREFIX_TEXT_SIZE];
-    struct prefix prefix = {.addr = ban->addr, .bits = addr_is_v4(&ban->addr) ? 128 : 64};
-    if (addr_is_v4(&ban->addr))
-        addr_format(&ban->addr, text);
-    else
-        prefix_format(&prefix, text);
+    api_inquiry_source_text(&ban->addr, text);
     json_t *row = json_object_get(inquiry->rows, text);
     if (!row) {
         if (json_object_size(inquiry->rows) >= ROWS_MAX) {
@@ -159,7 +128,7 @@ static void list_done(struct inquiry *inquiry, int error, const char *name, json
 {
     if (error) {
         json_decref(rows);
-        inquiry_failed(inquiry->request, error);
+        api_inquiry_failed(inquiry->request, error);
     } else {
         api_request_ok(inquiry->request,
                        json_pack("{s:o, s:b}", name, rows, "truncated", (int)inquiry->truncated));

@@ -20,6 +20,7 @@ struct cli_command {
     struct cli_argument arguments[CLI_ARGUMENTS_MAX];
     int needed; // arguments that must be given
     cli_print *print;
+    bool live; // shown again each second on a terminal
 };
 
 // The command that argv begins with, and how many words it took; NULL: none such.

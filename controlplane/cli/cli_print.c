@@ -212,3 +212,41 @@ void cli_print_check(FILE *out, const json_t *response, bool all)
 {
     fprintf(out, "%s: ok\n", text(response, "file"));
 }
+
+static void format_rate(const json_t *value, char *cell, size_t size)
+{
+    double rate = json_number_value(value);
+    snprintf(cell, size, rate < 100 ? "%.1f" : "%.0f", rate);
+}
+
+static void format_share(const json_t *value, char *cell, size_t size)
+{
+    snprintf(cell, size, "%.1f %%", json_number_value(value) * 100);
+}
+
+void cli_print_top(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "ADDRESS", .key = "address"},
+        {.title = "A SECOND", .key = "rate", .right = true, .format = format_rate},
+        {.title = "AT MOST", .key = "most", .right = true, .format = format_rate},
+        {.title = "SHARE", .key = "share", .right = true, .format = format_share},
+        {0},
+    };
+    char total[32];
+    format_rate(json_object_get(response, "total"), total, sizeof total);
+    fprintf(out, "%s by %s, %s a second in all", text(response, "of"), text(response, "by"), total);
+    if (number(response, "sampled") > 1)
+        fprintf(out, ", one in %lld looked at", number(response, "sampled"));
+    fputs("\n\n", out);
+    cli_table_print(out, json_object_get(response, "rows"), columns);
+}
+
+void cli_print_explain(FILE *out, const json_t *response, bool all)
+{
+    size_t i;
+    const json_t *sentence;
+    fprintf(out, "%s\n", text(response, "address"));
+    json_array_foreach(json_object_get(response, "evidence"), i, sentence)
+        fprintf(out, "  %s\n", json_string_value(sentence));
+}

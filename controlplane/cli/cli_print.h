@@ -19,3 +19,5 @@ cli_print cli_print_sessions;
 cli_print cli_print_change; // of the policy
 cli_print cli_print_order;  // to the workers
 cli_print cli_print_check;
+cli_print cli_print_top;
+cli_print cli_print_explain;

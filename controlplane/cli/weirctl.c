@@ -5,12 +5,13 @@
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct options {
     const char *socket;
-    bool json, all;
+    bool json, all, prefixes, once;
 };
 
 // 0; 1: help was asked for; -1 after a line on standard error. Options may stand anywhere.
@@ -20,11 +21,13 @@ static int options_read(int argc, char **argv, struct options *options)
         {"socket", required_argument, NULL, 's'},
         {"json", no_argument, NULL, 'j'},
         {"all", no_argument, NULL, 'a'},
+        {"prefixes", no_argument, NULL, 'p'},
+        {"once", no_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
     int option;
-    while ((option = getopt_long(argc, argv, "s:jah", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "s:japoh", known, NULL)) != -1) {
         switch (option) {
         case 's':
             options->socket = optarg;
@@ -34,6 +37,12 @@ static int options_read(int argc, char **argv, struct options *options)
             break;
         case 'a':
             options->all = true;
+            break;
+        case 'p':
+            options->prefixes = true;
+            break;
+        case 'o':
+            options->once = true;
             break;
         case 'h':
             return 1;
@@ -60,6 +69,33 @@ static int response_print(const json_t *response, const struct cli_command *comm
     return done ? 0 : EXIT_REFUSED;
 }
 
+// The exit code.
+static int ask(const struct cli_command *command, const json_t *request,
+               const struct options *options)
+{
+    json_t *response;
+    if (cli_client_ask(options->socket, request, &response) != 0)
+        return EXIT_REFUSED;
+    int code = response_print(response, command, options);
+    json_decref(response);
+    return code;
+}
+
+// Until somebody interrupts it, or the control plane is gone.
+static int watch(const struct cli_command *command, const json_t *request,
+                 const struct options *options)
+{
+    int code = 0;
+    while (code == 0) {
+        fputs("\033[H\033[J", stdout); // home, and clear below
+        code = ask(command, request, options);
+        fflush(stdout);
+        if (code == 0)
+            sleep(1);
+    }
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     const char *environment = getenv("WEIR_SOCKET");
@@ -80,12 +116,10 @@ int main(int argc, char **argv)
     json_t *request = cli_command_request(command, argc - words, argv + words);
     if (!request)
         return EXIT_USAGE;
-    json_t *response;
-    int error = cli_client_ask(options.socket, request, &response);
+    if (options.prefixes)
+        json_object_set_new(request, "prefixes", json_true());
+    bool live = command->live && !options.once && !options.json && isatty(STDOUT_FILENO);
+    int code = (live ? watch : ask)(command, request, &options);
     json_decref(request);
-    if (error)
-        return EXIT_REFUSED;
-    int code = response_print(response, command, &options);
-    json_decref(response);
     return code;
 }

@@ -94,6 +94,8 @@ static uint32_t next_page(const struct message *answer)
         return 0;
     if (answer->kind == MESSAGE_BAN_LIST)
         return answer->ban_page.next;
+    if (answer->kind == MESSAGE_TOP_LIST)
+        return answer->top_page.next;
     return answer->kind == MESSAGE_SESSION_LIST ? answer->session_page.next : 0;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* Questions of the control plane to all workers at once, their answers joined (bans, sessions).
+/* Questions of the control plane to all workers at once, their answers joined (bans, sessions,
+ * heavy hitters).
  *
  * A question goes to every worker; `answer` is called once for each answer, and `done` exactly once
  * at the end. Lists are walked: an answer that names a further page is asked for it. An ask ends

@@ -62,7 +62,11 @@ static bool question_is_sound(const struct message *m)
     case MESSAGE_BAN_LIST:
     case MESSAGE_SESSION_LIST:
     case MESSAGE_SESSION_KILL:
+    case MESSAGE_EXPLAIN:
         return true;
+    case MESSAGE_TOP_LIST:
+        return m->page_question.measure < TOP_MEASURE_COUNT &&
+               m->page_question.scope < TOP_SCOPE_COUNT;
     case MESSAGE_BAN_ADD:
     case MESSAGE_BAN_REMOVE:
         return m->ban.reason < REASON_COUNT;
@@ -121,6 +125,16 @@ static bool ban_page_is_sound(const struct ban_page *page)
     return true;
 }
 
+static bool top_page_is_sound(const struct top_page *page)
+{
+    if (page->count > TOP_ROWS_PER_MESSAGE)
+        return false;
+    for (int i = 0; i < page->count; i++)
+        if (page->rows[i].least > page->rows[i].most)
+            return false;
+    return true;
+}
+
 static bool answer_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
@@ -135,6 +149,11 @@ static bool answer_is_sound(const struct message *m)
         return ban_page_is_sound(&m->ban_page);
     case MESSAGE_SESSION_LIST:
         return session_page_is_sound(&m->session_page);
+    case MESSAGE_TOP_LIST:
+        return top_page_is_sound(&m->top_page);
+    case MESSAGE_EXPLAIN:
+        return m->explain_answer.ban_reason < REASON_COUNT && m->explain_answer.is_proven <= 1 &&
+               m->explain_answer.attack <= 1;
     case MESSAGE_REPORT:
         return report_is_sound(&m->report);
     case MESSAGE_BAN_ADD:

@@ -8,8 +8,8 @@
  * Three roles have channels (contract/attach.h):
  *   dns   worker asks, the dns child answers        RDNS, SPF
  *   auth  worker asks, the auth child answers       AUTH
- *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*), and the worker also
- *         sends REPORT messages unasked in the answers' direction.
+ *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN),
+ *         and the worker also sends REPORT messages unasked in the answers' direction.
  * An answer carries its question's kind and handle. The handle is the asker's own (index and
  * generation): an answer whose handle finds nothing is dropped and counted.
  *
@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONTRACT_VERSION = 1 };
+enum { CONTRACT_VERSION = 2 };
 
 enum message_kind {
     MESSAGE_RDNS = 1,
@@ -38,6 +38,8 @@ enum message_kind {
     MESSAGE_SESSION_LIST,
     MESSAGE_SESSION_KILL,
     MESSAGE_REPORT,
+    MESSAGE_TOP_LIST,
+    MESSAGE_EXPLAIN,
     MESSAGE_KIND_COUNT,
 };
 
@@ -109,15 +111,52 @@ struct ban {          // also the question of BAN_ADD and BAN_REMOVE
     uint16_t reason;  // enum reason that brought it; 0: by the operator
 };
 
-enum { BANS_PER_MESSAGE = 16, SESSIONS_PER_MESSAGE = 4 };
+enum { BANS_PER_MESSAGE = 16, SESSIONS_PER_MESSAGE = 4, TOP_ROWS_PER_MESSAGE = 30 };
 
-struct page_question { // BAN_LIST and SESSION_LIST walk a table, page by page
+struct page_question { // BAN_LIST, SESSION_LIST and TOP_LIST walk a table, page by page
     uint32_t cursor;   // 0, then what the last answer gave
+    uint8_t measure;   // enum top_measure, TOP_LIST only
+    uint8_t scope;     // enum top_scope, likewise
 };
 struct ban_page {
     uint32_t next; // cursor; 0: that was all
     uint8_t count;
     struct ban bans[BANS_PER_MESSAGE];
+};
+
+// Heavy hitters of a worker. Rates are now's, in thousandths a second.
+enum top_measure { TOP_PACKETS, TOP_SYNS, TOP_CONNECTIONS, TOP_REFUSALS, TOP_MEASURE_COUNT };
+enum top_scope { TOP_SOURCES, TOP_PREFIXES, TOP_SCOPE_COUNT }; // address or /64; /24 or /48
+
+struct top_row {
+    struct addr addr;     // its first address
+    uint64_t least, most; // its rate is between them
+};
+struct top_page {
+    uint32_t next; // cursor; 0: that was all
+    uint8_t count;
+    uint32_t interval; // one event in so many was looked at
+    uint64_t total;    // rate of all together
+    struct top_row rows[TOP_ROWS_PER_MESSAGE];
+};
+struct top_place { // of one address in a table
+    uint64_t least, most;
+    uint32_t position; // 1: nobody surely makes more; 0: it is not there
+};
+
+struct explain_question {
+    struct addr addr;
+};
+struct explain_answer {    // what a worker's guard knows of an address
+    uint32_t ban_seconds;  // left; 0: not banned
+    uint16_t ban_reason;   // enum reason that brought it; 0: by the operator
+    uint8_t is_proven;     // 1: it completed a handshake, kept in its good history
+    uint8_t attack;        // 1: a SYN flood is on
+    uint32_t proven_s;     // seconds since the last
+    uint32_t connections;  // open now
+    uint64_t debt_us;      // of its unproven SYNs: until their rate is paid
+    uint64_t tolerance_us; // debt up to which they are answered
+    struct top_place places[TOP_MEASURE_COUNT][TOP_SCOPE_COUNT];
 };
 
 struct session_row {
@@ -183,6 +222,9 @@ struct message {
         struct ban_page ban_page;
         struct session_page session_page;
         struct session_kill session_kill;
+        struct top_page top_page;
+        struct explain_question explain_question;
+        struct explain_answer explain_answer;
         struct report report;
         uint8_t bytes[1008];
     };

@@ -301,3 +301,18 @@ void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
 {
     guard_ban_page(&guard->bans, cursor, now_us, ret_page);
 }
+
+void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t now_us,
+                   struct explain_answer *answer)
+{
+    struct ban ban;
+    if (guard_ban_find(&guard->bans, addr, now_us, &ban)) {
+        answer->ban_seconds = ban.seconds;
+        answer->ban_reason = ban.reason;
+    }
+    answer->is_proven = guard_proven_knows(&guard->answer.proven, addr, now_us, &answer->proven_s);
+    answer->attack = guard->answer.pressure.attack;
+    answer->connections = guard_connection_of(&guard->connections, addr);
+    answer->debt_us = guard_source_debt(&guard->answer.sources, addr, now_us);
+    answer->tolerance_us = guard->answer.limits.source.tolerance_us;
+}

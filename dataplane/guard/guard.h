@@ -126,3 +126,7 @@ bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us);
 bool guard_ban_remove(struct guard *guard, const struct addr *addr);
 void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
                     struct ban_page *ret_page);
+
+// What is known of an address; `places` of the answer are left alone.
+void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t now_us,
+                   struct explain_answer *answer);

@@ -72,6 +72,25 @@ bool guard_ban_lift(struct guard_ban *bans, const struct addr *addr)
     return true;
 }
 
+static struct ban ban_of(const struct guard_table_entry *entry, uint64_t now_us)
+{
+    return (struct ban){
+        .addr = entry->source,
+        .seconds = (uint32_t)((entry->value - now_us + 999999) / 1000000),
+        .reason = (uint16_t)entry->extra,
+    };
+}
+
+bool guard_ban_find(const struct guard_ban *bans, const struct addr *addr, uint64_t now_us,
+                    struct ban *ret_ban)
+{
+    const struct guard_table_entry *entry = guard_table_find(&bans->table, addr);
+    if (!entry || entry->value <= now_us)
+        return false;
+    *ret_ban = ban_of(entry, now_us);
+    return true;
+}
+
 void guard_ban_page(const struct guard_ban *bans, uint32_t cursor, uint64_t now_us,
                     struct ban_page *ret_page)
 {
@@ -84,10 +103,6 @@ void guard_ban_page(const struct guard_ban *bans, uint32_t cursor, uint64_t now_
             ret_page->next = slot;
             return;
         }
-        ret_page->bans[ret_page->count++] = (struct ban){
-            .addr = entry->source,
-            .seconds = (uint32_t)((entry->value - now_us + 999999) / 1000000),
-            .reason = (uint16_t)entry->extra,
-        };
+        ret_page->bans[ret_page->count++] = ban_of(entry, now_us);
     }
 }

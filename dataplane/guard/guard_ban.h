@@ -24,6 +24,9 @@ bool guard_ban_holds(struct guard_ban *bans, const struct addr *addr, uint64_t n
 // Replaces an older ban of that source. False: full, or zero seconds.
 bool guard_ban_set(struct guard_ban *bans, const struct ban *ban, uint64_t now_us);
 bool guard_ban_lift(struct guard_ban *bans, const struct addr *addr); // false: there was none
+// The ban of that source; false: there is none.
+bool guard_ban_find(const struct guard_ban *bans, const struct addr *addr, uint64_t now_us,
+                    struct ban *ret_ban) MUST_CHECK;
 // A walk may miss a ban that moved as another one ended.
 void guard_ban_page(const struct guard_ban *bans, uint32_t cursor, uint64_t now_us,
                     struct ban_page *ret_page);

@@ -63,3 +63,9 @@ void guard_connection_ended(struct guard_connection *counts, const struct addr *
     if (--entry->value == 0)
         guard_table_give(&counts->sources, entry); // entry is gone
 }
+
+uint32_t guard_connection_of(const struct guard_connection *counts, const struct addr *client)
+{
+    const struct guard_table_entry *entry = guard_table_find(&counts->sources, client);
+    return entry ? (uint32_t)entry->value : 0;
+}

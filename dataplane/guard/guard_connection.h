@@ -34,3 +34,4 @@ enum reason guard_connection_opened(struct guard_connection *counts, const struc
                                     unsigned service, const struct guard_connection_limits *limits);
 void guard_connection_ended(struct guard_connection *counts, const struct addr *client,
                             unsigned service);
+uint32_t guard_connection_of(const struct guard_connection *counts, const struct addr *client);

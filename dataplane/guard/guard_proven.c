@@ -168,3 +168,17 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table, const stru
         *ret_conforms = guard_source_judge(&entry->tat_us[best - 1], rate, now_us);
     return best;
 }
+
+bool guard_proven_knows(const struct guard_proven *table, const struct addr *source,
+                        uint64_t now_us, uint32_t *ret_ago_s)
+{
+    uint64_t key = key_of(source);
+    uint32_t slot = find(table, bucket_of(table, key), key);
+    if (slot == table->slots)
+        return false;
+    uint32_t ago_s = (uint32_t)(now_us / 1000000) - table->entries[slot].seen_s[0];
+    if (ago_s > GUARD_PROVEN_KEEP_S)
+        return false;
+    *ret_ago_s = ago_s;
+    return true;
+}

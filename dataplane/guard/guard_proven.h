@@ -71,3 +71,7 @@ void guard_proven_learn(struct guard_proven *table, const struct addr *source,
 enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
                                           bool *ret_conforms) MUST_CHECK;
+
+// Whether the source's good history is kept; *ret_ago_s: since its last handshake.
+bool guard_proven_knows(const struct guard_proven *table, const struct addr *source,
+                        uint64_t now_us, uint32_t *ret_ago_s) MUST_CHECK;

@@ -146,3 +146,26 @@ bool guard_source_take(struct guard_source *table, const struct guard_source_slo
     return slot->v4 ? take_v4(table, slot->line, slot->tag, rate, now_us)
                     : take_v6(slot->line, slot->tag, rate, now_us);
 }
+
+uint64_t guard_source_debt(const struct guard_source *table, const struct addr *source,
+                           uint64_t now_us)
+{
+    struct guard_source_slot slot = guard_source_locate(table, source);
+    unsigned time_bits = 32 + table->v4_bits;
+    uint64_t time_mask = (UINT64_C(1) << time_bits) - 1, tat_us = 0;
+    if (slot.v4) {
+        const uint64_t *line = slot.line;
+        if (now_us >> time_bits != table->v4_epoch)
+            return 0;
+        now_us &= time_mask;
+        for (unsigned i = 0; i < V4_WAYS; i++)
+            if (line[i] >> time_bits == slot.tag)
+                tat_us = line[i] & time_mask;
+    } else {
+        const struct guard_source_v6 *line = slot.line;
+        for (unsigned i = 0; i < V6_WAYS; i++)
+            if (line[i].prefix == slot.tag)
+                tat_us = line[i].tat_us;
+    }
+    return tat_us > now_us ? tat_us - now_us : 0;
+}

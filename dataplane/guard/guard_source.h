@@ -81,3 +81,7 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
 // True: conforming, and charged. False: over its rate, and charged nothing.
 bool guard_source_take(struct guard_source *table, const struct guard_source_slot *slot,
                        const struct guard_source_rate *rate, uint64_t now_us);
+
+// How long until the source's debt is paid, 0 when nothing is known; touches nothing.
+uint64_t guard_source_debt(const struct guard_source *table, const struct addr *source,
+                           uint64_t now_us);

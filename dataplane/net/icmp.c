@@ -25,9 +25,10 @@ enum {
 static enum reason echo(struct input *in, struct span icmp);
 static enum reason error_v4(struct input *in, struct span icmp);
 static enum reason error_v6(struct input *in, struct span icmp);
-static enum reason quote_v4(struct input *in, struct span quote, uint16_t *ret_size);
-static enum reason quote_v6(struct input *in, struct span quote);
-static enum reason quote_tcp(struct input *in, struct reader *r);
+static enum reason quote_v4(const struct input *in, struct span quote, struct packet *ret_quoted,
+                            uint16_t *ret_size);
+static enum reason quote_v6(const struct input *in, struct span quote, struct packet *ret_quoted);
+static enum reason quote_tcp(struct reader *r, struct packet *ret_quoted);
 static uint16_t plateau_below(uint16_t size);
 
 enum reason icmp_input_v4(struct input *in, struct span icmp)
@@ -90,7 +91,8 @@ static enum reason error_v4(struct input *in, struct span icmp)
 {
     uint8_t type = icmp.at[0], code = icmp.at[1];
     uint16_t sent = 0;
-    enum reason reason = quote_v4(in, span_skip(icmp, ICMP_HEADER_SIZE), &sent);
+    struct packet quoted;
+    enum reason reason = quote_v4(in, span_skip(icmp, ICMP_HEADER_SIZE), &quoted, &sent);
     if (reason != REASON_NONE)
         return reason;
     struct net_icmp error = {0};
@@ -104,6 +106,7 @@ static enum reason error_v4(struct input *in, struct span icmp)
                 error.next_mtu = MTU_LEAST_V4;
         }
     }
+    *in->packet = quoted;
     *in->icmp = error;
     in->kind = NET_ICMP_ERROR;
     return REASON_NONE;
@@ -112,7 +115,8 @@ static enum reason error_v4(struct input *in, struct span icmp)
 static enum reason error_v6(struct input *in, struct span icmp)
 {
     uint8_t type = icmp.at[0], code = icmp.at[1];
-    enum reason reason = quote_v6(in, span_skip(icmp, ICMP_HEADER_SIZE));
+    struct packet quoted;
+    enum reason reason = quote_v6(in, span_skip(icmp, ICMP_HEADER_SIZE), &quoted);
     if (reason != REASON_NONE)
         return reason;
     struct net_icmp error = {0};
@@ -126,6 +130,7 @@ static enum reason error_v6(struct input *in, struct span icmp)
             return REASON_ICMP_BAD;
         error.next_mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
     }
+    *in->packet = quoted;
     *in->icmp = error;
     in->kind = NET_ICMP_ERROR;
     return REASON_NONE;
@@ -142,7 +147,8 @@ static uint16_t plateau_below(uint16_t size)
 }
 
 // Our segments carry no IP options and are never fragments; a quote that does is no quote of ours.
-static enum reason quote_v4(struct input *in, struct span quote, uint16_t *ret_size)
+static enum reason quote_v4(const struct input *in, struct span quote, struct packet *ret_quoted,
+                            uint16_t *ret_size)
 {
     struct reader r = reader_of(quote);
     uint8_t version = reader_u8(&r), traffic_class = reader_u8(&r);
@@ -158,7 +164,7 @@ static enum reason quote_v4(struct input *in, struct span quote, uint16_t *ret_s
         return REASON_ICMP_BAD;
     if (protocol != IP_PROTOCOL_TCP)
         return REASON_ICMP_IGNORED;
-    *in->packet = (struct packet){
+    *ret_quoted = (struct packet){
         .src = addr_from_v4(from.at),
         .dst = addr_from_v4(to.at),
         .leg = (uint8_t)in->leg,
@@ -167,10 +173,10 @@ static enum reason quote_v4(struct input *in, struct span quote, uint16_t *ret_s
         .l4_offset = IP4_HEADER_SIZE,
     };
     *ret_size = size;
-    return quote_tcp(in, &r);
+    return quote_tcp(&r, ret_quoted);
 }
 
-static enum reason quote_v6(struct input *in, struct span quote)
+static enum reason quote_v6(const struct input *in, struct span quote, struct packet *ret_quoted)
 {
     struct reader r = reader_of(quote);
     uint32_t first = reader_u32(&r);
@@ -183,7 +189,7 @@ static enum reason quote_v6(struct input *in, struct span quote)
         return REASON_ICMP_BAD;
     if (next_header != IP_PROTOCOL_TCP)
         return REASON_ICMP_IGNORED;
-    *in->packet = (struct packet){
+    *ret_quoted = (struct packet){
         .src = addr_from_v6(from.at),
         .dst = addr_from_v6(to.at),
         .leg = (uint8_t)in->leg,
@@ -191,14 +197,14 @@ static enum reason quote_v6(struct input *in, struct span quote)
         .traffic_class = (uint8_t)(first >> 20),
         .l4_offset = IP6_HEADER_SIZE,
     };
-    return quote_tcp(in, &r);
+    return quote_tcp(&r, ret_quoted);
 }
 
-static enum reason quote_tcp(struct input *in, struct reader *r)
+static enum reason quote_tcp(struct reader *r, struct packet *ret_quoted)
 {
-    in->packet->src_port = reader_u16(r);
-    in->packet->dst_port = reader_u16(r);
-    in->packet->seq = reader_u32(r);
+    ret_quoted->src_port = reader_u16(r);
+    ret_quoted->dst_port = reader_u16(r);
+    ret_quoted->seq = reader_u32(r);
     return r->short_read ? REASON_ICMP_BAD : REASON_NONE; // 8 bytes are the least (RFC 792)
 }
 

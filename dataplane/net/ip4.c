@@ -32,10 +32,10 @@ enum reason ip4_input(struct input *in)
         return REASON_IP_NOT_OURS;
     if (is_martian(in, from))
         return REASON_IP_MARTIAN;
+    in->packet->src = addr_from_v4(&from);
     if (load_u16(ip + 6) & FRAGMENT_BITS)
         return REASON_IP_FRAGMENT;
 
-    in->packet->src = addr_from_v4(&from);
     in->packet->dst = addr_from_v4(&to);
     in->packet->leg = (uint8_t)in->leg;
     in->packet->ttl = ip[8];

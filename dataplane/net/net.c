@@ -27,6 +27,8 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
                        .kind = NET_DONE,
                        .packet = ret_packet,
                        .icmp = ret_icmp};
+    ret_packet->src = (struct addr){0};
+    ret_packet->leg = (uint8_t)leg;
     uint16_t type = 0;
     enum reason reason = ether_parse(&in, &type);
     if (likely(reason == REASON_NONE)) {

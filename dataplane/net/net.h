@@ -37,7 +37,8 @@ void net_shut(struct net *net);
 void net_policy(struct net *net, const struct policy *policy); // routes
 
 enum net_kind {
-    NET_REFUSED,    // *ret_reason says why; the caller frees m
+    NET_REFUSED,    // *ret_reason says why, ret_packet->src from where as far as an IP header was
+                    // sound, else zeros; the caller frees m
     NET_DONE,       // answered or learnt; m was taken
     NET_TCP,        // m starts at the IP header, *ret_packet is filled
     NET_ICMP_ECHO,  // as NET_TCP without ports: an echo request to us; net_echo answers it
@@ -50,8 +51,8 @@ struct net_icmp {
 };
 
 // `leg` by the port, and by VLAN or destination address where one port serves both legs. m may come
-// in segments and with its VLAN tag stripped. *ret_packet and *ret_icmp are unspecified unless the
-// kind says that they are filled.
+// in segments and with its VLAN tag stripped. *ret_packet (but for src and leg) and *ret_icmp are
+// unspecified unless the kind says that they are filled.
 enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint64_t now_us,
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
                         enum reason *ret_reason);

@@ -61,6 +61,8 @@ static const char *open_stations(struct worker *w)
                                  .counters = w->counters};
     if (!(w->guard = guard_open(&guard)))
         return "no memory for the source table";
+    if (guard_heavy_init(&w->heavy, guard.numa_node, &c->guard_key) < 0)
+        return "no memory for the heavy hitters";
 
     struct tcp_config tcp = {.connections = boot->connections,
                              .send_bytes = TCP_SEND_BYTES,
@@ -122,6 +124,7 @@ void worker_close(struct worker *w)
         tcp_shut(w->tcp);
     if (w->guard)
         guard_shut(w->guard);
+    guard_heavy_done(&w->heavy);
     if (w->net)
         net_shut(w->net);
     for (int leg = 0; leg < LEG_COUNT; leg++)

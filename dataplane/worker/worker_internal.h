@@ -4,6 +4,7 @@
 /* The worker's own structure, for the files of worker/ only. */
 
 #include "guard/guard.h"
+#include "guard/guard_heavy.h"
 #include "net/net.h"
 #include "session/session.h"
 #include "tcp/tcp.h"
@@ -22,6 +23,7 @@ struct worker {
     struct worker_config config;
     struct net *net;
     struct guard *guard;
+    struct guard_heavy heavy;
     struct tcp *tcp;
     struct sessions *sessions;
     struct counter_block *counters;

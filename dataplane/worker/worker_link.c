@@ -52,6 +52,15 @@ void worker_link_ring(struct worker *w)
     }
 }
 
+static void explain(const struct worker *w, const struct addr *addr, struct explain_answer *answer)
+{
+    guard_explain(w->guard, addr, w->now_us, answer);
+    for (int measure = 0; measure < TOP_MEASURE_COUNT; measure++)
+        for (int scope = 0; scope < TOP_SCOPE_COUNT; scope++)
+            guard_heavy_find(&w->heavy, (enum top_measure)measure, (enum top_scope)scope, addr,
+                             &answer->places[measure][scope]);
+}
+
 static struct message obey(struct worker *w, const struct message *order)
 {
     struct message answer = message_make((enum message_kind)order->kind, STATUS_OK, order->handle);
@@ -71,6 +80,12 @@ static struct message obey(struct worker *w, const struct message *order)
         break;
     case MESSAGE_SESSION_KILL:
         found = sessions_kill(w->sessions, order->session_kill.id, w->now_us);
+        break;
+    case MESSAGE_TOP_LIST:
+        guard_heavy_page(&w->heavy, &order->page_question, &answer.top_page);
+        break;
+    case MESSAGE_EXPLAIN:
+        explain(w, &order->explain_question.addr, &answer.explain_answer);
         break;
     default:
         found = false;

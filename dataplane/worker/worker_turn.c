@@ -17,6 +17,15 @@ static void drop(struct worker *w, struct rte_mbuf *m, enum reason reason)
     rte_pktmbuf_free(m);
 }
 
+// Of a frame whose source is known; zeros: it is not.
+static void refuse(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
+                   enum reason reason)
+{
+    if (packet->leg == LEG_OUTSIDE)
+        guard_heavy_note(&w->heavy, TOP_REFUSALS, &packet->src);
+    drop(w, m, reason);
+}
+
 static bool is_connection_limit(enum reason reason)
 {
     return reason == REASON_CONNECTIONS_TOTAL || reason == REASON_CONNECTIONS_SERVICE ||
@@ -28,13 +37,14 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
                      const struct guard_look *look)
 {
     if (look->service < 0) {
-        drop(w, m, REASON_NO_SERVICE);
+        refuse(w, m, packet, REASON_NO_SERVICE);
         return;
     }
     if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+        guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
         enum reason reason = guard_syn(w->guard, m, packet, look, w->now_us);
         if (reason != REASON_NONE)
-            drop(w, m, reason);
+            refuse(w, m, packet, reason);
         struct rte_mbuf *synacks[GUARD_BURST];
         unsigned count = guard_answer(w->guard, synacks, w->now_us);
         for (unsigned i = 0; i < count; i++)
@@ -47,7 +57,7 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
     if (reason != REASON_NONE) {
         if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
             tcp_refuse(w->tcp, packet);
-        drop(w, m, reason);
+        refuse(w, m, packet, reason);
         return;
     }
     handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)look->service, w->now_us);
@@ -57,6 +67,7 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
         rte_pktmbuf_free(m);
         return;
     }
+    guard_heavy_note(&w->heavy, TOP_CONNECTIONS, &packet->src);
     tcp_input(w->tcp, h, m, packet, w->now_us);
 }
 
@@ -67,7 +78,7 @@ static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *p
         guard_look(w->guard, packet, 1, &look);
         enum reason reason = guard_admit(w->guard, packet, &look, w->now_us);
         if (reason != REASON_NONE) {
-            drop(w, m, reason);
+            refuse(w, m, packet, reason);
             return;
         }
     }
@@ -77,7 +88,7 @@ static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *p
     else if (packet->leg == LEG_OUTSIDE)
         stranger(w, m, packet, &look);
     else
-        drop(w, m, REASON_OUT_OF_STATE);
+        refuse(w, m, packet, REASON_OUT_OF_STATE);
 }
 
 static void echo(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
@@ -89,7 +100,7 @@ static void echo(struct worker *w, struct rte_mbuf *m, const struct packet *pack
         reason = guard_admit(w->guard, packet, &look, w->now_us);
     }
     if (reason != REASON_NONE)
-        drop(w, m, reason);
+        refuse(w, m, packet, reason);
     else
         net_echo(w->net, m, packet, w->now_us);
 }
@@ -99,9 +110,12 @@ static void frame(struct worker *w, struct rte_mbuf *m, enum leg leg)
     struct packet packet;
     struct net_icmp icmp;
     enum reason reason = REASON_NONE;
-    switch (net_input(w->net, m, leg, w->now_us, &packet, &icmp, &reason)) {
+    enum net_kind kind = net_input(w->net, m, leg, w->now_us, &packet, &icmp, &reason);
+    if (packet.leg == LEG_OUTSIDE && kind != NET_ICMP_ERROR) // that packet is one of ours
+        guard_heavy_note(&w->heavy, TOP_PACKETS, &packet.src);
+    switch (kind) {
     case NET_REFUSED:
-        drop(w, m, reason);
+        refuse(w, m, &packet, reason);
         break;
     case NET_DONE:
         break;
@@ -191,6 +205,7 @@ static void slow(struct worker *w)
     net_advance(w->net, w->now_us);
     struct guard_output output = {synack_take, synack_send, w};
     guard_advance(w->guard, &output, w->now_us);
+    guard_heavy_advance(&w->heavy, w->now_us);
     counter_set(w->counters, COUNTER_SESSIONS_OPEN, sessions_count(w->sessions));
     counter_set(w->counters, COUNTER_CONNECTIONS_OPEN, tcp_connections(w->tcp));
     if (w->config.index != 0)

@@ -2,6 +2,7 @@
 """Floods: counted by reason, memory flat, and mail goes on."""
 
 import contextlib
+import json
 import random
 import subprocess
 import threading
@@ -27,6 +28,11 @@ def hping(*arguments):
     finally:
         flood.terminate()
         flood.wait()
+
+
+def top(*arguments):
+    rows = json.loads(lab.ctl("--json", "top", *arguments).stdout)["rows"]
+    return [row["address"] for row in rows]
 
 
 class Flood(unittest.TestCase):
@@ -57,6 +63,17 @@ class Flood(unittest.TestCase):
 
     def test_syns_from_one_source(self):
         self.withstands(hping("-S", "-a", "198.18.0.1", "-p", 25), ["SYN_RATE_SOURCE"])
+
+    def test_the_one_who_floods_is_on_top_with_its_prefix(self):
+        with hping("-S", "-a", "198.18.7.7", "-p", 25):
+            for by in "packets", "syns", "refusals":
+                lab.eventually(lambda by=by: top(by)[:1] == ["198.18.7.7"], 10, lambda: top(by))
+                self.assertEqual(top(by, "--prefixes")[:1], ["198.18.7.0/24"])
+            evidence = lab.ctl("explain", "198.18.7.7").stdout
+            self.assertIn("number 1 of its worker's sources by SYNs", evidence)
+            self.assertIn("beyond the burst: not answered (syn_rate_source)", evidence)
+            self.assertIn("not proven", evidence)
+        self.assertNotIn("198.18.7.7", top("connections"))
 
     def test_acks_from_random_sources(self):
         self.withstands(hping("-A", "--rand-source", "-p", 25), ["COOKIE_INVALID", "OUT_OF_STATE"])

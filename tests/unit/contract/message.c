@@ -124,6 +124,25 @@ static void sizes_and_counts_are_checked(void **state)
     m = message_make(MESSAGE_BAN_ADD, STATUS_ASKED, 1);
     m.ban.reason = REASON_COUNT;
     expect(&m, false);
+    m = message_make(MESSAGE_TOP_LIST, STATUS_ASKED, 1);
+    m.page_question.measure = TOP_MEASURE_COUNT;
+    expect(&m, false);
+    m.page_question.measure = TOP_MEASURE_COUNT - 1;
+    expect(&m, true);
+    m.page_question.scope = TOP_SCOPE_COUNT;
+    expect(&m, false);
+    m = message_make(MESSAGE_TOP_LIST, STATUS_OK, 1);
+    m.top_page.count = TOP_ROWS_PER_MESSAGE;
+    expect(&m, true);
+    m.top_page.rows[TOP_ROWS_PER_MESSAGE - 1].least = 1; // more than at most
+    expect(&m, false);
+    m.top_page.rows[TOP_ROWS_PER_MESSAGE - 1].least = 0;
+    m.top_page.count++;
+    expect(&m, false);
+    m = message_make(MESSAGE_EXPLAIN, STATUS_OK, 1);
+    expect(&m, true);
+    m.explain_answer.ban_reason = REASON_COUNT;
+    expect(&m, false);
     m = message_make(MESSAGE_SESSION_LIST, STATUS_OK, 1);
     m.session_page.count = SESSIONS_PER_MESSAGE;
     expect(&m, true);

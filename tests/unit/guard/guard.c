@@ -198,6 +198,31 @@ static struct rte_mbuf *out_take(void *context)
     return made_mbuf_init(&out->made, 0, 128);
 }
 
+static void what_is_known_of_a_source_is_explained(void **state)
+{
+    struct scene *s = *state;
+    struct addr source = made_addr("198.18.0.1");
+    struct explain_answer known = {0};
+    guard_explain(s->guard, &source, s->now_us, &known);
+    assert_int_equal(known.is_proven + known.connections + known.debt_us + known.ban_seconds, 0);
+    assert_int_equal(connect_from(s, "198.18.0.1", 25), REASON_NONE);
+    struct ban ban = {.addr = source, .seconds = 60, .reason = REASON_SMTP_HARVEST};
+    assert_true(guard_ban_add(s->guard, &ban, s->now_us));
+    s->now_us += 10000;
+    guard_explain(s->guard, &source, s->now_us, &known);
+    assert_true(known.is_proven);
+    assert_int_equal(known.proven_s, 0);
+    assert_int_equal(known.connections, 1);
+    assert_int_equal(known.debt_us, 50000 - 10000); // one SYN of 20 a second
+    assert_int_equal(known.tolerance_us, 99 * 50000);
+    assert_int_equal(known.ban_seconds, 60);
+    assert_int_equal(known.ban_reason, REASON_SMTP_HARVEST);
+    s->now_us += 61 * 1000000;
+    guard_explain(s->guard, &source, s->now_us, &known);
+    assert_int_equal(known.proven_s, 61);
+    assert_int_equal(known.debt_us, 0);
+}
+
 static void out_send(void *context, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
 {
     struct out *out = context;
@@ -379,6 +404,7 @@ int main(void)
         CASE(a_ban_made_before_the_address_was_allowed_does_not_hold),
         CASE(connections_are_limited_in_all_by_service_and_by_source),
         CASE(a_policy_swap_forgets_nothing),
+        CASE(what_is_known_of_a_source_is_explained),
         CASE(bans_are_listed_and_lifted),
         CASE(under_attack_no_syn_ack_is_sent_again),
         CASE(without_an_mbuf_a_syn_ack_is_not_sent_again),

@@ -77,6 +77,34 @@ static void an_operators_ban_is_obeyed_and_listed(void **state)
     detach(rig, &control, ROLE_OPS);
 }
 
+static void the_heaviest_source_is_named_and_explained(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control control;
+    attach(rig, &control, ROLE_OPS);
+    for (uint16_t port = 9; port < 12; port++) // no service there
+        worker_rig_segment(rig,
+                           (struct packet){.src_port = port, .dst_port = 26, .tcp_flags = TCP_SYN});
+    worker_rig_turns(rig, 1);
+    for (int measure = 0; measure < TOP_MEASURE_COUNT; measure++) {
+        struct message list = message_make(MESSAGE_TOP_LIST, STATUS_ASKED, 6);
+        list.page_question.measure = (uint8_t)measure;
+        struct top_page page = order(rig, &control, &list).top_page;
+        bool counted = measure == TOP_PACKETS || measure == TOP_REFUSALS;
+        assert_int_equal(page.count, counted);
+        assert_true(!counted || addr_equal(&page.rows[0].addr, &rig->client));
+    }
+    struct message explain = message_make(MESSAGE_EXPLAIN, STATUS_ASKED, 7);
+    explain.explain_question.addr = rig->client;
+    struct explain_answer answer = order(rig, &control, &explain).explain_answer;
+    assert_int_equal(answer.places[TOP_REFUSALS][TOP_SOURCES].position, 1);
+    assert_int_equal(answer.places[TOP_REFUSALS][TOP_PREFIXES].position, 1);
+    assert_int_equal(answer.places[TOP_CONNECTIONS][TOP_SOURCES].position, 0);
+    assert_int_equal(answer.ban_seconds, 0);
+    assert_false(answer.is_proven);
+    detach(rig, &control, ROLE_OPS);
+}
+
 static void a_session_that_is_not_there_cannot_be_killed(void **state)
 {
     struct worker_rig *rig = *state;
@@ -156,6 +184,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_operators_ban_is_obeyed_and_listed),
+        TEST(the_heaviest_source_is_named_and_explained),
         TEST(a_session_that_is_not_there_cannot_be_killed),
         TEST(unsound_and_misplaced_messages_are_counted_and_dropped),
         TEST(an_answer_to_nobody_is_counted),

@@ -55,34 +55,6 @@ static void wrong_arguments_reach_no_worker(void **state)
     }
 }
 
-static void data_plane_that_is_not_there_is_told(void **state)
-{
-    api_rig.plane.link.state = LINK_DOWN;
-    api_rig_start("{'command':'bans list'}");
-    api_rig_refused("the data plane is not attached");
-    api_rig.plane.link.state = LINK_UP;
-    api_rig_start("{'command':'sessions list'}");
-    ops_desk_down(&api_rig.plane.desk);
-    api_rig_refused("the data plane is not attached");
-}
-
-static void silent_worker_is_told(void **state)
-{
-    api_rig_start("{'command':'bans list'}");
-    api_rig.plane.desk.asks[0].deadline_ms = uv_now(&api_rig.plane.loop) + 1;
-    assert_int_equal(uv_run(&api_rig.plane.loop, UV_RUN_DEFAULT), 0);
-    api_rig_refused("a worker did not answer within 2000 ms");
-}
-
-static void questions_beyond_the_desk_are_refused(void **state)
-{
-    for (int i = 0; i < OPS_ASKS_MAX; i++)
-        api_rig_start("{'command':'bans list'}");
-    assert_int_equal(api_rig.responses, 0);
-    api_rig_start("{'command':'bans list'}");
-    api_rig_refused("too many questions wait for the workers, try again");
-}
-
 static void order_that_no_worker_did_is_refused(void **state)
 {
     api_rig_start("{'command':'bans remove','address':'192.0.2.1'}");
@@ -160,11 +132,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(wrong_arguments_reach_no_worker, api_rig_up, api_rig_down),
-        cmocka_unit_test_setup_teardown(data_plane_that_is_not_there_is_told, api_rig_up,
-                                        api_rig_down),
-        cmocka_unit_test_setup_teardown(silent_worker_is_told, api_rig_up, api_rig_down),
-        cmocka_unit_test_setup_teardown(questions_beyond_the_desk_are_refused, api_rig_up,
-                                        api_rig_down),
         cmocka_unit_test_setup_teardown(order_that_no_worker_did_is_refused, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(worker_that_cannot_answer_leaves_the_lists_of_the_others,

@@ -104,6 +104,9 @@ static void arguments_go_under_their_names(void **state)
     assert_request("bans add 192.0.2.1", "{\"command\":\"bans add\",\"address\":\"192.0.2.1\"}");
     assert_request("bans add ::1 0",
                    "{\"command\":\"bans add\",\"address\":\"::1\",\"seconds\":0}");
+    assert_request("top", "{\"command\":\"top\"}");
+    assert_request("top syns 5", "{\"command\":\"top\",\"by\":\"syns\",\"rows\":5}");
+    assert_request("explain ::1", "{\"command\":\"explain\",\"address\":\"::1\"}");
     assert_request("sessions kill 9223372036854775807",
                    "{\"command\":\"sessions kill\",\"id\":9223372036854775807}");
     assert_request("limits set 5 6", "{\"command\":\"limits set\",\"name\":\"5\",\"value\":6}");

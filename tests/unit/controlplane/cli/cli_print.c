@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 static cli_print *const all_printers[] = {
-    cli_print_status, cli_print_stats,    cli_print_bans,   cli_print_lists, cli_print_limits,
-    cli_print_limit,  cli_print_sessions, cli_print_change, cli_print_order, cli_print_check,
+    cli_print_status, cli_print_stats, cli_print_bans,     cli_print_lists,
+    cli_print_limits, cli_print_limit, cli_print_sessions, cli_print_change,
+    cli_print_order,  cli_print_check, cli_print_top,      cli_print_explain,
 };
 
 // The text, for free(3). ' in the JSON stands for ".
@@ -131,6 +132,26 @@ static void status_tells_both_planes_and_their_parts(void **state)
         "smtp       25  smtp      starttls  no          postfix\n");
 }
 
+static void top_says_of_what_and_how_sure_it_is(void **state)
+{
+    assert_prints(cli_print_top,
+                  "{'by':'packets','of':'sources','total':2000.0,'sampled':64,'rows':["
+                  "{'address':'192.0.2.1','rate':1500.4,'most':1510.0,'share':0.75},"
+                  "{'address':'2001:db8::/64','rate':0.25,'most':20.0,'share':0.0001}]}",
+                  false,
+                  "sources by packets, 2000 a second in all, one in 64 looked at\n\n"
+                  "ADDRESS        A SECOND  AT MOST   SHARE\n"
+                  "192.0.2.1          1500     1510  75.0 %\n"
+                  "2001:db8::/64       0.2     20.0   0.0 %\n");
+}
+
+static void explain_is_a_line_for_each_piece_of_evidence(void **state)
+{
+    assert_prints(cli_print_explain,
+                  "{'address':'192.0.2.1','evidence':['on no list','not banned']}", false,
+                  "192.0.2.1\n  on no list\n  not banned\n");
+}
+
 static void short_answers_are_one_line(void **state)
 {
     assert_prints(cli_print_change, "{'generation':3,'published':true}", false,
@@ -155,6 +176,8 @@ int main(void)
         cmocka_unit_test(counters_at_zero_are_left_out_unless_all_are_asked_for),
         cmocka_unit_test(more_workers_than_a_cell_holds_are_cut_between_numbers),
         cmocka_unit_test(status_tells_both_planes_and_their_parts),
+        cmocka_unit_test(top_says_of_what_and_how_sure_it_is),
+        cmocka_unit_test(explain_is_a_line_for_each_piece_of_evidence),
         cmocka_unit_test(short_answers_are_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

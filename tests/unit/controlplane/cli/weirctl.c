@@ -77,6 +77,7 @@ static void help_names_every_command(void **state)
         "status",        "stats",        "bans list",     "bans add",   "bans remove",
         "lists list",    "lists add",    "limits get",    "limits set", "sessions list",
         "sessions kill", "config check", "config reload", "--json",     "WEIR_SOCKET",
+        "top",           "explain",      "--prefixes",
     };
     assert_int_equal(weirctl("--help"), 0);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
