@@ -144,7 +144,7 @@ static json_t *say_places(struct explain *explain)
             if (!place->position)
                 continue;
             double rate = (double)place->least / 1000, most = (double)place->most / 1000;
-            say(explain, "number %u of its worker's %s by %s: %.1f/s now%s", place->position,
+            say(explain, "number %u of its worker's %s by %s: %.2f/s now%s", place->position,
                 scopes[scope], measures[measure], rate,
                 place->most > place->least ? " at the least" : "");
             json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:f, s:f}", "by",

@@ -216,7 +216,7 @@ void cli_print_check(FILE *out, const json_t *response, bool all)
 static void format_rate(const json_t *value, char *cell, size_t size)
 {
     double rate = json_number_value(value);
-    snprintf(cell, size, rate < 100 ? "%.1f" : "%.0f", rate);
+    snprintf(cell, size, rate < 100 ? "%.2f" : "%.0f", rate);
 }
 
 static void format_share(const json_t *value, char *cell, size_t size)

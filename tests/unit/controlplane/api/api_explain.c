@@ -76,8 +76,8 @@ static void a_banned_flooder_is_told_with_all_evidence(void **state)
         "SYNs that do not look like its own are 5.0 s of their rate in debt, beyond the burst: not "
         "answered (syn_rate_source)",
         "a SYN flood is on: unproven SYNs share budgets by prefix and in all",
-        "number 1 of its worker's sources by SYNs: 2.5/s now",
-        "number 3 of its worker's prefixes by SYNs: 2.5/s now at the least",
+        "number 1 of its worker's sources by SYNs: 2.50/s now",
+        "number 3 of its worker's prefixes by SYNs: 2.50/s now at the least",
         NULL,
     });
     const json_t *top = json_object_get(api_rig.response, "top");

@@ -142,7 +142,7 @@ static void top_says_of_what_and_how_sure_it_is(void **state)
                   "sources by packets, 2000 a second in all, one in 64 looked at\n\n"
                   "ADDRESS        A SECOND  AT MOST   SHARE\n"
                   "192.0.2.1          1500     1510  75.0 %\n"
-                  "2001:db8::/64       0.2     20.0   0.0 %\n");
+                  "2001:db8::/64      0.25    20.00   0.0 %\n");
 }
 
 static void explain_is_a_line_for_each_piece_of_evidence(void **state)
