@@ -11,7 +11,8 @@ enum { LIMIT_NAME_SIZE = 48 };
 
 struct change {
     struct api_request *request;
-    bool add, deny; // of a list
+    bool add;
+    char list[sizeof((struct policy_class *)0)->name];
     struct prefix prefix;
     enum limit limit;
     uint64_t value;
@@ -57,21 +58,34 @@ void api_lists_list(struct api_request *request)
 {
     const struct config *config = request->plane->publisher.config;
     json_t *o = json_object();
-    json_object_set_new(o, "allow", prefixes_json(&config->allow));
-    json_object_set_new(o, "deny", prefixes_json(&config->deny));
+    for (int class = CLASSES_MAX - 1; class >= CLASS_NAMED; class --)
+        if (config->head.classes[class].name[0])
+            json_object_set_new(o, config->head.classes[class].name,
+                                prefixes_json(&config->lists[class]));
     api_request_ok(request, o);
+}
+
+// A reload that came first may have taken the class away.
+static int list_unknown(struct config_errors *errors, const char *list)
+{
+    struct config_place place = {.file = "lists", .path = list};
+    config_errors_add(errors, &place, "no such class any more");
+    return -ENOENT;
 }
 
 static int edit_list(void *context, struct config **candidate, struct config_errors *errors)
 {
     const struct change *change = (const struct change *)context;
-    struct config_prefixes *list = change->deny ? &(*candidate)->deny : &(*candidate)->allow;
+    int class = config_class_find(*candidate, change->list);
+    if (class < 0)
+        return list_unknown(errors, change->list);
+    struct config_prefixes *list = &(*candidate)->lists[class];
     int error = change->add ? config_prefixes_add(list, &change->prefix)
                             : config_prefixes_remove(list, &change->prefix);
     if (error == 0)
         return 0;
     char text[PREFIX_TEXT_SIZE];
-    struct config_place place = {.file = change->deny ? "deny" : "allow",
+    struct config_place place = {.file = change->list,
                                  .path = prefix_format(&change->prefix, text)};
     config_errors_add(errors, &place, "%s",
                       error == -EEXIST   ? "is on the list already"
@@ -87,13 +101,12 @@ static void lists_change(struct api_request *request, bool add)
     const char *text = list ? api_request_text(request, "prefix") : NULL;
     if (!text)
         return;
-    change.deny = strcmp(list, "deny") == 0;
-    if (!change.deny && strcmp(list, "allow") != 0)
-        api_request_error(request, "list: expected allow or deny");
+    if (config_class_find(request->plane->publisher.config, list) < 0)
+        api_request_error(request, "list: expected allow, deny or a class of the configuration");
     else if (!prefix_parse(text, &change.prefix))
         api_request_error(request, "prefix: expected a prefix such as 192.0.2.0/24 or "
                                    "2001:db8::/32, host bits zero");
-    else
+    else if (snprintf(change.list, sizeof change.list, "%s", list) > 0)
         change_submit(&change, edit_list);
 }
 

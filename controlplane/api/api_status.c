@@ -78,8 +78,8 @@ static json_t *policy_json(const struct publisher *publisher)
     json_object_set_new(o, "generation", number(publisher->generation_running));
     json_object_set_new(o, "domains", number(config->domains_count));
     json_object_set_new(o, "relay_networks", number(config->relay_networks.count));
-    json_object_set_new(o, "allow", number(config->allow.count));
-    json_object_set_new(o, "deny", number(config->deny.count));
+    json_object_set_new(o, "allow", number(config->lists[CLASS_ALLOW].count));
+    json_object_set_new(o, "deny", number(config->lists[CLASS_DENY].count));
     json_object_set_new(o, "rules", number(publisher->rules->compiled.count));
     return o;
 }

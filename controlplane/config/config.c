@@ -43,6 +43,8 @@ struct config *config_new(void)
     boot->sources = 1 << 20;
     interface_default(&boot->legs[0]);
     interface_default(&boot->legs[1]);
+    snprintf(c->head.classes[CLASS_ALLOW].name, sizeof c->head.classes[0].name, "allow");
+    snprintf(c->head.classes[CLASS_DENY].name, sizeof c->head.classes[0].name, "deny");
     for (int i = 0; i < LIMIT_COUNT; i++)
         c->head.limits[i] = limit_facts((enum limit)i)->value;
     c->rules = rules_read_none();
@@ -63,8 +65,8 @@ struct config *config_copy(const struct config *config)
     struct config *c = memory_take(1, sizeof *c);
     *c = *config;
     c->relay_networks = prefixes_copy(&config->relay_networks);
-    c->allow = prefixes_copy(&config->allow);
-    c->deny = prefixes_copy(&config->deny);
+    for (int i = 0; i < CLASSES_MAX; i++)
+        c->lists[i] = prefixes_copy(&config->lists[i]);
     c->domains = memory_take(config->domains_count, sizeof *c->domains);
     if (config->domains_count)
         memcpy(c->domains, config->domains, config->domains_count * sizeof *c->domains);
@@ -77,11 +79,19 @@ void config_free(struct config *config)
     if (!config)
         return;
     free(config->relay_networks.items);
-    free(config->allow.items);
-    free(config->deny.items);
+    for (int i = 0; i < CLASSES_MAX; i++)
+        free(config->lists[i].items);
     free(config->domains);
     rules_read_give(config->rules);
     free(config);
+}
+
+int config_class_find(const struct config *config, const char *name)
+{
+    for (int i = CLASS_NAMED; i < CLASSES_MAX; i++)
+        if (name[0] && strcmp(config->head.classes[i].name, name) == 0)
+            return i;
+    return -1;
 }
 
 int config_prefixes_append(struct config_prefixes *prefixes, const struct prefix *prefix)

@@ -59,8 +59,9 @@ struct config {
     struct config_dns dns;
     struct config_auth auth;
     struct policy head;
-    struct config_prefixes relay_networks, allow, deny;
-    struct policy_domain *domains; // sorted by name
+    struct config_prefixes relay_networks;
+    struct config_prefixes lists[CLASSES_MAX]; // by class; head.classes has the names
+    struct policy_domain *domains;             // sorted by name
     uint32_t domains_count;
     struct config_rules *rules; // never NULL
 };
@@ -69,6 +70,9 @@ struct config {
 // with at least one line in `errors`; *ret_config is touched only on success.
 int config_read(const char *file, struct config **ret_config,
                 struct config_errors *errors) MUST_CHECK;
+
+// The class of that name, allow and deny among them, or -1. The default class has no list.
+int config_class_find(const struct config *config, const char *name);
 
 struct config *config_new(void); // defaults only; never NULL
 struct config *config_copy(const struct config *config);

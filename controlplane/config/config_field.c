@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/span.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static bool is_printable(const char *text)
@@ -172,4 +173,26 @@ void config_field_server(struct config_reader *r, yaml_node_t *node, const struc
         snprintf(at, key->size, "%s", text);
     else
         config_schema_expected(r, node, "%s", expected);
+}
+
+static bool is_name(const char *text)
+{
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '-' && *text != '_' && *text != '.')
+            return false;
+    return true;
+}
+
+bool config_field_name(struct config_reader *r, yaml_node_t *node, char *name, size_t size)
+{
+    const char *text = config_schema_text(r, node, "a name");
+    if (!text)
+        return false;
+    if (text[0] && strlen(text) < size && is_name(text)) {
+        snprintf(name, size, "%s", text);
+        return true;
+    }
+    config_schema_error(r, node, "expected a name of 1 to %zu letters, digits, '-', '_' and '.'",
+                        size - 1);
+    return false;
 }

@@ -20,3 +20,6 @@ config_field_read config_field_choice; // one of key->choices, its index into 1 
 config_field_read config_field_addr;   // struct addr
 config_field_read config_field_prefix; // struct prefix
 config_field_read config_field_server; // ADDRESS:PORT or [ADDRESS]:PORT as text, "" stays ""
+
+// Letters, digits, '-', '_' and '.', 1 to size - 1 of them; false after an error.
+bool config_field_name(struct config_reader *r, yaml_node_t *node, char *name, size_t size);

@@ -2,6 +2,7 @@
 /* The tables of weir.yaml. A key's place in its table is the order of reading: tls and backends
  * come before services, which refer to them. */
 #include "config/config.h"
+#include "config/config_classes.h"
 #include "config/config_field.h"
 #include "config/rules_read.h"
 
@@ -19,29 +20,6 @@ static const char *const tls_names[] = {"off", "starttls", "implicit", NULL};
 static const char *const identity_names[] = {"none", "forward", NULL};
 static const char *const action_names[] = {"tag", "defer", "reject", NULL};
 static const char *const leg_names[] = {"outside", "inside", NULL};
-
-static bool is_name(const char *text)
-{
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && *text != '-' && *text != '_' && *text != '.')
-            return false;
-    return true;
-}
-
-// An entry's name into name[size], or false after an error.
-static bool name_read(struct config_reader *r, yaml_node_t *node, char *name, size_t size)
-{
-    const char *text = config_schema_text(r, node, "a name");
-    if (!text)
-        return false;
-    if (text[0] && strlen(text) < size && is_name(text)) {
-        snprintf(name, size, "%s", text);
-        return true;
-    }
-    config_schema_error(r, node, "expected a name of 1 to %zu letters, digits, '-', '_' and '.'",
-                        size - 1);
-    return false;
-}
 
 // control
 
@@ -243,7 +221,7 @@ static void take_backend(struct config_reader *r, yaml_node_t *name, yaml_node_t
 {
     struct policy *head = (struct policy *)arg;
     struct policy_backend *backend = &head->backends[head->backends_count++];
-    if (name_read(r, name, backend->name, sizeof backend->name))
+    if (config_field_name(r, name, backend->name, sizeof backend->name))
         config_schema_mapping(r, value, &backend_key, backend);
 }
 
@@ -308,7 +286,7 @@ static void take_service(struct config_reader *r, yaml_node_t *name, yaml_node_t
     struct policy *head = (struct policy *)arg;
     struct policy_service *service = &head->services[head->services_count++];
     unsigned errors_before = r->errors->count;
-    if (!name_read(r, name, service->name, sizeof service->name))
+    if (!config_field_name(r, name, service->name, sizeof service->name))
         return;
     config_schema_mapping(r, value, &service_key, service);
     if (r->errors->count > errors_before)
@@ -408,28 +386,13 @@ static void read_domains(struct config_reader *r, yaml_node_t *node, const struc
     qsort(config->domains, config->domains_count, sizeof *config->domains, domain_order);
 }
 
-// prefixes
-
-static void take_prefix(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
-{
-    static const struct config_key key = {.size = sizeof(struct prefix)};
-    struct config_prefixes *prefixes = (struct config_prefixes *)arg;
-    struct prefix prefix;
-    unsigned errors_before = r->errors->count;
-    config_field_prefix(r, value, &key, &prefix);
-    if (r->errors->count == errors_before && config_prefixes_append(prefixes, &prefix) < 0)
-        config_schema_error(r, value, "list full");
-}
-
-static void read_prefixes(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
-                          void *at)
-{
-    config_schema_items(r, node, key->most, take_prefix, at);
-}
+// lists
 
 static const struct config_key lists_keys[] = {
-    {"allow", read_prefixes, CONFIG_FIELD(config, allow), .most = CONFIG_PREFIXES_MAX},
-    {"deny", read_prefixes, CONFIG_FIELD(config, deny), .most = CONFIG_PREFIXES_MAX},
+    {"allow", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_ALLOW]),
+     .most = CONFIG_PREFIXES_MAX},
+    {"deny", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_DENY]),
+     .most = CONFIG_PREFIXES_MAX},
     {NULL},
 };
 
@@ -496,31 +459,6 @@ static const struct config_key dns_keys[] = {
     {NULL},
 };
 
-// limits
-
-static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
-{
-    struct policy *head = (struct policy *)arg;
-    enum limit limit;
-    if (!limit_find((const char *)name->data.scalar.value, &limit)) {
-        config_schema_error(r, name, "unknown limit; `weirctl limits` lists them");
-        return;
-    }
-    const struct limit_facts *facts = limit_facts(limit);
-    struct config_key key = {
-        .size = sizeof head->limits[0], .least = facts->least, .most = facts->most};
-    config_field_number(r, value, &key, &head->limits[limit]);
-}
-
-static void read_limits(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
-                        void *at)
-{
-    const struct policy *head = (const struct policy *)at;
-    config_schema_entries(r, node, LIMIT_COUNT, take_limit, at);
-    if (head->limits[LIMIT_SYN_ATTACK_LOW] > head->limits[LIMIT_SYN_ATTACK_HIGH])
-        config_schema_error(r, node, "expected syn_attack_low to be at most syn_attack_high");
-}
-
 // rules
 
 static void read_rules_file(struct config_reader *r, yaml_node_t *node,
@@ -552,13 +490,14 @@ static const struct config_key root_keys[] = {
     {"backends", read_backends, CONFIG_FIELD(config, head), .required = true},
     {"services", read_services, CONFIG_FIELD(config, head), .required = true},
     {"domains", read_domains},
-    {"relay_networks", read_prefixes, CONFIG_FIELD(config, relay_networks),
+    {"relay_networks", config_classes_prefixes, CONFIG_FIELD(config, relay_networks),
      .most = RELAY_NETWORKS_MAX},
     {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
      .required = true},
     {"auth", config_schema_mapping, CONFIG_FIELD(config, auth), .keys = auth_keys},
     {"dns", config_schema_mapping, CONFIG_FIELD(config, dns), .keys = dns_keys},
-    {"limits", read_limits, CONFIG_FIELD(config, head)},
+    {"limits", config_classes_limits, CONFIG_FIELD(config, head)},
+    {"classes", config_classes_read},
     {"lists", config_schema_mapping, .keys = lists_keys},
     {"rules", config_schema_mapping, .keys = rules_keys},
     {NULL},

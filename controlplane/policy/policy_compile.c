@@ -4,17 +4,32 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARTS_MAX = 6 };
+enum { PARTS_MAX = 5 };
 
 struct part {
     struct policy_range *range;
-    const void *from;
+    const void *from;        // NULL: written one by one
     uint64_t count, element; // bytes of one
 };
 
 static uint64_t round_up(uint64_t size)
 {
     return (size + 7) & ~7ull;
+}
+
+static uint64_t lists_count(const struct config *config)
+{
+    uint64_t count = 0;
+    for (int class = 0; class < CLASSES_MAX; class ++)
+        count += config->lists[class].count;
+    return count;
+}
+
+static void lists_write(const struct config *config, struct policy_class_prefix *at)
+{
+    for (int class = 0; class < CLASSES_MAX; class ++)
+        for (uint32_t i = 0; i < config->lists[class].count; i++)
+            *at++ = (struct policy_class_prefix){config->lists[class].items[i], (uint8_t) class};
 }
 
 int policy_compile(const struct config *config, const struct rules_compiled *rules,
@@ -25,8 +40,7 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
         {&head.domains, config->domains, config->domains_count, sizeof *config->domains},
         {&head.relay_networks, config->relay_networks.items, config->relay_networks.count,
          sizeof(struct prefix)},
-        {&head.allow, config->allow.items, config->allow.count, sizeof(struct prefix)},
-        {&head.deny, config->deny.items, config->deny.count, sizeof(struct prefix)},
+        {&head.prefixes, NULL, lists_count(config), sizeof(struct policy_class_prefix)},
         {&head.rules, rules->rules, rules->count, sizeof *rules->rules},
         {&head.rules_database, rules->database, rules->size, 1},
     };
@@ -45,9 +59,10 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
     CHECK(buffer);
     memcpy(buffer, &head, sizeof head);
     for (int i = 0; i < PARTS_MAX; i++)
-        if (parts[i].count)
+        if (parts[i].from && parts[i].count)
             memcpy(buffer + parts[i].range->offset, parts[i].from,
                    parts[i].count * parts[i].element);
+    lists_write(config, (struct policy_class_prefix *)(void *)(buffer + head.prefixes.offset));
     struct policy *policy = (struct policy *)(void *)buffer;
     if (!policy_is_sound(policy, size, ret_what)) {
         free(buffer);

@@ -25,6 +25,9 @@ static_assert((int)REASON_COUNT <= REASON_SLOTS, "a slot each");
 struct counter_block { // of one worker
     uint64_t counters[COUNTER_SLOTS];
     uint64_t reasons[REASON_SLOTS];
+    // By limits in shadow mode: what would have been refused but was not, and how many of these
+    // logged in later.
+    uint64_t shadows[REASON_SLOTS], shadow_logins[REASON_SLOTS];
 };
 
 struct counter_area { // the whole memfd
@@ -45,6 +48,17 @@ static inline void counter_add(struct counter_block *block, enum counter counter
 static inline void counter_set(struct counter_block *block, enum counter counter, uint64_t value)
 {
     __atomic_store_n(&block->counters[counter], value, __ATOMIC_RELAXED);
+}
+
+static inline void counter_shadow(struct counter_block *block, enum reason reason)
+{
+    __atomic_store_n(&block->shadows[reason], block->shadows[reason] + 1, __ATOMIC_RELAXED);
+}
+
+static inline void counter_shadow_login(struct counter_block *block, enum reason reason)
+{
+    __atomic_store_n(&block->shadow_logins[reason], block->shadow_logins[reason] + 1,
+                     __ATOMIC_RELAXED);
 }
 
 static inline void counter_refuse(struct counter_block *block, enum reason reason)

@@ -5,8 +5,11 @@
 
 #include <strings.h>
 
+enum { SCOPE_ALL = false, SCOPE_CLASS = true };
+
 static const struct limit_facts facts[LIMIT_COUNT] = {
-#define LIMIT(name, value, least, most, unit, text) {#name, value, least, most, unit, text},
+#define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
+    {#name, value, least, most, unit, text, SCOPE_##scope, REASON_##reason},
 #include "contract/limit.def"
 #undef LIMIT
 };
@@ -58,6 +61,11 @@ static bool prefix_is_sound(const struct prefix *prefix)
         return false;
     struct addr masked = addr_mask(&prefix->addr, prefix->bits);
     return addr_equal(&masked, &prefix->addr);
+}
+
+static bool is_named_class(const struct policy *p, unsigned class)
+{
+    return class >= CLASS_NAMED && class < CLASS_DENY && p->classes[class].name[0];
 }
 
 static bool boot_is_sound(const struct policy_boot *boot)
@@ -114,11 +122,36 @@ static bool backends_are_sound(const struct policy *p)
     return true;
 }
 
-static bool limits_are_sound(const struct policy *p)
+// `own`: which of them are there.
+static bool limits_are_sound(const uint64_t *limits, uint64_t own)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)
-        if (p->limits[i] < facts[i].least || p->limits[i] > facts[i].most)
+        if (own >> i & 1 && (limits[i] < facts[i].least || limits[i] > facts[i].most))
             return false;
+    return true;
+}
+
+static bool modes_are_sound(const uint8_t *modes, uint64_t own)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (own >> i & 1 &&
+            (modes[i] >= MODE_COUNT || (modes[i] != MODE_ENFORCE && !facts[i].reason)))
+            return false;
+    return true;
+}
+
+static bool classes_are_sound(const struct policy *p)
+{
+    for (int i = 0; i < CLASSES_MAX; i++) {
+        const struct policy_class *c = &p->classes[i];
+        if (!IS_TEXT(c->name) || !limits_are_sound(c->limits, c->own_limits) ||
+            !modes_are_sound(c->modes, c->own_modes))
+            return false;
+        for (int limit = 0; limit < 64; limit++)
+            if ((c->own_limits | c->own_modes) >> limit & 1 &&
+                (limit >= LIMIT_COUNT || !facts[limit].by_class || !is_named_class(p, i)))
+                return false;
+    }
     return true;
 }
 
@@ -178,6 +211,20 @@ static bool prefixes_are_sound(const struct policy *p, struct policy_range range
     return true;
 }
 
+static bool class_prefixes_are_sound(const struct policy *p)
+{
+    if (!range_is_sound(p, p->prefixes, sizeof(struct policy_class_prefix)))
+        return false;
+    const struct policy_class_prefix *prefixes = policy_at(p, p->prefixes);
+    for (uint32_t i = 0; i < p->prefixes.count; i++) {
+        uint8_t class = prefixes[i].class;
+        if (!prefix_is_sound(&prefixes[i].prefix) ||
+            (class != CLASS_DENY && class != CLASS_ALLOW && !is_named_class(p, class)))
+            return false;
+    }
+    return true;
+}
+
 static bool rules_are_sound(const struct policy *p)
 {
     if (!range_is_sound(p, p->rules, sizeof(struct policy_rule)) ||
@@ -198,8 +245,10 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "header";
     else if (!boot_is_sound(&p->boot))
         what = "boot";
-    else if (!limits_are_sound(p))
+    else if (!limits_are_sound(p->limits, UINT64_MAX) || !modes_are_sound(p->modes, UINT64_MAX))
         what = "limits";
+    else if (!classes_are_sound(p))
+        what = "classes";
     else if (!smtp_is_sound(&p->smtp))
         what = "smtp";
     else if (!backends_are_sound(p))
@@ -215,15 +264,27 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
     else if (!prefixes_are_sound(p, p->relay_networks) ||
              p->relay_networks.count > RELAY_NETWORKS_MAX)
         what = "relay_networks";
-    else if (!prefixes_are_sound(p, p->allow))
-        what = "allow";
-    else if (!prefixes_are_sound(p, p->deny))
-        what = "deny";
+    else if (!class_prefixes_are_sound(p))
+        what = "prefixes";
     else if (!rules_are_sound(p))
         what = "rules";
     if (what)
         *ret_what = what;
     return what == NULL;
+}
+
+uint64_t policy_limit(const struct policy *p, unsigned class, enum limit limit)
+{
+    CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
+    const struct policy_class *c = &p->classes[class];
+    return c->own_limits >> limit & 1 ? c->limits[limit] : p->limits[limit];
+}
+
+enum limit_mode policy_mode(const struct policy *p, unsigned class, enum limit limit)
+{
+    CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
+    const struct policy_class *c = &p->classes[class];
+    return (enum limit_mode)(c->own_modes >> limit & 1 ? c->modes[limit] : p->modes[limit]);
 }
 
 static int compare_nocase(struct span name, const char *entry)

@@ -17,24 +17,31 @@
 #include "base/addr.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "contract/reason.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_VERSION = 1 };
+enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_VERSION = 2 };
 
 enum limit {
-#define LIMIT(name, value, least, most, unit, text) LIMIT_##name,
+#define LIMIT(name, value, least, most, unit, scope, reason, text) LIMIT_##name,
 #include "contract/limit.def"
 #undef LIMIT
     LIMIT_COUNT,
 };
+static_assert((int)LIMIT_COUNT <= 64, "a bit each in a word");
+
+// Shadow: counted as "would have refused", and nothing refused. Off: not looked at.
+enum limit_mode { MODE_ENFORCE, MODE_SHADOW, MODE_OFF, MODE_COUNT };
 
 struct limit_facts {
     const char *name; // upper case
     uint64_t value;   // default
     uint64_t least, most;
     const char *unit, *text;
+    bool by_class;      // a class may have its own
+    enum reason reason; // what it refuses with; NONE: it has no mode
 };
 const struct limit_facts *limit_facts(enum limit limit);
 bool limit_find(const char *name, enum limit *ret_limit) MUST_CHECK; // any case
@@ -122,6 +129,28 @@ struct policy_domain {
     uint8_t backend;                  // index
 };
 
+/* Classes of sources by number: of two equal prefixes the greater class counts, so allow beats deny
+ * and both beat what the operator names. */
+enum {
+    CLASS_DEFAULT,
+    CLASS_NAMED, // the first of the operator's
+    CLASS_DENY = 14,
+    CLASS_ALLOW,
+    CLASSES_MAX,
+};
+
+struct policy_class {               // what it has of its own; the rest is the default class's
+    char name[16];                  // "": there is no such class
+    uint64_t own_limits, own_modes; // bit 1 << enum limit: set below
+    uint64_t limits[LIMIT_COUNT];
+    uint8_t modes[LIMIT_COUNT]; // enum limit_mode
+};
+
+struct policy_class_prefix {
+    struct prefix prefix;
+    uint8_t class;
+};
+
 struct policy_range {
     uint64_t offset; // bytes from the start of the snapshot
     uint32_t count;  // elements; bytes for rules_database
@@ -134,7 +163,9 @@ struct policy {
     uint64_t size;       // bytes, all of it
     uint64_t generation; // rises with every snapshot of one control plane
     struct policy_boot boot;
-    uint64_t limits[LIMIT_COUNT];
+    uint64_t limits[LIMIT_COUNT];             // of the default class, and those that have no class
+    uint8_t modes[LIMIT_COUNT];               // likewise; enum limit_mode
+    struct policy_class classes[CLASSES_MAX]; // default, deny and allow have nothing of their own
     struct policy_smtp smtp;
     uint16_t services_count, backends_count, certificates_count, routes_count;
     struct policy_service services[SERVICES_MAX];
@@ -143,7 +174,7 @@ struct policy {
     struct policy_route routes[ROUTES_MAX];
     struct policy_range domains;        // struct policy_domain, sorted by name
     struct policy_range relay_networks; // struct prefix
-    struct policy_range allow, deny;    // struct prefix
+    struct policy_range prefixes;       // struct policy_class_prefix
     struct policy_range rules;          // struct policy_rule
     struct policy_range rules_database; // bytes: hs_serialize_database, streaming mode; may be 0
 };
@@ -156,6 +187,9 @@ static inline const void *policy_at(const struct policy *policy, struct policy_r
 {
     return (const uint8_t *)policy + range.offset;
 }
+
+uint64_t policy_limit(const struct policy *policy, unsigned class, enum limit limit);
+enum limit_mode policy_mode(const struct policy *policy, unsigned class, enum limit limit);
 
 // The domain's entry, compared without case, or NULL.
 const struct policy_domain *policy_domain_find(const struct policy *policy, struct span name);

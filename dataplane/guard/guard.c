@@ -131,9 +131,9 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
     limits_policy(guard, policy->limits);
 }
 
-static enum guard_class classify(const struct guard *guard, const struct addr *source)
+static uint8_t classify(const struct guard *guard, const struct addr *source)
 {
-    return guard->lists ? guard_lists_find(guard->lists, source) : GUARD_CLASS_DEFAULT;
+    return guard->lists ? guard_lists_find(guard->lists, source) : CLASS_DEFAULT;
 }
 
 static int service_of(const struct guard *guard, const struct packet *packet)
@@ -153,24 +153,17 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
     for (unsigned i = 0; i < count; i++)
         ret_looks[i] = (struct guard_look){
             .service = (int8_t)service_of(guard, &packets[i]),
-            .class = (uint8_t)classify(guard, &packets[i].src),
+            .class = classify(guard, &packets[i].src),
         };
 }
 
 enum reason guard_admit(struct guard *guard, const struct packet *packet,
                         const struct guard_look *look, uint64_t now_us)
 {
-    switch ((enum guard_class)look->class) {
-    case GUARD_CLASS_ALLOW:
+    if (look->class == CLASS_ALLOW)
         return REASON_NONE;
-    case GUARD_CLASS_DENY:
+    if (look->class == CLASS_DENY)
         return REASON_DENY_LIST;
-    case GUARD_CLASS_DEFAULT:
-        break;
-    case GUARD_CLASS_COUNT:
-    default:
-        CHECK(!"a class");
-    }
     bool banned = guard_ban_holds(&guard->bans, &packet->src, now_us);
     counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
     return banned ? REASON_BANNED : REASON_NONE;
@@ -185,7 +178,7 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
     if (look->service < 0)
         return REASON_NO_SERVICE;
     counter_add(counters, COUNTER_SYN_RECEIVED, 1);
-    bool proven = look->class == GUARD_CLASS_ALLOW;
+    bool proven = look->class == CLASS_ALLOW;
     if (!proven) {
         enum reason reason = guard_answer_judge(&guard->answer, packet, now_us, &proven);
         if (reason != REASON_NONE)
@@ -248,7 +241,7 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
     guard_syncache_forget(&guard->syncache, packet);
     struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
     guard_proven_learn(&guard->answer.proven, &packet->src, &print, now_us);
-    bool allowed = look->class == GUARD_CLASS_ALLOW;
+    bool allowed = look->class == CLASS_ALLOW;
     enum reason reason =
         guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
                                 allowed ? NULL : &guard->limits);
@@ -287,8 +280,7 @@ void guard_connection_closed(struct guard *guard, const struct addr *client, uns
 
 bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us)
 {
-    return classify(guard, &ban->addr) != GUARD_CLASS_ALLOW &&
-           guard_ban_set(&guard->bans, ban, now_us);
+    return classify(guard, &ban->addr) != CLASS_ALLOW && guard_ban_set(&guard->bans, ban, now_us);
 }
 
 bool guard_ban_remove(struct guard *guard, const struct addr *addr)

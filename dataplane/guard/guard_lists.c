@@ -34,7 +34,7 @@ enum {
 
 struct entry { // one prefix while the lists are built
     number first, last;
-    enum guard_class class;
+    uint8_t class;
 };
 
 struct build {
@@ -64,20 +64,20 @@ static bool is_v4(const struct prefix *p)
     return p->bits >= ADDR_V4_BITS && addr_is_v4(&p->addr);
 }
 
-static void collect(struct build *b, const struct policy *policy, struct policy_range range,
-                    enum guard_class class, bool v4)
+static void collect(struct build *b, const struct policy *policy, bool v4)
 {
-    const struct prefix *prefixes = policy_at(policy, range);
-    for (uint32_t i = 0; i < range.count; i++) {
-        if (is_v4(&prefixes[i]) != v4)
+    const struct policy_class_prefix *prefixes = policy_at(policy, policy->prefixes);
+    for (uint32_t i = 0; i < policy->prefixes.count; i++) {
+        const struct prefix *p = &prefixes[i].prefix;
+        if (is_v4(p) != v4)
             continue;
-        struct addr masked = addr_mask(&prefixes[i].addr, prefixes[i].bits);
-        unsigned bits = v4 ? prefixes[i].bits - ADDR_V4_BITS : prefixes[i].bits;
+        struct addr masked = addr_mask(&p->addr, p->bits);
+        unsigned bits = v4 ? p->bits - ADDR_V4_BITS : p->bits;
         unsigned width = v4 ? 32 : 128;
         number first = v4 ? addr_number_v4(&masked) : addr_number(&masked);
         number all = v4 ? UINT32_MAX : ~(number)0;
         number host = bits == 0 ? all : ((number)1 << (width - bits)) - 1;
-        b->entries[b->count++] = (struct entry){first, first | host, class};
+        b->entries[b->count++] = (struct entry){first, first | host, prefixes[i].class};
     }
 }
 
@@ -92,29 +92,29 @@ static int entry_order(const void *a, const void *b)
     return (x->class > y->class) - (x->class < y->class);
 }
 
-static void emit(struct build *b, number start, enum guard_class class)
+static void emit(struct build *b, number start, uint8_t class)
 {
     if (b->ranges && b->starts[b->ranges - 1] == start)
         b->ranges--;
     if (b->ranges && b->classes[b->ranges - 1] == class)
         return;
     b->starts[b->ranges] = start;
-    b->classes[b->ranges++] = (uint8_t) class;
+    b->classes[b->ranges++] = class;
 }
 
 /* One pass over the sorted prefixes. `open` are the prefixes that hold the place of the pass, the
- * innermost last; nested prefixes differ in length or class, which bounds it.
+ * innermost last; nested prefixes that differ in more than class differ in length, which bounds it.
  */
 static void flatten(struct build *b, number all)
 {
-    struct entry open[(128 + 1) * 2 + 1];
+    struct entry open[128 + 2];
     unsigned depth = 0;
-    open[depth++] = (struct entry){0, all, GUARD_CLASS_DEFAULT};
-    emit(b, 0, GUARD_CLASS_DEFAULT);
+    open[depth++] = (struct entry){0, all, CLASS_DEFAULT};
+    emit(b, 0, CLASS_DEFAULT);
     for (uint32_t i = 0; i < b->count; i++) {
         const struct entry *e = &b->entries[i];
-        if (i > 0 && entry_order(e, e - 1) == 0)
-            continue;
+        if (i + 1 < b->count && e[1].first == e->first && e[1].last == e->last)
+            continue; // the last of equal ones is the strongest
         for (; open[depth - 1].last < e->first; depth--)
             emit(b, open[depth - 1].last + 1, open[depth - 2].class);
         CHECK(depth < sizeof open / sizeof open[0]);
@@ -178,7 +178,7 @@ static bool keep_v6(struct range_v6 *r, const struct build *b)
 
 static bool build_family(struct guard_lists *lists, const struct policy *policy, bool v4)
 {
-    size_t most = (size_t)policy->allow.count + policy->deny.count;
+    size_t most = policy->prefixes.count;
     struct build b = {
         .entries = aligned_alloc(16, (most + 1) * sizeof *b.entries),
         .starts = aligned_alloc(16, (most * 2 + 1) * sizeof *b.starts),
@@ -186,8 +186,7 @@ static bool build_family(struct guard_lists *lists, const struct policy *policy,
     };
     bool done = false;
     if (b.entries && b.starts && b.classes) {
-        collect(&b, policy, policy->deny, GUARD_CLASS_DENY, v4);
-        collect(&b, policy, policy->allow, GUARD_CLASS_ALLOW, v4);
+        collect(&b, policy, v4);
         qsort(b.entries, b.count, sizeof *b.entries, entry_order);
         flatten(&b, v4 ? UINT32_MAX : ~(number)0);
         done = v4 ? keep_v4(&lists->v4, &b) : keep_v6(&lists->v6, &b);
@@ -221,7 +220,7 @@ void guard_lists_free(struct guard_lists *lists)
     free(lists);
 }
 
-static enum guard_class find_v4(const struct range_v4 *r, uint32_t address)
+static uint8_t find_v4(const struct range_v4 *r, uint32_t address)
 {
     uint32_t x = address >> r->shift;
     uint32_t low = r->index[x], high = r->index[x + 1]; // the answer is one of low..high
@@ -232,10 +231,10 @@ static enum guard_class find_v4(const struct range_v4 *r, uint32_t address)
         else
             high = middle - 1;
     }
-    return (enum guard_class)r->classes[low];
+    return r->classes[low];
 }
 
-static enum guard_class find_v6(const struct range_v6 *r, number address)
+static uint8_t find_v6(const struct range_v6 *r, number address)
 {
     uint32_t x = (uint32_t)(address >> r->shift);
     uint32_t low = r->index[x], high = r->index[x + 1];
@@ -246,10 +245,10 @@ static enum guard_class find_v6(const struct range_v6 *r, number address)
         else
             high = middle - 1;
     }
-    return (enum guard_class)r->classes[low];
+    return r->classes[low];
 }
 
-enum guard_class guard_lists_find(const struct guard_lists *lists, const struct addr *addr)
+uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr)
 {
     return addr_is_v4(addr) ? find_v4(&lists->v4, addr_number_v4(addr))
                             : find_v6(&lists->v6, addr_number(addr));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* Which class a source's address has by the longest matching prefix; of equal prefixes allow wins.
+/* Which class a source's address has by the longest matching prefix; of equal prefixes the greater
+ * class wins, so allow beats deny and both beat named ones (contract/policy.h).
  *
  * The prefixes are flattened into a sorted run of address ranges with one class each, at most two
  * ranges a prefix, and searched by halves below an index over the first bits. A list of a dozen
@@ -14,6 +15,5 @@
 #include "base/addr.h"
 #include "guard/guard.h"
 
-enum guard_class { GUARD_CLASS_DEFAULT, GUARD_CLASS_DENY, GUARD_CLASS_ALLOW, GUARD_CLASS_COUNT };
-
-enum guard_class guard_lists_find(const struct guard_lists *lists, const struct addr *addr);
+// CLASS_DEFAULT..CLASS_ALLOW
+uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr);

@@ -389,8 +389,8 @@ static struct policy *policy_make(const struct addr *own, uint16_t port, const s
     p->services_count = p->backends_count = 1;
     p->services[0] = (struct policy_service){.name = "smtp", .port = port};
     p->backends[0] = (struct policy_backend){.addr = *backend, .port = BACKEND_PORT};
-    struct policy_range *ranges[] = {&p->relay_networks, &p->allow,          &p->deny,
-                                     &p->rules,          &p->rules_database, &p->domains};
+    struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
+                                     &p->rules_database, &p->domains};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         ranges[i]->offset = sizeof *p;
     p->domains.count = 1;

@@ -16,13 +16,14 @@ CONTROL = "controlplane/weir-controlplane.8"
 DATA = "dataplane/weir-dataplane.8"
 OPTIONS = {COMMANDS: "controlplane/cli/weirctl.c", CONTROL: "controlplane/main.c",
            DATA: "dataplane/main.c"}
-NAMED = {("backends",), ("services",), ("domains",)}  # their keys are names that the operator gives
+NAMED = {("backends",), ("services",), ("domains",), ("classes",)}  # keys that the operator names
 TABLE_KEY = re.compile(r'\{"(\w+)",\s+[a-z]')  # of a struct config_key table
 
 
 def main():
     keys = section(KEYS, "KEYS")
-    schema = set(TABLE_KEY.findall(tree.text("controlplane/config/config_read.c")))
+    schema = {key for name in ("config_read", "config_classes")
+              for key in TABLE_KEY.findall(tree.text(f"controlplane/config/{name}.c"))}
     rules = set(TABLE_KEY.findall(tree.text("controlplane/config/rules_read.c")))
     words = {word for key in items(keys) | headings(keys) for word in key.split(".")} - {"NAME"}
     commands = re.findall(r'^    \{"([a-z ]+)",', tree.text("controlplane/cli/cli_command.c"), re.M)

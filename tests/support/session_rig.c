@@ -219,8 +219,8 @@ static struct policy *base_policy(const struct rig *rig)
         p->backends[i] = (struct policy_backend){
             .addr = rig->backend, .port = RIG_BACKEND_PORT, .protocol = kinds[i]};
     }
-    struct policy_range *ranges[] = {&p->relay_networks, &p->allow,          &p->deny,
-                                     &p->rules,          &p->rules_database, &p->domains};
+    struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
+                                     &p->rules_database, &p->domains};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         ranges[i]->offset = sizeof *p;
     p->domains.count = 1;

@@ -15,7 +15,7 @@ struct whole { // each part at a multiple of 8, as the contract asks
     struct policy policy;
     _Alignas(8) struct policy_domain domains[2];
     _Alignas(8) struct prefix relay[2];
-    _Alignas(8) struct prefix allow[1];
+    _Alignas(8) struct policy_class_prefix prefixes[3];
     _Alignas(8) struct policy_rule rules[1];
     _Alignas(8) uint8_t database[16];
 };
@@ -80,12 +80,20 @@ static int set_up(void **state)
     whole.domains[1] = (struct policy_domain){.name = "example.org"};
     whole.relay[0] = prefix_of("198.51.100.0/24");
     whole.relay[1] = prefix_of("2001:db8::/32");
-    whole.allow[0] = prefix_of("::/0");
+    whole.prefixes[0] = (struct policy_class_prefix){prefix_of("::/0"), CLASS_ALLOW};
+    whole.prefixes[1] = (struct policy_class_prefix){prefix_of("192.0.2.0/24"), CLASS_DENY};
+    whole.prefixes[2] = (struct policy_class_prefix){prefix_of("198.18.0.0/15"), CLASS_NAMED};
+    p->classes[CLASS_NAMED] = (struct policy_class){
+        .name = "cgnat",
+        .own_limits = UINT64_C(1) << LIMIT_CONNECTIONS_SOURCE,
+        .own_modes = UINT64_C(1) << LIMIT_CONNECTIONS_PREFIX,
+        .limits = {[LIMIT_CONNECTIONS_SOURCE] = 500},
+        .modes = {[LIMIT_CONNECTIONS_PREFIX] = MODE_OFF},
+    };
     whole.rules[0] = (struct policy_rule){.name = "r", .parts = 7};
     p->domains = range_of(whole.domains, 2);
     p->relay_networks = range_of(whole.relay, 2);
-    p->allow = range_of(whole.allow, 1);
-    p->deny = range_of(whole.allow, 0);
+    p->prefixes = range_of(whole.prefixes, 3);
     p->rules = range_of(whole.rules, 1);
     p->rules_database = range_of(whole.database, 8);
     return 0;
@@ -144,6 +152,44 @@ static void each_limit_has_its_bounds(void **state)
     }
 }
 
+static void only_limits_that_refuse_have_modes(void **state)
+{
+    EXPECT_REFUSED("limits", p->modes[LIMIT_CONNECTIONS_SOURCE] = MODE_COUNT);
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        const char *what = NULL;
+        p->modes[i] = MODE_SHADOW;
+        assert_int_equal(policy_is_sound(p, sizeof whole, &what),
+                         limit_facts((enum limit)i)->reason != REASON_NONE);
+        p->modes[i] = MODE_ENFORCE;
+    }
+}
+
+static void a_class_has_of_its_own_what_a_class_may_have_within_its_bounds(void **state)
+{
+    struct policy_class *class = &p->classes[CLASS_NAMED];
+    EXPECT_REFUSED("classes", memset(class->name, 'x', sizeof class->name));
+    EXPECT_REFUSED("classes", class->name[0] = '\0');
+    EXPECT_REFUSED("classes", class->limits[LIMIT_CONNECTIONS_SOURCE] = 0);
+    EXPECT_REFUSED("classes", class->modes[LIMIT_CONNECTIONS_PREFIX] = MODE_COUNT);
+    EXPECT_REFUSED("classes", class->own_limits |= UINT64_C(1) << LIMIT_QUESTION_MS;
+                   class->limits[LIMIT_QUESTION_MS] = 5000);
+    EXPECT_REFUSED("classes", class->own_modes |= UINT64_C(1) << 63);
+    EXPECT_REFUSED("classes", p->classes[CLASS_ALLOW] = *class);
+    EXPECT_REFUSED("classes", p->classes[CLASS_DEFAULT] = *class);
+}
+
+static void a_class_has_the_default_where_it_has_nothing_of_its_own(void **state)
+{
+    assert_int_equal(policy_limit(p, CLASS_DEFAULT, LIMIT_CONNECTIONS_SOURCE), 50);
+    assert_int_equal(policy_limit(p, CLASS_NAMED, LIMIT_CONNECTIONS_SOURCE), 500);
+    p->limits[LIMIT_CONNECTIONS_PREFIX] = 77;
+    p->modes[LIMIT_CONNECTIONS_SOURCE] = MODE_SHADOW;
+    assert_int_equal(policy_limit(p, CLASS_NAMED, LIMIT_CONNECTIONS_PREFIX), 77);
+    assert_int_equal(policy_mode(p, CLASS_NAMED, LIMIT_CONNECTIONS_PREFIX), MODE_OFF);
+    assert_int_equal(policy_mode(p, CLASS_DEFAULT, LIMIT_CONNECTIONS_PREFIX), MODE_ENFORCE);
+    assert_int_equal(policy_mode(p, CLASS_NAMED, LIMIT_CONNECTIONS_SOURCE), MODE_SHADOW);
+}
+
 static void limits_are_found_by_name_in_any_case(void **state)
 {
     enum limit limit = LIMIT_COUNT;
@@ -184,8 +230,7 @@ static void ranges_stay_inside_the_snapshot(void **state)
     } ranges[] = {
         {&p->domains, "domains", sizeof(struct policy_domain)},
         {&p->relay_networks, "relay_networks", sizeof(struct prefix)},
-        {&p->allow, "allow", sizeof(struct prefix)},
-        {&p->deny, "deny", sizeof(struct prefix)},
+        {&p->prefixes, "prefixes", sizeof(struct policy_class_prefix)},
         {&p->rules, "rules", sizeof(struct policy_rule)},
         {&p->rules_database, "rules", 1},
     };
@@ -208,8 +253,11 @@ static void elements_are_checked_each(void **state)
     EXPECT_REFUSED("domains", whole.domains[1] = whole.domains[0]); // doubled
     EXPECT_REFUSED("domains", whole.domains[0].name[0] = 'E');      // never found
     EXPECT_REFUSED("domains", memset(whole.domains[1].name, 'x', sizeof whole.domains[1].name));
-    EXPECT_REFUSED("allow", whole.allow[0].bits = 129);
-    EXPECT_REFUSED("allow", whole.allow[0].addr.bytes[0] = 0x20); // a host bit of ::/0
+    EXPECT_REFUSED("prefixes", whole.prefixes[0].prefix.bits = 129);
+    EXPECT_REFUSED("prefixes", whole.prefixes[0].prefix.addr.bytes[0] = 0x20); // a host bit of ::/0
+    EXPECT_REFUSED("prefixes", whole.prefixes[0].class = CLASSES_MAX);
+    EXPECT_REFUSED("prefixes", whole.prefixes[0].class = CLASS_NAMED + 1); // no such class
+    EXPECT_REFUSED("prefixes", whole.prefixes[0].class = CLASS_DEFAULT);
     EXPECT_REFUSED("rules", whole.rules[0].parts = 8);
     EXPECT_REFUSED("rules", whole.rules[0].action = ACTION_COUNT);
     EXPECT_REFUSED("rules", memset(whole.rules[0].name, 'x', sizeof whole.rules[0].name));
@@ -265,6 +313,9 @@ int main(void)
         CASE(the_header_must_fit_the_bytes),
         CASE(a_boot_that_cannot_run_is_refused),
         CASE(each_limit_has_its_bounds),
+        CASE(only_limits_that_refuse_have_modes),
+        CASE(a_class_has_of_its_own_what_a_class_may_have_within_its_bounds),
+        CASE(a_class_has_the_default_where_it_has_nothing_of_its_own),
         CASE(limits_are_found_by_name_in_any_case),
         CASE(services_and_backends_must_belong_together),
         CASE(ranges_stay_inside_the_snapshot),

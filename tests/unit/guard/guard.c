@@ -122,7 +122,7 @@ static void a_ban_made_before_the_address_was_allowed_does_not_hold(void **state
     assert_true(guard_ban_add(s->guard, &ban, s->now_us));
     assert_int_equal(admit(s, "198.18.0.1"), REASON_BANNED);
     assert_int_equal(s->counters.counters[COUNTER_SOURCES_BANNED], 1);
-    assert_true(prefix_parse("198.18.0.0/15", &s->policy.allow[0]));
+    made_prefix(&s->policy, CLASS_ALLOW, "198.18.0.0/15");
     scene_policy(s);
     assert_int_equal(admit(s, "198.18.0.1"), REASON_NONE);
 }

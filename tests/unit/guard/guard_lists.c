@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static enum guard_class find(const struct guard_lists *lists, const char *text)
+static uint8_t find(const struct guard_lists *lists, const char *text)
 {
     struct addr a = made_addr(text);
     return guard_lists_find(lists, &a);
@@ -29,10 +29,10 @@ static struct guard_lists *build(const char *const *allow, const char *const *de
 static void empty_lists_say_nothing(void **state)
 {
     struct guard_lists *lists = build((const char *[]){NULL}, (const char *[]){NULL});
-    assert_int_equal(find(lists, "0.0.0.0"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "255.255.255.255"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "::"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "ffff::1"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "0.0.0.0"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "255.255.255.255"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "::"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "ffff::1"), CLASS_DEFAULT);
     guard_lists_free(lists);
 }
 
@@ -41,19 +41,19 @@ static void the_longest_prefix_decides_whatever_the_list(void **state)
     struct guard_lists *lists =
         build((const char *[]){"198.51.100.0/24", "2001:db8:1::/48", NULL},
               (const char *[]){"198.51.0.0/16", "198.51.100.66/32", "2001:db8::/32", NULL});
-    assert_int_equal(find(lists, "198.50.255.255"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "198.51.0.0"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "198.51.99.255"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "198.51.100.0"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "198.51.100.65"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "198.51.100.66"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "198.51.100.67"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "198.51.100.255"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "198.51.101.0"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "198.52.0.0"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "2001:db8::1"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "2001:db8:1::1"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "2001:db9::"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "198.50.255.255"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "198.51.0.0"), CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.99.255"), CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.100.0"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.65"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.66"), CLASS_DENY);
+    assert_int_equal(find(lists, "198.51.100.67"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.100.255"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "198.51.101.0"), CLASS_DENY);
+    assert_int_equal(find(lists, "198.52.0.0"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "2001:db8::1"), CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:1::1"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "2001:db9::"), CLASS_DEFAULT);
     guard_lists_free(lists);
 }
 
@@ -62,9 +62,26 @@ static void of_equal_prefixes_allow_wins(void **state)
     struct guard_lists *lists =
         build((const char *[]){"192.0.2.0/24", "::/0", NULL},
               (const char *[]){"192.0.2.0/24", "192.0.2.0/24", "::/0", NULL});
-    assert_int_equal(find(lists, "192.0.2.9"), GUARD_CLASS_ALLOW);
-    assert_int_equal(find(lists, "192.0.3.0"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "2001:db8::"), GUARD_CLASS_ALLOW);
+    assert_int_equal(find(lists, "192.0.2.9"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "192.0.3.0"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "2001:db8::"), CLASS_ALLOW);
+    guard_lists_free(lists);
+}
+
+static void a_named_class_gives_way_to_deny_of_the_same_prefix(void **state)
+{
+    struct made_policy made;
+    made_policy_init(&made, (const char *[]){NULL}, (const char *[]){"192.0.2.0/24", NULL});
+    made_prefix(&made, CLASS_NAMED + 2, "192.0.2.0/24");
+    made_prefix(&made, CLASS_NAMED + 2, "198.18.0.0/15");
+    made_prefix(&made, CLASS_NAMED, "198.18.7.0/24");
+    const char *what = NULL;
+    struct guard_lists *lists = guard_lists_build(&made.policy, &what);
+    assert_non_null(lists);
+    assert_int_equal(find(lists, "192.0.2.1"), CLASS_DENY);
+    assert_int_equal(find(lists, "198.18.6.255"), CLASS_NAMED + 2);
+    assert_int_equal(find(lists, "198.18.7.0"), CLASS_NAMED);
+    assert_int_equal(find(lists, "198.18.8.0"), CLASS_NAMED + 2);
     guard_lists_free(lists);
 }
 
@@ -72,14 +89,14 @@ static void the_families_do_not_touch(void **state)
 {
     struct guard_lists *lists =
         build((const char *[]){NULL}, (const char *[]){"::/0", "255.255.255.255/32", NULL});
-    assert_int_equal(find(lists, "192.0.2.1"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "255.255.255.255"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "255.255.255.254"), GUARD_CLASS_DEFAULT);
-    assert_int_equal(find(lists, "::1"), GUARD_CLASS_DENY);
+    assert_int_equal(find(lists, "192.0.2.1"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "255.255.255.255"), CLASS_DENY);
+    assert_int_equal(find(lists, "255.255.255.254"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "::1"), CLASS_DENY);
     guard_lists_free(lists);
     lists = build((const char *[]){NULL}, (const char *[]){"0.0.0.0/0", NULL});
-    assert_int_equal(find(lists, "192.0.2.1"), GUARD_CLASS_DENY);
-    assert_int_equal(find(lists, "::1"), GUARD_CLASS_DEFAULT);
+    assert_int_equal(find(lists, "192.0.2.1"), CLASS_DENY);
+    assert_int_equal(find(lists, "::1"), CLASS_DEFAULT);
     guard_lists_free(lists);
 }
 
@@ -101,21 +118,18 @@ static struct prefix random_prefix(struct rng *rng, bool v4, unsigned spread)
     return p;
 }
 
-static enum guard_class slow_find(const struct policy *policy, const struct addr *a)
+static uint8_t slow_find(const struct policy *policy, const struct addr *a)
 {
-    enum guard_class class = GUARD_CLASS_DEFAULT;
+    uint8_t class = CLASS_DEFAULT;
     int best = -1;
-    const struct policy_range ranges[] = {policy->deny, policy->allow};
-    const enum guard_class classes[] = {GUARD_CLASS_DENY, GUARD_CLASS_ALLOW};
-    for (int r = 0; r < 2; r++) {
-        const struct prefix *prefixes = policy_at(policy, ranges[r]);
-        for (uint32_t i = 0; i < ranges[r].count; i++) {
-            bool v4 = prefixes[i].bits >= 96 && addr_is_v4(&prefixes[i].addr);
-            if (v4 == addr_is_v4(a) && prefixes[i].bits >= best &&
-                prefix_contains(&prefixes[i], a)) {
-                best = prefixes[i].bits;
-                class = classes[r];
-            }
+    const struct policy_class_prefix *prefixes = policy_at(policy, policy->prefixes);
+    for (uint32_t i = 0; i < policy->prefixes.count; i++) {
+        const struct prefix *p = &prefixes[i].prefix;
+        bool v4 = p->bits >= 96 && addr_is_v4(&p->addr);
+        bool better = p->bits > best || (p->bits == best && prefixes[i].class > class);
+        if (v4 == addr_is_v4(a) && better && prefix_contains(p, a)) {
+            best = p->bits;
+            class = prefixes[i].class;
         }
     }
     return class;
@@ -123,25 +137,26 @@ static enum guard_class slow_find(const struct policy *policy, const struct addr
 
 static void random_lists_equal_a_search_of_all_prefixes(void **state)
 {
-    enum { MOST = 3000 };
-    struct policy *policy = calloc(1, sizeof *policy + 2 * MOST * sizeof(struct prefix));
+    enum { MOST = 6000 };
+    struct policy_class_prefix *prefixes;
+    struct policy *policy = calloc(1, sizeof *policy + MOST * sizeof *prefixes);
     assert_non_null(policy);
+    prefixes = (struct policy_class_prefix *)(policy + 1);
     struct rng rng;
     rng_seed(&rng, 5);
     for (uint32_t count = 1; count <= MOST; count = count * 4 + 1) {
-        policy->deny = (struct policy_range){.offset = sizeof *policy, .count = count};
-        policy->allow = (struct policy_range){
-            .offset = sizeof *policy + count * sizeof(struct prefix), .count = count};
-        struct prefix *prefixes = (struct prefix *)(policy + 1);
-        for (uint32_t i = 0; i < 2 * count; i++)
-            prefixes[i] = random_prefix(&rng, rng_next(&rng) & 1, 24);
+        policy->prefixes = (struct policy_range){.offset = sizeof *policy, .count = count};
+        for (uint32_t i = 0; i < count; i++)
+            prefixes[i] = (struct policy_class_prefix){
+                random_prefix(&rng, rng_next(&rng) & 1, 24),
+                (uint8_t)(CLASS_NAMED + rng_below(&rng, CLASSES_MAX - CLASS_NAMED))};
         const char *what = NULL;
         struct guard_lists *lists = guard_lists_build(policy, &what);
         assert_non_null(lists);
         for (int i = 0; i < 1500; i++) {
             struct addr a = random_prefix(&rng, i & 1, i & 2 ? 24 : 25).addr;
             if (i & 4) { // the edges: last address of a prefix, and the one after
-                const struct prefix *p = &prefixes[rng_below(&rng, 2 * count)];
+                const struct prefix *p = &prefixes[rng_below(&rng, count)].prefix;
                 a = p->addr;
                 for (unsigned b = p->bits; b < 128; b++)
                     a.bytes[b / 8] |= (uint8_t)(0x80u >> b % 8);
@@ -161,6 +176,7 @@ int main(void)
         cmocka_unit_test(empty_lists_say_nothing),
         cmocka_unit_test(the_longest_prefix_decides_whatever_the_list),
         cmocka_unit_test(of_equal_prefixes_allow_wins),
+        cmocka_unit_test(a_named_class_gives_way_to_deny_of_the_same_prefix),
         cmocka_unit_test(the_families_do_not_touch),
         cmocka_unit_test(random_lists_equal_a_search_of_all_prefixes),
     };

@@ -5,21 +5,22 @@
 
 #include "contract/policy.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
-enum { MADE_LIST_MAX = 8, SERVICE_SMTP = 0, SERVICE_IMAPS = 1 };
+enum { MADE_LIST_MAX = 16, SERVICE_SMTP = 0, SERVICE_IMAPS = 1 };
 
 struct made_policy {
     struct policy policy;
-    struct prefix allow[MADE_LIST_MAX], deny[MADE_LIST_MAX];
+    struct policy_class_prefix prefixes[MADE_LIST_MAX];
 };
 
-static inline void made_list(struct made_policy *made, struct policy_range *range,
-                             struct prefix *prefixes, const char *const *texts)
+static inline void made_prefix(struct made_policy *made, uint8_t class, const char *text)
 {
-    *range = (struct policy_range){.offset = (uint64_t)((char *)prefixes - (char *)made)};
-    for (; *texts; texts++)
-        CHECK(range->count < MADE_LIST_MAX && prefix_parse(*texts, &prefixes[range->count++]));
+    struct policy_range *range = &made->policy.prefixes;
+    CHECK(range->count < MADE_LIST_MAX);
+    made->prefixes[range->count].class = class;
+    CHECK(prefix_parse(text, &made->prefixes[range->count++].prefix));
 }
 
 static inline void made_policy_init(struct made_policy *made, const char *const *allow,
@@ -30,11 +31,14 @@ static inline void made_policy_init(struct made_policy *made, const char *const 
         .size = sizeof *made,
         .services_count = 2,
         .services = {{.name = "smtp", .port = 25}, {.name = "imaps", .port = 993}},
+        .prefixes.offset = offsetof(struct made_policy, prefixes),
     };
     for (int i = 0; i < LIMIT_COUNT; i++)
         made->policy.limits[i] = limit_facts((enum limit)i)->value;
-    made_list(made, &made->policy.allow, made->allow, allow);
-    made_list(made, &made->policy.deny, made->deny, deny);
+    for (; *allow; allow++)
+        made_prefix(made, CLASS_ALLOW, *allow);
+    for (; *deny; deny++)
+        made_prefix(made, CLASS_DENY, *deny);
 }
 
 static inline struct addr made_addr(const char *text)

@@ -42,8 +42,8 @@ static struct policy sound_policy(uint64_t generation)
     p.services[0] = (struct policy_service){.name = "smtp", .port = 25};
     p.backends[0] = (struct policy_backend){.name = "b", .port = 25};
     assert_true(addr_parse("192.0.2.9", &p.backends[0].addr));
-    struct policy_range *ranges[] = {&p.domains, &p.relay_networks, &p.allow,
-                                     &p.deny,    &p.rules,          &p.rules_database};
+    struct policy_range *ranges[] = {&p.domains, &p.relay_networks, &p.prefixes, &p.rules,
+                                     &p.rules_database};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         ranges[i]->offset = sizeof p;
     return p;

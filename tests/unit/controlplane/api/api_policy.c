@@ -37,7 +37,7 @@ static void wrong_arguments_send_no_policy(void **state)
         {"{'command':'lists add'}", "list: expected a text"},
         {"{'command':'lists add','list':'deny'}", "prefix: expected a text"},
         {"{'command':'lists add','list':'grey','prefix':'192.0.2.0/24'}",
-         "list: expected allow or deny"},
+         "list: expected allow, deny or a class of the configuration"},
         {"{'command':'lists remove','list':'deny','prefix':'192.0.2.1/24'}",
          "prefix: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero"},
         {"{'command':'lists remove','list':'deny','prefix':'198.18.0.0/15'}",
@@ -100,7 +100,7 @@ static void prefix_is_on_a_list_once(void **state)
     api_rig_refused("deny: 198.18.0.0/15: is on the list already");
     api_rig_start("{'command':'lists list'}");
     json_t *deny = json_object_get(api_rig_granted(), "deny");
-    assert_int_equal(json_array_size(deny), running()->deny.count);
+    assert_int_equal(json_array_size(deny), running()->lists[CLASS_DENY].count);
     const json_t *last = json_array_get(deny, json_array_size(deny) - 1);
     assert_string_equal(json_string_value(last), "198.18.0.0/15");
     api_rig_start("{'command':'lists remove','list':'deny','prefix':'198.18.0.0/15'}");

@@ -102,7 +102,7 @@ static void wrong_arguments_are_named_with_what_was_expected(void **state)
          "seconds: expected a number from 1 to 31622400"},
         {"{\"command\":\"bans remove\",\"address\":\"192.0.2.1\"}", "no such ban"},
         {"{\"command\":\"lists add\",\"list\":\"grey\",\"prefix\":\"192.0.2.0/24\"}",
-         "list: expected allow or deny"},
+         "list: expected allow, deny or a class of the configuration"},
         {"{\"command\":\"lists add\",\"list\":\"deny\",\"prefix\":\"192.0.2.1/24\"}",
          "prefix: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero"},
         {"{\"command\":\"lists remove\",\"list\":\"deny\",\"prefix\":\"192.0.2.0/24\"}",
@@ -244,7 +244,7 @@ static void list_changes_are_published_at_once(void **state)
     assert_ok(control_fixture_ask(&f, "{s:s, s:s, s:s}", "command", "lists add", "list", "deny",
                                   "prefix", "192.0.2.0/24"));
     struct policy *policy = fake_dataplane_policy(f.fake);
-    assert_int_equal(policy->deny.count, 1);
+    assert_int_equal(policy->prefixes.count, 1);
     free(policy);
     assert_refused(control_fixture_ask(&f, "{s:s, s:s, s:s}", "command", "lists add", "list",
                                        "deny", "prefix", "192.0.2.0/24"),
@@ -252,7 +252,7 @@ static void list_changes_are_published_at_once(void **state)
     assert_ok(control_fixture_ask(&f, "{s:s, s:s, s:s}", "command", "lists remove", "list", "deny",
                                   "prefix", "192.0.2.0/24"));
     policy = fake_dataplane_policy(f.fake);
-    assert_int_equal(policy->deny.count, 0);
+    assert_int_equal(policy->prefixes.count, 0);
     free(policy);
 }
 
@@ -284,7 +284,7 @@ static void many_changes_at_once_all_take_effect(void **state)
         close(fds[i]);
     }
     struct policy *policy = fake_dataplane_policy(f.fake);
-    assert_int_equal(policy->allow.count, CHANGES);
+    assert_int_equal(policy->prefixes.count, CHANGES);
     free(policy);
 }
 
@@ -369,7 +369,7 @@ static void change_without_a_data_plane_is_kept_for_it(void **state)
     f.fake = fake_dataplane_start(f.dataplane, 1);
     assert_true(control_fixture_until(&f, control_fixture_is_up, NULL, 10000));
     struct policy *policy = fake_dataplane_policy(f.fake);
-    assert_int_equal(policy->deny.count, 1);
+    assert_int_equal(policy->prefixes.count, 1);
     free(policy);
 }
 

@@ -68,7 +68,7 @@ static void copy_shares_the_rules_and_nothing_else(void **state)
 {
     struct config *config = config_new();
     struct prefix one = prefix_of("192.0.2.0/24"), other = prefix_of("198.51.100.0/24");
-    assert_int_equal(config_prefixes_add(&config->allow, &one), 0);
+    assert_int_equal(config_prefixes_add(&config->lists[CLASS_ALLOW], &one), 0);
     config->domains = calloc(1, sizeof *config->domains);
     assert_non_null(config->domains);
     config->domains_count = 1;
@@ -77,13 +77,13 @@ static void copy_shares_the_rules_and_nothing_else(void **state)
     assert_ptr_equal(copy->rules, config->rules);
     assert_int_equal(config->rules->references, 2);
     copy->domains[0].name[0] = 'E';
-    assert_int_equal(config_prefixes_add(&copy->allow, &other), 0);
+    assert_int_equal(config_prefixes_add(&copy->lists[CLASS_ALLOW], &other), 0);
     copy->head.limits[0]++;
     assert_string_equal(config->domains[0].name, "example.net");
-    assert_int_equal(config->allow.count, 1);
+    assert_int_equal(config->lists[CLASS_ALLOW].count, 1);
     assert_int_not_equal(config->head.limits[0], copy->head.limits[0]);
     config_free(config);
-    assert_true(prefix_equal(&copy->allow.items[0], &one));
+    assert_true(prefix_equal(&copy->lists[CLASS_ALLOW].items[0], &one));
     assert_int_equal(copy->rules->references, 1);
     config_free(copy);
 }

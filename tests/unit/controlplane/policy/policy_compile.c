@@ -43,9 +43,9 @@ static void every_part_arrives_where_its_range_says(void **state)
     struct config *config = sample();
     struct prefix deny = prefix_of("192.0.2.0/24"), allow = prefix_of("2001:db8:1::/48");
     struct prefix relay = prefix_of("10.0.0.0/8");
-    assert_int_equal(config_prefixes_add(&config->deny, &deny), 0);
-    assert_int_equal(config_prefixes_add(&config->deny, &deny), -EEXIST);
-    assert_int_equal(config_prefixes_add(&config->allow, &allow), 0);
+    assert_int_equal(config_prefixes_add(&config->lists[CLASS_DENY], &deny), 0);
+    assert_int_equal(config_prefixes_add(&config->lists[CLASS_DENY], &deny), -EEXIST);
+    assert_int_equal(config_prefixes_add(&config->lists[CLASS_ALLOW], &allow), 0);
     assert_int_equal(config_prefixes_add(&config->relay_networks, &relay), 0);
     struct policy_rule rules[] = {{.name = "one", .parts = RULE_BODY, .action = ACTION_REJECT}};
     uint8_t database[5] = {1, 2, 3, 4, 5};
@@ -56,8 +56,12 @@ static void every_part_arrives_where_its_range_says(void **state)
     assert_int_equal(policy->generation, 7);
     assert_int_equal(policy->domains.count, 1);
     assert_non_null(policy_domain_find(policy, span_text("EXAMPLE.net")));
-    assert_true(prefix_equal(policy_at(policy, policy->deny), &deny));
-    assert_true(prefix_equal(policy_at(policy, policy->allow), &allow));
+    const struct policy_class_prefix *prefixes = policy_at(policy, policy->prefixes);
+    assert_int_equal(policy->prefixes.count, 2);
+    assert_int_equal(prefixes[0].class, CLASS_DENY);
+    assert_true(prefix_equal(&prefixes[0].prefix, &deny));
+    assert_int_equal(prefixes[1].class, CLASS_ALLOW);
+    assert_true(prefix_equal(&prefixes[1].prefix, &allow));
     assert_true(prefix_equal(policy_at(policy, policy->relay_networks), &relay));
     assert_string_equal(((const struct policy_rule *)policy_at(policy, policy->rules))->name,
                         "one");
@@ -72,11 +76,11 @@ static void edit_of_a_copy_leaves_the_original(void **state)
     struct config *config = sample();
     struct config *copy = config_copy(config);
     struct prefix deny = prefix_of("192.0.2.0/24");
-    assert_int_equal(config_prefixes_remove(&copy->deny, &deny), -ENOENT);
-    assert_int_equal(config_prefixes_add(&copy->deny, &deny), 0);
-    assert_int_equal(config->deny.count, 0);
-    assert_int_equal(config_prefixes_remove(&copy->deny, &deny), 0);
-    assert_int_equal(copy->deny.count, 0);
+    assert_int_equal(config_prefixes_remove(&copy->lists[CLASS_DENY], &deny), -ENOENT);
+    assert_int_equal(config_prefixes_add(&copy->lists[CLASS_DENY], &deny), 0);
+    assert_int_equal(config->lists[CLASS_DENY].count, 0);
+    assert_int_equal(config_prefixes_remove(&copy->lists[CLASS_DENY], &deny), 0);
+    assert_int_equal(copy->lists[CLASS_DENY].count, 0);
     config_free(config);
     config_free(copy);
 }

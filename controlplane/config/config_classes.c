@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/config_classes.h"
+
+#include "config/config.h"
+#include "config/config_field.h"
+
+static const char *const mode_names[] = {"enforce", "shadow", "off", NULL};
+
+// limits
+
+struct limits { // where a mapping of limits goes
+    uint64_t *values;
+    uint8_t *modes;
+    uint64_t *own_values, *own_modes;
+    bool of_class;
+};
+
+struct given { // UINT64_MAX, MODE_COUNT: not given
+    uint64_t value;
+    uint8_t mode;
+};
+
+static struct given read_limit(struct config_reader *r, yaml_node_t *node,
+                               const struct limit_facts *facts)
+{
+    const struct config_key keys[] = {
+        {"value", config_field_number, CONFIG_FIELD(given, value), .least = facts->least,
+         .most = facts->most},
+        {"mode", config_field_choice, CONFIG_FIELD(given, mode), .choices = mode_names},
+        {NULL},
+    };
+    const struct config_key whole = {.keys = keys};
+    struct given given = {UINT64_MAX, MODE_COUNT};
+    if (node->type == YAML_MAPPING_NODE)
+        config_schema_mapping(r, node, &whole, &given);
+    else
+        config_field_number(r, node, &keys[0], &given.value);
+    if (given.mode != MODE_COUNT && facts->reason == REASON_NONE) {
+        config_schema_error(r, node, "this limit has no mode");
+        given.mode = MODE_COUNT;
+    }
+    return given;
+}
+
+static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    const struct limits *limits = (const struct limits *)arg;
+    enum limit limit;
+    if (!limit_find((const char *)name->data.scalar.value, &limit)) {
+        config_schema_error(r, name, "unknown limit; `weirctl limits` lists them");
+        return;
+    }
+    const struct limit_facts *facts = limit_facts(limit);
+    if (limits->of_class && !facts->by_class) {
+        config_schema_error(r, name, "no class has a limit of its own here");
+        return;
+    }
+    struct given given = read_limit(r, value, facts);
+    if (given.value != UINT64_MAX) {
+        limits->values[limit] = given.value;
+        *limits->own_values |= UINT64_C(1) << limit;
+    }
+    if (given.mode != MODE_COUNT) {
+        limits->modes[limit] = given.mode;
+        *limits->own_modes |= UINT64_C(1) << limit;
+    }
+}
+
+void config_classes_limits(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                           void *at)
+{
+    struct policy *head = (struct policy *)at;
+    uint64_t given = 0; // all of them are the default class's own, given or not
+    struct limits limits = {head->limits, head->modes, &given, &given, false};
+    config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
+    if (head->limits[LIMIT_SYN_ATTACK_LOW] > head->limits[LIMIT_SYN_ATTACK_HIGH])
+        config_schema_error(r, node, "expected syn_attack_low to be at most syn_attack_high");
+}
+
+// prefixes
+
+static void take_prefix(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    static const struct config_key key = {.size = sizeof(struct prefix)};
+    struct config_prefixes *prefixes = (struct config_prefixes *)arg;
+    struct prefix prefix;
+    unsigned errors_before = r->errors->count;
+    config_field_prefix(r, value, &key, &prefix);
+    if (r->errors->count == errors_before && config_prefixes_append(prefixes, &prefix) < 0)
+        config_schema_error(r, value, "list full");
+}
+
+void config_classes_prefixes(struct config_reader *r, yaml_node_t *node,
+                             const struct config_key *key, void *at)
+{
+    config_schema_items(r, node, key->most, take_prefix, at);
+}
+
+// classes
+
+struct class { // one entry of the section
+    struct policy_class *facts;
+    struct config_prefixes *list;
+};
+
+static void read_class_prefixes(struct config_reader *r, yaml_node_t *node,
+                                const struct config_key *key, void *at)
+{
+    config_classes_prefixes(r, node, key, ((struct class *)at)->list);
+}
+
+static void read_class_limits(struct config_reader *r, yaml_node_t *node,
+                              const struct config_key *key, void *at)
+{
+    struct policy_class *facts = ((struct class *)at)->facts;
+    struct limits limits = {facts->limits, facts->modes, &facts->own_limits, &facts->own_modes,
+                            true};
+    config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
+}
+
+static const struct config_key class_keys[] = {
+    {"prefixes", read_class_prefixes, .most = CONFIG_PREFIXES_MAX},
+    {"limits", read_class_limits},
+    {NULL},
+};
+
+static void take_class(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
+{
+    static const struct config_key whole = {.keys = class_keys};
+    struct config *config = (struct config *)arg;
+    int index = CLASS_NAMED;
+    while (index < CLASS_DENY && config->head.classes[index].name[0])
+        index++;
+    CHECK(index < CLASS_DENY); // no more entries than that are taken
+    struct class class = {&config->head.classes[index], &config->lists[index]};
+    char text[sizeof class.facts->name];
+    if (!config_field_name(r, name, text, sizeof text))
+        return;
+    if (strcmp(text, "default") == 0 || config_class_find(config, text) >= 0) {
+        config_schema_error(r, name, "expected another name: default, allow and deny are there");
+        return;
+    }
+    memcpy(class.facts->name, text, sizeof text);
+    config_schema_mapping(r, value, &whole, &class);
+}
+
+void config_classes_read(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                         void *at)
+{
+    config_schema_entries(r, node, CLASS_DENY - CLASS_NAMED, take_class, at);
+}
