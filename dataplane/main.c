@@ -206,8 +206,9 @@ static int plane_boot(struct plane *p, const char **ret_what)
     int error = port_eal_init(p->boot, ret_what);
     if (error < 0)
         return error;
-    p->mbufs = rte_pktmbuf_pool_create("weir", p->boot->mbufs, MBUF_CACHE, 0,
-                                       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    // A stack, so that the buffer given back last, still in cache, is taken next.
+    p->mbufs = rte_pktmbuf_pool_create_by_ops("weir", p->boot->mbufs, MBUF_CACHE, 0,
+                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "lf_stack");
     if (!p->mbufs) {
         *ret_what = "boot.mbufs: not enough memory (boot.hugepage_mb) for that many packet buffers";
         return -ENOMEM;

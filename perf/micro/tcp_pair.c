@@ -241,8 +241,9 @@ bool tcp_pair_main(int argc, char **argv)
     for (int i = 1; i < WORDS; i++)
         arguments[i] = words[i];
     CHECK(rte_eal_init(WORDS, arguments) >= 0);
-    mbufs = rte_pktmbuf_pool_create("pair", smoke ? MBUFS_SMOKE : MBUFS, MBUFS_CACHE, 0,
-                                    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    // A stack, as the product has.
+    mbufs = rte_pktmbuf_pool_create_by_ops("pair", smoke ? MBUFS_SMOKE : MBUFS, MBUFS_CACHE, 0,
+                                           RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "lf_stack");
     CHECK(mbufs != NULL);
     return smoke;
 }
