@@ -4,6 +4,7 @@
  * the workers' business (worker/worker_turn.c). */
 #include "base/log.h"
 #include "base/rng.h"
+#include "contract/doorbell.h"
 #include "link/port.h"
 #include "worker/attach_server.h"
 #include "worker/snapshot_store.h"
@@ -22,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ struct plane {
     struct rte_ring *steer[WORKERS_MAX][WORKERS_MAX];     // [to][from]
     struct rte_ring *steer_out[WORKERS_MAX][WORKERS_MAX]; // [from][to], the same rings
     struct worker_link *links[ROLE_COUNT][WORKERS_MAX];
-    int doorbells[ROLE_COUNT]; // -1: none
+    int buttons[ROLE_COUNT]; // of doorbells; -1: no channels are handed over
     bool boot_failed;
 };
 
@@ -52,11 +52,12 @@ static void on_signal(int number)
     stop_wanted = number;
 }
 
-// Workers adopt at the start of a turn, and a turn is short: this wait is bounded by it.
+/* Workers adopt at the start of a turn, and a turn is short: this wait is bounded by it. They turn
+ * until plane_stop, SIGTERM or not. */
 static void wait_for_workers(const struct plane *p)
 {
     for (unsigned i = 0; i < p->store.workers; i++)
-        while (p->workers[i] && !worker_has_adopted(p->workers[i]) && !stop_wanted)
+        while (!worker_has_adopted(p->workers[i]))
             usleep(20);
 }
 
@@ -69,6 +70,8 @@ static void link_free(struct worker_link *link)
 
 static void role_unlink(struct plane *p, enum attach_role role)
 {
+    if (p->buttons[role] < 0)
+        return; // nothing was handed over
     for (unsigned i = 0; i < p->store.workers; i++)
         worker_set_link(p->workers[i], role, NULL);
     wait_for_workers(p);
@@ -76,12 +79,11 @@ static void role_unlink(struct plane *p, enum attach_role role)
         link_free(p->links[role][i]);
         p->links[role][i] = NULL;
     }
-    if (p->doorbells[role] >= 0)
-        close(p->doorbells[role]);
-    p->doorbells[role] = -1;
+    close(p->buttons[role]);
+    p->buttons[role] = -1;
 }
 
-static struct worker_link *link_make(enum attach_role role, int doorbell, int *ret_fd)
+static struct worker_link *link_make(enum attach_role role, int button, int *ret_fd)
 {
     struct worker_link *link = calloc(1, sizeof *link);
     int fd = link ? spsc_channel_create() : -ENOMEM;
@@ -92,44 +94,65 @@ static struct worker_link *link_make(enum attach_role role, int doorbell, int *r
         free(link);
         return NULL;
     }
-    link->doorbell = doorbell;
+    link->button = button;
     *ret_fd = fd;
     return link;
+}
+
+// The channels' descriptors to fds, in the order of workers. How many were made.
+static int channels_make(struct plane *p, enum attach_role role, int *fds)
+{
+    int count = 0;
+    for (unsigned i = 0; i < p->store.workers; i++) {
+        p->links[role][i] = link_make(role, p->buttons[role], &fds[count]);
+        if (!p->links[role][i])
+            break;
+        count++;
+    }
+    return count;
 }
 
 // Fresh channels for a role, handed over to its new connection and then to the workers.
 static void role_link(struct plane *p, enum attach_role role)
 {
+    int bell[DOORBELL_ENDS], fds[ATTACH_FDS_MAX];
     role_unlink(p, role);
-    unsigned workers = p->store.workers;
-    int fds[ATTACH_FDS_MAX];
-    int count = 0;
-    int error = 0;
-    p->doorbells[role] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    for (unsigned i = 0; i < workers && error == 0; i++) {
-        p->links[role][i] = link_make(role, p->doorbells[role], &fds[count]);
-        if (p->links[role][i])
-            count++;
-        else
-            error = -ENOMEM;
-    }
-    int channels = count;
-    if (p->doorbells[role] < 0)
-        error = -errno;
-    if (error == 0) {
-        fds[count++] = p->doorbells[role];
-        if (role == ROLE_OPS)
-            fds[count++] = p->counters_fd;
-        error = attach_server_welcome(p->server, role, workers, fds, count);
-    }
-    for (int i = 0; i < channels; i++)
-        close(fds[i]);
+    int error = doorbell_open(bell);
     if (error < 0) {
-        log_error("what=\"channels not handed over\" role=%d cause=\"%s\"", role, strerror(-error));
+        attach_server_drop(p->server, role, strerror(-error));
+        return;
+    }
+    p->buttons[role] = bell[DOORBELL_BUTTON];
+    unsigned workers = p->store.workers;
+    int channels = channels_make(p, role, fds), count = channels;
+    fds[count++] = bell[DOORBELL_BELL];
+    if (role == ROLE_OPS)
+        fds[count++] = p->counters_fd;
+    if ((unsigned)channels < workers)
+        error = -ENOMEM;
+    else
+        error = attach_server_welcome(p->server, role, workers, fds, count);
+    for (int i = 0; i <= channels; i++)
+        close(fds[i]);
+    if (error < 0) { // it may have been killed in the middle of this
+        log_warning("what=\"channels not handed over\" role=%d cause=\"%s\"", role,
+                    strerror(-error));
+        attach_server_drop(p->server, role, "channels not handed over");
+        role_unlink(p, role);
         return;
     }
     for (unsigned i = 0; i < workers; i++)
         worker_set_link(p->workers[i], role, p->links[role][i]);
+}
+
+// A role whose index is impossible has a channel that nothing passes any more: out with it, and its
+// successor gets another.
+static void drop_liars(struct plane *p)
+{
+    for (int role = 0; role < ROLE_COUNT; role++)
+        for (unsigned i = 0; i < p->store.workers && p->buttons[role] >= 0; i++)
+            if (spsc_channel_is_broken(&p->links[role][i]->channel))
+                attach_server_drop(p->server, (enum attach_role)role, "ring index out of range");
 }
 
 static int counters_open(struct plane *p)
@@ -145,7 +168,7 @@ static int counters_open(struct plane *p)
     int seals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     if (fcntl(p->counters_fd, F_ADD_SEALS, seals) < 0)
         return -errno;
-    p->counters->version = CONTRACT_VERSION;
+    p->counters->version = contract_version;
     p->counters->workers = p->boot->workers;
     return 0;
 }
@@ -271,7 +294,7 @@ static void later_policy(struct plane *p)
     uint64_t generation = p->store.newest->policy->generation;
     log_info("what=\"policy taken\" generation=%lu", (unsigned long)generation);
     attach_server_result(p->server, generation, 0, "");
-    if (p->doorbells[ROLE_OPS] < 0) // a control plane that came back: its channels follow
+    if (p->buttons[ROLE_OPS] < 0) // a control plane that came back: its channels follow
         role_link(p, ROLE_OPS);
 }
 
@@ -329,6 +352,7 @@ static int serve(struct plane *p, const char *path)
     log_info("what=\"waiting for the policy of weir-controlplane\" socket=%s", path);
     while (!stop_wanted && !p->boot_failed) {
         attach_server_wait(p->server, HOUSEKEEPING_MS);
+        drop_liars(p);
         snapshot_store_collect(&p->store);
     }
     log_info("what=\"stopping\" signal=%d", (int)stop_wanted);
@@ -389,6 +413,6 @@ int main(int count, char **arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); // a reload is the control plane's business
 
-    static struct plane plane = {.counters_fd = -1, .doorbells = {-1, -1, -1}};
+    static struct plane plane = {.counters_fd = -1, .buttons = {-1, -1, -1}};
     return serve(&plane, path);
 }

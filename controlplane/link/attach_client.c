@@ -55,7 +55,7 @@ int attach_client_open(struct attach_client *ret_client, int socket, enum attach
 int attach_client_hello(int socket, enum attach_role role)
 {
     struct attach_hello hello = {
-        .magic = ATTACH_MAGIC, .version = CONTRACT_VERSION, .role = (uint16_t)role};
+        .magic = ATTACH_MAGIC, .version = contract_version, .role = (uint16_t)role};
     return attach_send(socket, &hello, sizeof hello, NULL, 0);
 }
 
@@ -80,7 +80,7 @@ int attach_client_result(int socket, struct attach_result *ret_result)
 
 static bool welcome_is_sound(const struct attach_welcome *welcome)
 {
-    return welcome->magic == ATTACH_MAGIC && welcome->version == CONTRACT_VERSION &&
+    return welcome->magic == ATTACH_MAGIC && welcome->version == contract_version &&
            welcome->workers >= 1 && welcome->workers <= WORKERS_MAX &&
            welcome->slot_size == sizeof(struct message) && welcome->slots == SPSC_SLOTS;
 }
@@ -98,7 +98,7 @@ static int counters_open(int fd, unsigned workers, const struct counter_area **r
     struct counter_area *area = mmap(NULL, sizeof *area, PROT_READ, MAP_SHARED, fd, 0);
     if (area == MAP_FAILED)
         return -errno;
-    if (area->version != CONTRACT_VERSION || area->workers != workers) {
+    if (area->version != contract_version || area->workers != workers) {
         munmap(area, sizeof *area);
         return -EPROTO;
     }
@@ -106,17 +106,13 @@ static int counters_open(int fd, unsigned workers, const struct counter_area **r
     return 0;
 }
 
-// Takes what it wants of `fds` (the doorbell); the caller closes the others.
+// Takes what it wants of `fds` (the bell); the caller closes the others.
 static int client_fill(struct attach_client *client, const struct attach_welcome *welcome,
                        enum attach_role role, int *fds, int fds_count)
 {
     bool ops = role == ROLE_OPS;
     if (!welcome_is_sound(welcome) || fds_count != welcome->workers + 1 + (ops ? 1 : 0))
         return -EPROTO;
-    int *doorbell = &fds[welcome->workers];
-    int flags = fcntl(*doorbell, F_GETFL);
-    if (flags < 0 || fcntl(*doorbell, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
     if (ops) {
         int error = counters_open(fds[welcome->workers + 1], welcome->workers, &client->counters);
         if (error)
@@ -129,8 +125,8 @@ static int client_fill(struct attach_client *client, const struct attach_welcome
         if (error)
             return error;
     }
-    client->doorbell = *doorbell;
-    *doorbell = -1;
+    client->bell = fds[welcome->workers];
+    fds[welcome->workers] = -1;
     return 0;
 }
 
@@ -141,7 +137,7 @@ int attach_client_welcome(struct attach_client *ret_client, int socket, enum att
     int error = attach_receive(socket, &welcome, sizeof welcome, fds, ATTACH_FDS_MAX, &fds_count);
     if (error)
         return error;
-    struct attach_client client = {.socket = -1, .doorbell = -1};
+    struct attach_client client = {.socket = -1, .bell = -1};
     error = client_fill(&client, &welcome, role, fds, fds_count);
     for (int i = 0; i < fds_count; i++)
         if (fds[i] >= 0)
@@ -161,9 +157,9 @@ void attach_client_close(struct attach_client *client)
         spsc_channel_close(&client->channels[i]);
     if (client->counters)
         munmap((void *)(uintptr_t)client->counters, sizeof *client->counters);
-    if (client->doorbell >= 0)
-        close(client->doorbell);
+    if (client->bell >= 0)
+        close(client->bell);
     if (client->socket >= 0)
         close(client->socket);
-    *client = (struct attach_client){.socket = -1, .doorbell = -1};
+    *client = (struct attach_client){.socket = -1, .bell = -1};
 }

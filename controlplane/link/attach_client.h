@@ -13,7 +13,7 @@
 
 struct attach_client {
     int socket;       // SEQPACKET; end of file or error: the data plane is gone
-    int doorbell;     // eventfd that workers ring after spsc_sleep; non-blocking
+    int bell;         // that workers ring after spsc_sleep (contract/doorbell.h)
     unsigned workers; // channels in use
     struct spsc_channel channels[WORKERS_MAX];
     const struct counter_area *counters; // ops only, else NULL

@@ -2,6 +2,7 @@
 #include "link/dataplane_link.h"
 
 #include "base/log.h"
+#include "contract/doorbell.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,6 +61,7 @@ static void connection_close(struct dataplane_link *link)
 {
     watch_stop(&link->socket_watch);
     watch_stop(&link->bell_watch);
+    uv_timer_stop(&link->again);
     link->client.socket = -1; // closed below, once
     attach_client_close(&link->client);
     if (link->socket >= 0)
@@ -129,10 +131,12 @@ static bool all_asleep(struct dataplane_link *link)
 static bool any_broken(const struct dataplane_link *link)
 {
     for (unsigned worker = 0; worker < link->client.workers; worker++)
-        if (link->client.channels[worker].in.broken || link->client.channels[worker].out.broken)
+        if (spsc_channel_is_broken(&link->client.channels[worker]))
             return true;
     return false;
 }
+
+static void on_again(uv_timer_t *timer);
 
 static void messages_take(struct dataplane_link *link)
 {
@@ -148,17 +152,19 @@ static void messages_take(struct dataplane_link *link)
         dataplane_link_drop(link, "ring index out of range");
         return;
     }
-    uint64_t one = 1;
-    if (!asleep && write(link->client.doorbell, &one, sizeof one) < 0) // come again soon
-        log_warning("what=\"doorbell not rung\" error=\"%s\"", strerror(errno));
+    if (!asleep) // others get their turn first
+        uv_timer_start(&link->again, on_again, 0, 0);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    messages_take((struct dataplane_link *)timer->data);
 }
 
 static void on_bell(uv_poll_t *watch, int status, int events)
 {
     struct dataplane_link *link = (struct dataplane_link *)watch->data;
-    uint64_t rings;
-    ssize_t got = read(link->client.doorbell, &rings, sizeof rings);
-    if (status < 0 || (got < 0 && errno != EAGAIN))
+    if (status < 0 || !doorbell_hear(link->client.bell))
         dataplane_link_drop(link, "doorbell broken");
     else if (link->state == LINK_UP)
         messages_take(link);
@@ -168,7 +174,7 @@ static void up_when_ready(struct dataplane_link *link)
 {
     if (link->state != LINK_OFFERED || !link->accepted || link->client.workers == 0)
         return;
-    link->bell_watch = watch_start(link, link->client.doorbell, on_bell);
+    link->bell_watch = watch_start(link, link->client.bell, on_bell);
     if (!link->bell_watch) {
         dataplane_link_drop(link, "doorbell cannot be watched");
         return;
@@ -273,10 +279,10 @@ void dataplane_link_init(struct dataplane_link *link, uv_loop_t *loop, const cha
                                     .owner = *owner,
                                     .state = LINK_DOWN,
                                     .socket = -1,
-                                    .client = {.socket = -1, .doorbell = -1}};
+                                    .client = {.socket = -1, .bell = -1}};
     snprintf(link->path, sizeof link->path, "%s", path);
-    CHECK(uv_timer_init(loop, &link->timer) == 0);
-    link->timer.data = link;
+    CHECK(uv_timer_init(loop, &link->timer) == 0 && uv_timer_init(loop, &link->again) == 0);
+    link->timer.data = link->again.data = link;
 }
 
 void dataplane_link_start(struct dataplane_link *link)
@@ -288,8 +294,10 @@ void dataplane_link_stop(struct dataplane_link *link)
 {
     link->state = LINK_DOWN;
     connection_close(link);
-    if (!uv_is_closing((uv_handle_t *)&link->timer))
+    if (!uv_is_closing((uv_handle_t *)&link->timer)) {
         uv_close((uv_handle_t *)&link->timer, NULL);
+        uv_close((uv_handle_t *)&link->again, NULL);
+    }
 }
 
 int dataplane_link_send(struct dataplane_link *link, int memfd, uint64_t generation, uint64_t size)

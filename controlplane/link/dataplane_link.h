@@ -48,6 +48,7 @@ struct dataplane_link {
     struct attach_client client;     // from the welcome on
     uv_poll_t *socket_watch, *bell_watch;
     uv_timer_t timer;      // next try while DOWN, else the deadline of what is due
+    uv_timer_t again;      // the rest of a batch
     unsigned results_due;  // policies sent and not answered
     bool accepted;         // the first policy was
     bool waiting_said;     // that it is not there, since the last UP

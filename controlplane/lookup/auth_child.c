@@ -76,7 +76,7 @@ static void auth_want(void *context, uint64_t now_ms, struct lookup_wants *wants
 
 int auth_child_run(int socket, const struct auth_child_config *config)
 {
-    struct auth_child auth = {.port.client = {.socket = -1, .doorbell = -1}};
+    struct auth_child auth = {.port.client = {.socket = -1, .bell = -1}};
     passwd_file_init(&auth.file, config->passwd_file);
     struct lookup_child child = {
         .name = "auth",

@@ -87,7 +87,7 @@ static void dns_want(void *context, uint64_t now_ms, struct lookup_wants *wants)
 
 int dns_child_run(int socket, const struct dns_child_config *config)
 {
-    struct dns_child dns = {.config = config, .port.client = {.socket = -1, .doorbell = -1}};
+    struct dns_child dns = {.config = config, .port.client = {.socket = -1, .bell = -1}};
     struct lookup_child child = {
         .name = "dns",
         .role = ROLE_DNS,

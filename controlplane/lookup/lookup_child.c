@@ -67,19 +67,11 @@ static bool turn(const struct lookup_child *child)
 
     struct lookup_wants wants = {.timeout_ms = -1};
     child->want(child->context, now_ms, &wants);
-    CHECK(wants.fds_count <= LOOKUP_FDS_MAX);
     if (port->waiting_count > 0)
         wants.timeout_ms = lookup_sooner_ms(wants.timeout_ms, LOOKUP_RETRY_MS);
-    if (more || !lookup_port_sleep(port))
+    if (more)
         wants.timeout_ms = 0;
-    struct pollfd fds[LOOKUP_FDS_MAX + 2] = {
-        {.fd = port->client.socket, .events = POLLIN},
-        {.fd = port->client.doorbell, .events = POLLIN},
-    };
-    memcpy(fds + 2, wants.fds, wants.fds_count * sizeof fds[0]);
-    bool go_on = lookup_wait(fds, 2 + wants.fds_count, wants.timeout_ms);
-    lookup_port_wake(port);
-    return go_on && !fds[0].revents;
+    return lookup_port_wait(port, wants.fds, wants.fds_count, wants.timeout_ms);
 }
 
 int lookup_child_run(const struct lookup_child *child, int socket)

@@ -13,10 +13,7 @@
 #include "lookup/lookup_port.h"
 #include "lookup/lookup_sandbox.h"
 
-#include <poll.h>
 #include <stdbool.h>
-
-enum { LOOKUP_FDS_MAX = 2 }; // that a child's own part waits for
 
 struct lookup_wants { // of one sleep
     struct pollfd fds[LOOKUP_FDS_MAX];

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lookup/lookup_port.h"
 
+#include "contract/doorbell.h"
+#include "lookup/lookup_wait.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,29 +96,76 @@ void lookup_port_flush(struct lookup_port *port)
     }
 }
 
-bool lookup_port_sleep(struct lookup_port *port)
+static bool is_ready(const struct lookup_port *port)
 {
     for (unsigned i = 0; i < port->client.workers; i++)
-        if (!spsc_sleep(&port->client.channels[i].in)) {
-            lookup_port_wake(port);
-            return false;
-        }
-    return true;
+        if (spsc_is_ready(&port->client.channels[i].in))
+            return true;
+    return false;
 }
 
-void lookup_port_wake(struct lookup_port *port)
+// True: questions came meanwhile.
+static bool linger(const struct lookup_port *port)
 {
-    uint64_t rings;
+    uint64_t until_us = lookup_now_us() + port->linger_us;
+    bool ready = is_ready(port);
+    while (!ready && lookup_now_us() < until_us)
+        ready = is_ready(port);
+    return ready;
+}
+
+static void linger_learn(struct lookup_port *port, uint64_t slept_us)
+{
+    if (slept_us > LOOKUP_LINGER_US)
+        port->linger_us = 0;
+    else if (port->linger_us == 0)
+        port->linger_us = LOOKUP_LINGER_LEAST_US;
+    else if (port->linger_us <= LOOKUP_LINGER_US / 2)
+        port->linger_us *= 2;
+}
+
+// False: questions are there, do not block.
+static bool fall_asleep(struct lookup_port *port)
+{
+    bool asleep = true;
+    for (unsigned i = 0; i < port->client.workers && asleep; i++)
+        asleep = spsc_sleep(&port->client.channels[i].in);
+    return asleep;
+}
+
+static void wake_up(struct lookup_port *port)
+{
     for (unsigned i = 0; i < port->client.workers; i++)
         spsc_wake(&port->client.channels[i].in);
-    if (read(port->client.doorbell, &rings, sizeof rings) < 0)
-        return; // it had not rung
+}
+
+bool lookup_port_wait(struct lookup_port *port, const struct pollfd *fds, unsigned count,
+                      int timeout_ms)
+{
+    CHECK(count <= LOOKUP_FDS_MAX);
+    bool ready = timeout_ms == 0 || linger(port);
+    if (ready && port->busy_turns++ < LOOKUP_BUSY_TURNS)
+        return true;
+    port->busy_turns = 0;
+    struct pollfd all[2 + LOOKUP_FDS_MAX] = {
+        {.fd = port->client.socket, .events = POLLIN},
+        {.fd = port->client.bell, .events = POLLIN},
+    };
+    if (count > 0)
+        memcpy(all + 2, fds, count * sizeof *fds);
+    bool sleeps = !ready && fall_asleep(port);
+    uint64_t before_us = lookup_now_us();
+    bool go_on = lookup_wait(all, 2 + count, sleeps ? timeout_ms : 0);
+    wake_up(port);
+    if (sleeps)
+        linger_learn(port, lookup_now_us() - before_us);
+    return go_on && !all[0].revents && (!all[1].revents || doorbell_hear(port->client.bell));
 }
 
 bool lookup_port_is_broken(const struct lookup_port *port)
 {
     for (unsigned i = 0; i < port->client.workers; i++)
-        if (port->client.channels[i].in.broken || port->client.channels[i].out.broken)
+        if (spsc_channel_is_broken(&port->client.channels[i]))
             return true;
     return false;
 }

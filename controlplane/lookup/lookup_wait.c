@@ -35,9 +35,14 @@ bool lookup_wait(struct pollfd *fds, unsigned count, int timeout_ms)
     return !stop_wanted;
 }
 
-uint64_t lookup_now_ms(void)
+uint64_t lookup_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t lookup_now_ms(void)
+{
+    return lookup_now_us() / 1000;
 }

@@ -18,6 +18,7 @@ int lookup_wait_open(void)
 bool lookup_wait(struct pollfd *fds, unsigned count, int timeout_ms);
 
 uint64_t lookup_now_ms(void); // monotonic
+uint64_t lookup_now_us(void); // likewise
 
 // The sooner of two time-outs of poll(2), -1 being never.
 static inline int lookup_sooner_ms(int a, int b)

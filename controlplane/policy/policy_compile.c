@@ -52,7 +52,7 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
             return -E2BIG;
     }
     head.magic = POLICY_MAGIC;
-    head.version = POLICY_VERSION;
+    head.version = contract_version;
     head.size = size;
     head.generation = generation;
     uint8_t *buffer = calloc(1, size);

@@ -12,11 +12,11 @@
  *   any role   -> attach_hello
  *   ops only   -> attach_policy + sealed memfd   (at least once, first; later whenever it changes)
  *              <- attach_result                  (the first may start the workers)
- *   any role   <- attach_welcome + fds: a channel memfd for each worker, the role's doorbell
- * eventfd, and for ops the counter memfd (read-only) at the end
+ *   any role   <- attach_welcome + fds: a channel memfd for each worker, the role's bell
+ *                 (contract/doorbell.h), and for ops the counter memfd (read-only) at the end
  *
  * dns and auth are welcomed once the first policy was taken. On ops channels the control plane is
- * the asker; on dns and auth channels the worker is. The doorbell is rung by workers for the
+ * the asker; on dns and auth channels the worker is. The bell is rung by workers for the
  * control plane's sleep (spsc_wants_bell); workers poll and need none.
  */
 
@@ -31,7 +31,7 @@ enum attach_role { ROLE_OPS, ROLE_DNS, ROLE_AUTH, ROLE_COUNT };
 
 struct attach_hello {
     uint32_t magic;
-    uint16_t version; // CONTRACT_VERSION
+    uint16_t version; // contract_version
     uint16_t role;    // enum attach_role
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "contract/reason.h"
+#include "contract/version.h"
 
 #include <stdint.h>
 
@@ -31,7 +32,7 @@ struct counter_block { // of one worker
 };
 
 struct counter_area { // the whole memfd
-    uint32_t version; // CONTRACT_VERSION
+    uint32_t version; // contract_version
     uint32_t workers;
     uint32_t pad[14];
     struct counter_block blocks[WORKERS_MAX];

@@ -30,7 +30,7 @@ static bool is_not_control(uint8_t c) // logins and addresses may be UTF-8
 struct message message_make(enum message_kind kind, enum message_status status, uint64_t handle)
 {
     return (struct message){
-        .version = CONTRACT_VERSION,
+        .version = contract_version,
         .kind = (uint8_t)kind,
         .status = (uint8_t)status,
         .handle = handle,
@@ -168,7 +168,7 @@ static bool answer_is_sound(const struct message *m)
 
 bool message_is_sound(const struct message *m)
 {
-    if (m->version != CONTRACT_VERSION || m->kind == 0 || m->kind >= MESSAGE_KIND_COUNT)
+    if (m->version != contract_version || m->kind == 0 || m->kind >= MESSAGE_KIND_COUNT)
         return false;
     switch ((enum message_status)m->status) {
     case STATUS_ASKED:

@@ -21,12 +21,11 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "contract/version.h"
 
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { CONTRACT_VERSION = 2 };
 
 enum message_kind {
     MESSAGE_RDNS = 1,
@@ -205,7 +204,7 @@ struct report {
 };
 
 struct message {
-    uint16_t version; // CONTRACT_VERSION
+    uint16_t version; // contract_version
     uint8_t kind;     // enum message_kind
     uint8_t status;   // enum message_status
     uint32_t pad;

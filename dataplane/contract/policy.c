@@ -240,7 +240,7 @@ static bool rules_are_sound(const struct policy *p)
 bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
 {
     const char *what = NULL;
-    if (size < sizeof *p || p->magic != POLICY_MAGIC || p->version != POLICY_VERSION ||
+    if (size < sizeof *p || p->magic != POLICY_MAGIC || p->version != contract_version ||
         p->size != size || size > POLICY_SIZE_MAX)
         what = "header";
     else if (!boot_is_sound(&p->boot))

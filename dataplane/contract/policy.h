@@ -18,11 +18,12 @@
 #include "base/limits.h"
 #include "base/span.h"
 #include "contract/reason.h"
+#include "contract/version.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_VERSION = 2 };
+enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30 };
 
 enum limit {
 #define LIMIT(name, value, least, most, unit, scope, reason, text) LIMIT_##name,
@@ -159,7 +160,7 @@ struct policy_range {
 
 struct policy {
     uint32_t magic;      // POLICY_MAGIC
-    uint32_t version;    // POLICY_VERSION
+    uint32_t version;    // contract_version
     uint64_t size;       // bytes, all of it
     uint64_t generation; // rises with every snapshot of one control plane
     struct policy_boot boot;

@@ -9,12 +9,17 @@
 
 enum { SLOT_MASK = SPSC_SLOTS - 1, SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
+static void ring_break(struct spsc *ring)
+{
+    __atomic_store_n(&ring->broken, true, __ATOMIC_RELAXED);
+}
+
 bool spsc_put(struct spsc *ring, const struct message *message)
 {
     uint32_t head = __atomic_load_n(&ring->memory->head, __ATOMIC_ACQUIRE);
     uint32_t used = ring->index - head;
     if (used > SPSC_SLOTS)
-        ring->broken = true;
+        ring_break(ring);
     if (ring->broken || used == SPSC_SLOTS)
         return false;
     ring->memory->slots[ring->index & SLOT_MASK] = *message;
@@ -28,7 +33,7 @@ static bool take(struct spsc *ring, struct message *ret_message, bool wipe)
     uint32_t tail = __atomic_load_n(&ring->memory->tail, __ATOMIC_ACQUIRE);
     uint32_t ready = tail - ring->index;
     if (ready > SPSC_SLOTS)
-        ring->broken = true;
+        ring_break(ring);
     if (ring->broken || ready == 0)
         return false;
     struct message *slot = &ring->memory->slots[ring->index & SLOT_MASK];
@@ -48,6 +53,11 @@ bool spsc_take(struct spsc *ring, struct message *ret_message)
 bool spsc_take_wiping(struct spsc *ring, struct message *ret_message)
 {
     return take(ring, ret_message, true);
+}
+
+bool spsc_is_ready(const struct spsc *ring)
+{
+    return __atomic_load_n(&ring->memory->tail, __ATOMIC_ACQUIRE) != ring->index;
 }
 
 bool spsc_sleep(struct spsc *ring)
@@ -107,6 +117,12 @@ int spsc_channel_open(struct spsc_channel *channel, int fd, enum spsc_end end)
         .memory = memory,
     };
     return 0;
+}
+
+bool spsc_channel_is_broken(const struct spsc_channel *channel)
+{
+    return __atomic_load_n(&channel->in.broken, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&channel->out.broken, __ATOMIC_RELAXED);
 }
 
 void spsc_channel_close(struct spsc_channel *channel)

@@ -38,7 +38,7 @@ struct spsc_channel_memory { // the whole memfd
 struct spsc { // one end of one direction, private memory
     struct spsc_memory *memory;
     uint32_t index; // own: tail for the producer, head for the consumer
-    bool broken;    // the peer published an impossible index; nothing moves any more
+    bool broken;    // the peer published an impossible index; nothing moves any more. Read by all
 };
 
 // Producer. False when full or broken; the message is copied.
@@ -48,10 +48,11 @@ bool spsc_take(struct spsc *ring, struct message *ret_message);
 // The same, and leaves no copy in the slot: for questions that hold credentials.
 bool spsc_take_wiping(struct spsc *ring, struct message *ret_message);
 
-/* The doorbell. A consumer that wants to block calls spsc_sleep: true means that nothing is ready
- * and the producer will ring, so it may wait for its eventfd; it calls spsc_wake when it is up
- * again. A producer asks spsc_wants_bell once after a batch of puts and writes the eventfd if so. A
- * consumer that lies costs the producer that one write a batch. */
+/* A consumer that wants to block calls spsc_sleep: true means that nothing is ready and the
+ * producer will ring, so it may wait for its bell (contract/doorbell.h); it calls spsc_wake when it
+ * is up again. A producer asks spsc_wants_bell once after a batch of puts and rings if so. A
+ * consumer that lies costs the producer that one ring a batch. */
+bool spsc_is_ready(const struct spsc *ring); // something can be taken, or the ring is broken
 bool spsc_sleep(struct spsc *ring) MUST_CHECK;
 void spsc_wake(struct spsc *ring);
 bool spsc_wants_bell(const struct spsc *ring);
@@ -67,4 +68,6 @@ struct spsc_channel {
 int spsc_channel_create(void) MUST_CHECK;
 // Maps it; checks size and seals. 0 or -errno (-EPROTO: not such a memfd). fd stays the caller's.
 int spsc_channel_open(struct spsc_channel *channel, int fd, enum spsc_end end) MUST_CHECK;
+// Either direction, by any thread: the peer lied, and the channel is of no use any more.
+bool spsc_channel_is_broken(const struct spsc_channel *channel);
 void spsc_channel_close(struct spsc_channel *channel);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_ban.h"
 
+enum { LOOKS_A_PAGE = 1024 }; // at the table of bans
+
 int guard_ban_init(struct guard_ban *bans, int numa_node, const struct siphash_key *key)
 {
     *bans = (struct guard_ban){.earliest_us = UINT64_MAX};
@@ -96,13 +98,12 @@ void guard_ban_page(const struct guard_ban *bans, uint32_t cursor, uint64_t now_
 {
     *ret_page = (struct ban_page){0};
     for (uint32_t slot = cursor; slot < bans->table.slots; slot++) {
-        const struct guard_table_entry *entry = &bans->table.entries[slot];
-        if (!entry->used || entry->value <= now_us)
-            continue;
-        if (ret_page->count == BANS_PER_MESSAGE) {
+        if (ret_page->count == BANS_PER_MESSAGE || slot - cursor == LOOKS_A_PAGE) {
             ret_page->next = slot;
             return;
         }
-        ret_page->bans[ret_page->count++] = ban_of(entry, now_us);
+        const struct guard_table_entry *entry = &bans->table.entries[slot];
+        if (entry->used && entry->value > now_us)
+            ret_page->bans[ret_page->count++] = ban_of(entry, now_us);
     }
 }

@@ -422,6 +422,7 @@ void sessions_advance(struct sessions *all, uint64_t now_us)
     all->now_us = now_us;
     wheel_advance(&all->session_timers, now_us, TIMERS_A_TURN, session_timer_fired, all);
     wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);
+    session_question_advance(all);
 }
 
 bool sessions_kill(struct sessions *all, uint64_t id, uint64_t now_us)

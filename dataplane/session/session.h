@@ -28,7 +28,8 @@ struct sessions_config {
     int64_t unix_us_offset; // unix time in µs = now_us + this
     // Our address towards a backend; NULL when the inside leg has none of that family.
     const struct addr *(*local)(void *context, const struct addr *backend);
-    // Puts a question into a role's ring; false: full, or nobody is attached.
+    // Puts a question into a role's ring, or leaves it until somebody attaches; false: full, or
+    // nobody has been there for long.
     bool (*ask)(void *context, enum attach_role role, const struct message *question);
     void (*report)(void *context, const struct message *report);
     // The client's connection of that service is gone (guard's counts).
@@ -52,7 +53,7 @@ handle sessions_accept(struct sessions *sessions, const struct packet *ack,
 void sessions_event(struct sessions *sessions, const struct tcp_event *event, uint64_t now_us);
 // A sound message from a child; wrong, late and doubled ones are counted and dropped.
 void sessions_answer(struct sessions *sessions, const struct message *answer, uint64_t now_us);
-// Puts all open questions of a role again: its channel is new.
+// The role's channel is new: its open questions are asked again, as fast as there is room.
 void sessions_ask_again(struct sessions *sessions, enum attach_role role);
 // Time-outs. Bounded work.
 void sessions_advance(struct sessions *sessions, uint64_t now_us);

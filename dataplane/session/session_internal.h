@@ -61,6 +61,7 @@ struct session {
 struct question {
     handle session;
     struct timer timer;
+    uint32_t attachment;    // in which it was asked last
     struct message message; // to ask again; wiped when given back
 };
 
@@ -71,7 +72,9 @@ struct sessions {
     struct pool questions; // struct question
     struct pool buffers;   // INPUT_BUFFER_SIZE each
     struct wheel session_timers, question_timers;
-    uint64_t now_us; // of the call that is being served
+    uint32_t attachments[ROLE_COUNT]; // of each role so far
+    uint32_t again[ROLE_COUNT];       // where to go on asking again
+    uint64_t now_us;                  // of the call that is being served
 };
 
 // session.c
@@ -97,7 +100,8 @@ extern const struct mail_host_ops session_host_ops;
 
 // session_question.c
 void session_question_ask(struct session *s, const struct message *message);
-void session_question_drop(struct session *s); // all of the session's
+void session_question_drop(struct session *s);       // all of the session's
+void session_question_advance(struct sessions *all); // asks again what is due; bounded
 bool session_question_fail(struct session *s); // tells the machine of those that could not be asked
 
 // session_report.c

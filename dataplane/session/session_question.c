@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "session/session_internal.h"
 
+enum { AGAIN_A_TURN = 4096 }; // looks at the table of questions, a role
+
 static enum attach_role role_of(enum message_kind kind)
 {
     return kind == MESSAGE_AUTH ? ROLE_AUTH : ROLE_DNS;
@@ -20,6 +22,15 @@ static void question_give(struct sessions *all, handle h)
     pool_give(&all->questions, h);
 }
 
+static bool question_put(struct sessions *all, struct question *q)
+{
+    enum attach_role role = role_of((enum message_kind)q->message.kind);
+    if (!all->config.ask(all->config.context, role, &q->message))
+        return false;
+    q->attachment = all->attachments[role];
+    return true;
+}
+
 void session_question_ask(struct session *s, const struct message *message)
 {
     struct sessions *all = s->all;
@@ -32,7 +43,7 @@ void session_question_ask(struct session *s, const struct message *message)
         struct question *q = object;
         *q = (struct question){.session = s->self, .message = *message};
         q->message.handle = h;
-        if (all->config.ask(all->config.context, role_of(message->kind), &q->message)) {
+        if (question_put(all, q)) {
             uint64_t wait_us = s->host.policy->limits[LIMIT_QUESTION_MS] * 1000;
             timer_set(&all->question_timers, &q->timer, all->now_us + wait_us);
             s->questions[slot] = h;
@@ -88,13 +99,35 @@ void sessions_answer(struct sessions *all, const struct message *answer, uint64_
     session_run(s);
 }
 
+// Not those that the new channel has brought itself.
+static bool is_to_ask(const struct sessions *all, const struct question *q, enum attach_role role)
+{
+    return q && role_of((enum message_kind)q->message.kind) == role &&
+           q->attachment != all->attachments[role];
+}
+
+static void ask_again(struct sessions *all, enum attach_role role)
+{
+    for (int looks = 0; looks < AGAIN_A_TURN && all->again[role] < all->questions.count; looks++) {
+        struct question *q = pool_get(&all->questions, pool_at(&all->questions, all->again[role]));
+        if (is_to_ask(all, q, role)) {
+            if (!question_put(all, q))
+                return; // the ring is full: here it goes on
+            counter_add(all->config.counters, COUNTER_QUESTIONS_ASKED_AGAIN, 1);
+        }
+        all->again[role]++;
+    }
+}
+
 void sessions_ask_again(struct sessions *all, enum attach_role role)
 {
-    for (uint32_t i = 0; i < all->questions.count; i++) {
-        struct question *q = pool_get(&all->questions, pool_at(&all->questions, i));
-        // One that does not fit waits for its time-out: the policy's failure mode follows.
-        if (q && role_of((enum message_kind)q->message.kind) == role &&
-            !all->config.ask(all->config.context, role, &q->message))
-            return;
-    }
+    all->attachments[role]++;
+    all->again[role] = 0;
+    ask_again(all, role);
+}
+
+void session_question_advance(struct sessions *all)
+{
+    ask_again(all, ROLE_DNS);
+    ask_again(all, ROLE_AUTH);
 }

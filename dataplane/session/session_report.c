@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "session/session_internal.h"
 
+enum { LOOKS_A_PAGE = 1024 }; // at the table of sessions
+
 void session_report_send(struct session *s)
 {
     struct sessions *all = s->all;
@@ -39,13 +41,13 @@ void sessions_list(const struct sessions *all, uint32_t cursor, uint64_t now_us,
 {
     *ret_page = (struct session_page){0};
     for (uint32_t i = cursor; i < all->pool.count; i++) {
-        const struct session *s = pool_get(&all->pool, pool_at(&all->pool, i));
-        if (!s)
-            continue;
-        if (ret_page->count == SESSIONS_PER_MESSAGE) {
+        if (ret_page->count == SESSIONS_PER_MESSAGE || i - cursor == LOOKS_A_PAGE) {
             ret_page->next = i;
             return;
         }
+        const struct session *s = pool_get(&all->pool, pool_at(&all->pool, i));
+        if (!s)
+            continue;
         fill_row(s, now_us, &ret_page->rows[ret_page->count++]);
     }
 }

@@ -20,6 +20,7 @@ struct attach_server {
     struct sockaddr_un address;
     int listener;
     int strangers[STRANGERS_MAX]; // -1: free
+    int oldest;                   // stranger to go first when all slots are taken
     int roles[ROLE_COUNT];        // -1: nobody
     bool told[ROLE_COUNT];        // the owner knows of it
     bool ready;
@@ -115,13 +116,16 @@ static void take_stranger(struct attach_server *server)
         close(fd);
         return;
     }
-    for (int i = 0; i < STRANGERS_MAX; i++)
-        if (server->strangers[i] < 0) {
-            server->strangers[i] = fd;
-            return;
-        }
-    log_warning("what=\"connection refused\" cause=\"too many that have not said hello\"");
-    close(fd);
+    int slot = 0;
+    while (slot < STRANGERS_MAX && server->strangers[slot] >= 0)
+        slot++;
+    if (slot == STRANGERS_MAX) { // the one that has had the longest time to say hello
+        slot = server->oldest;
+        server->oldest = (slot + 1) % STRANGERS_MAX;
+        close(server->strangers[slot]);
+        log_warning("what=\"connection closed\" cause=\"too many that have not said hello\"");
+    }
+    server->strangers[slot] = fd;
 }
 
 static void role_close(struct attach_server *server, enum attach_role role)
@@ -132,6 +136,14 @@ static void role_close(struct attach_server *server, enum attach_role role)
     if (server->told[role])
         server->owner.detached(server->owner.context, role);
     server->told[role] = false;
+}
+
+void attach_server_drop(struct attach_server *server, enum attach_role role, const char *cause)
+{
+    if (server->roles[role] < 0)
+        return;
+    log_warning("what=\"connection closed\" role=%s cause=\"%s\"", role_names[role], cause);
+    role_close(server, role);
 }
 
 static void role_tell(struct attach_server *server, enum attach_role role)
@@ -155,9 +167,9 @@ static void greet(struct attach_server *server, int slot)
         close(fd);
         return;
     }
-    if (hello.version != CONTRACT_VERSION) {
+    if (hello.version != contract_version) {
         log_error("what=\"connection refused\" role=%s cause=\"contract version %u, ours is %u\"",
-                  role_names[hello.role], hello.version, CONTRACT_VERSION);
+                  role_names[hello.role], hello.version, contract_version);
         close(fd);
         return;
     }
@@ -183,6 +195,10 @@ static void hear(struct attach_server *server, enum attach_role role)
     }
     if (error == 0 && count == 1)
         close(fd);
+    if (error != -ECONNRESET)
+        log_warning(
+            "what=\"connection closed\" role=%s cause=\"what it sent is not for it to send\"",
+            role_names[role]);
     role_close(server, role);
 }
 
@@ -229,12 +245,9 @@ int attach_server_welcome(struct attach_server *server, enum attach_role role, u
                           const int *fds, int fds_count)
 {
     struct attach_welcome welcome = {.magic = ATTACH_MAGIC,
-                                     .version = CONTRACT_VERSION,
+                                     .version = contract_version,
                                      .workers = (uint16_t)workers,
                                      .slot_size = sizeof(struct message),
                                      .slots = SPSC_SLOTS};
-    int error = attach_send(server->roles[role], &welcome, sizeof welcome, fds, fds_count);
-    if (error < 0)
-        role_close(server, role);
-    return error;
+    return attach_send(server->roles[role], &welcome, sizeof welcome, fds, fds_count);
 }

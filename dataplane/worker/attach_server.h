@@ -36,6 +36,8 @@ void attach_server_ready(struct attach_server *server);
 
 void attach_server_result(struct attach_server *server, uint64_t generation, int error,
                           const char *text);
-// Descriptors stay the caller's. 0 or -errno (the role's connection is closed then).
+// Descriptors stay the caller's. 0 or -errno; -EBADF: the role has gone meanwhile.
 int attach_server_welcome(struct attach_server *server, enum attach_role role, unsigned workers,
                           const int *fds, int fds_count) MUST_CHECK;
+// Closes the role's connection, if it is there, as if it had closed it itself.
+void attach_server_drop(struct attach_server *server, enum attach_role role, const char *cause);

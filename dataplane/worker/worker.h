@@ -22,7 +22,7 @@ struct worker;
 
 struct worker_link { // a role's channel of one worker
     struct spsc_channel channel;
-    int doorbell; // eventfd of the role
+    int button; // of the role's doorbell
 };
 
 struct worker_config {

@@ -33,6 +33,7 @@ struct worker {
     struct worker_tx tx[LEG_COUNT];
     struct snapshot *snapshot;             // in use
     struct worker_link *links[ROLE_COUNT]; // in use
+    uint64_t alone_us[ROLE_COUNT];         // since when nobody is attached, while nobody is
     bool bells[ROLE_COUNT];                // something was put this turn
     // Written by the main lcore, read by the worker.
     _Alignas(64) struct snapshot *snapshot_next;

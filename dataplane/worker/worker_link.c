@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/worker_internal.h"
 
-#include <unistd.h>
+#include "contract/doorbell.h"
 
-enum { MESSAGES_A_TURN = 64 }; // a role
+// Orders may walk tables, answers may send mail: each role has its own budget.
+static const int messages_a_turn[ROLE_COUNT] = {[ROLE_OPS] = 8, [ROLE_DNS] = 64, [ROLE_AUTH] = 64};
 
 void worker_link_adopt(struct worker *w)
 {
@@ -12,7 +13,9 @@ void worker_link_adopt(struct worker *w)
         if (next == w->links[role])
             continue;
         __atomic_store_n(&w->links[role], next, __ATOMIC_RELEASE);
-        if (next && role != ROLE_OPS)
+        if (!next)
+            w->alone_us[role] = w->now_us;
+        else if (role != ROLE_OPS)
             sessions_ask_again(w->sessions, (enum attach_role)role);
     }
 }
@@ -28,7 +31,12 @@ static bool put(struct worker *w, enum attach_role role, const struct message *m
 
 bool worker_link_ask(void *worker, enum attach_role role, const struct message *question)
 {
-    return put(worker, role, question);
+    struct worker *w = worker;
+    if (w->links[role])
+        return put(w, role, question);
+    // Nobody is there. Not for longer than a question may wait: then it waits to be asked again.
+    uint64_t wait_us = w->snapshot ? w->snapshot->policy->limits[LIMIT_QUESTION_MS] * 1000 : 0;
+    return w->now_us - w->alone_us[role] < wait_us;
 }
 
 void worker_link_report(void *worker, const struct message *report)
@@ -45,10 +53,8 @@ void worker_link_ring(struct worker *w)
         if (!w->bells[role] || !link)
             continue;
         w->bells[role] = false;
-        uint64_t one = 1;
-        if (spsc_wants_bell(&link->channel.out) &&
-            write(link->doorbell, &one, sizeof one) != (ssize_t)sizeof one)
-            continue; // the counter is full: the sleeper has been rung already
+        if (spsc_wants_bell(&link->channel.out))
+            doorbell_ring(link->button);
     }
 }
 
@@ -107,7 +113,8 @@ unsigned worker_link_serve(struct worker *w)
     unsigned count = 0;
     struct message message;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        for (int i = 0; i < MESSAGES_A_TURN && take(w, (enum attach_role)role, &message); i++) {
+        for (int i = 0; i < messages_a_turn[role] && take(w, (enum attach_role)role, &message);
+             i++) {
             count++;
             bool order = role == ROLE_OPS;
             if (!message_is_sound(&message) || (message.status == STATUS_ASKED) != order) {

@@ -373,7 +373,7 @@ static struct policy *policy_make(const struct addr *own, uint16_t port, const s
     struct policy *p = calloc(1, sizeof *p + sizeof(struct policy_domain));
     CHECK(p);
     p->magic = POLICY_MAGIC;
-    p->version = POLICY_VERSION;
+    p->version = contract_version;
     p->size = sizeof *p + sizeof(struct policy_domain);
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;

@@ -5,10 +5,10 @@
  */
 
 #include "lookup/lookup_port.h"
+#include "contract/doorbell.h"
 #include "fuzz/fuzz.h"
 
 #include <stdlib.h>
-#include <sys/eventfd.h>
 
 enum { WORKERS = 2, KINDS = 1U << MESSAGE_RDNS | 1U << MESSAGE_SPF, DEBTS_MAX = 2 * SPSC_SLOTS };
 
@@ -19,14 +19,16 @@ static void start(void)
 {
     static struct spsc_channel_memory *memory[WORKERS];
     port = (struct lookup_port){
-        .client = {.socket = -1, .doorbell = port.client.doorbell, .workers = WORKERS},
+        .client = {.socket = port.client.socket, .bell = port.client.bell, .workers = WORKERS},
         .kinds = KINDS,
         .waiting = port.waiting,
     };
     if (!port.waiting) {
         port.waiting = calloc(LOOKUP_WAITING_MAX, sizeof *port.waiting);
-        port.client.doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        CHECK(port.waiting && port.client.doorbell >= 0);
+        int bell[DOORBELL_ENDS];
+        CHECK(port.waiting && doorbell_open(bell) == 0);
+        port.client.bell = bell[DOORBELL_BELL];
+        port.client.socket = bell[DOORBELL_BUTTON]; // never readable
     }
     for (int i = 0; i < WORKERS; i++) {
         if (!memory[i])
@@ -106,8 +108,7 @@ static void turn(struct reader *r)
         break;
     case 5:
         lookup_port_flush(&port);
-        if (lookup_port_sleep(&port))
-            lookup_port_wake(&port);
+        CHECK(lookup_port_wait(&port, NULL, 0, 0));
         break;
     }
     CHECK(port.waiting_count <= LOOKUP_WAITING_MAX);

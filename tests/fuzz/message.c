@@ -14,9 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct message message = {0};
     memcpy(&message, data, size < sizeof(message) ? size : sizeof(message));
+    if (message.version == 1) // in the corpus: ours, whatever that is today
+        message.version = contract_version;
     if (!message_is_sound(&message))
         return 0;
-    CHECK(message.version == CONTRACT_VERSION && message.kind < MESSAGE_KIND_COUNT);
+    CHECK(message.version == contract_version && message.kind < MESSAGE_KIND_COUNT);
     if (message.kind == MESSAGE_RDNS && message.status == STATUS_OK)
         names_are_harmless(&message.rdns_answer.name);
     if (message.kind == MESSAGE_SPF && message.status == STATUS_ASKED)

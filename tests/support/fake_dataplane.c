@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/fake_dataplane.h"
 
+#include "contract/doorbell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,7 +20,7 @@ enum { STRANGERS = 8, BANS = 64, TICK_MS = 1 };
 
 struct fake_role {
     int socket; // -1: nobody
-    int doorbell;
+    int button; // of the doorbell
     unsigned channels_count;
     struct spsc_channel channels[WORKERS_MAX];
 };
@@ -48,11 +49,11 @@ static void role_close(struct fake_role *role)
 {
     for (unsigned i = 0; i < role->channels_count; i++)
         spsc_channel_close(&role->channels[i]);
-    if (role->doorbell >= 0)
-        close(role->doorbell);
+    if (role->button >= 0)
+        close(role->button);
     if (role->socket >= 0)
         close(role->socket);
-    *role = (struct fake_role){.socket = -1, .doorbell = -1};
+    *role = (struct fake_role){.socket = -1, .button = -1};
 }
 
 static void welcome(struct fake_dataplane *fake, enum attach_role which)
@@ -66,17 +67,19 @@ static void welcome(struct fake_dataplane *fake, enum attach_role which)
         CHECK(spsc_channel_open(&role->channels[i], fds[count++], end) == 0);
     }
     role->channels_count = fake->workers_count;
-    role->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    fds[count++] = role->doorbell;
+    int bell[DOORBELL_ENDS];
+    CHECK(doorbell_open(bell) == 0);
+    role->button = bell[DOORBELL_BUTTON];
+    fds[count++] = bell[DOORBELL_BELL];
     if (which == ROLE_OPS)
         fds[count++] = fake->counters_fd;
     struct attach_welcome record = {.magic = ATTACH_MAGIC,
-                                    .version = CONTRACT_VERSION,
+                                    .version = contract_version,
                                     .workers = (uint16_t)fake->workers_count,
                                     .slot_size = sizeof(struct message),
                                     .slots = SPSC_SLOTS};
     int error = attach_send(role->socket, &record, sizeof record, fds, count);
-    for (unsigned i = 0; i < fake->workers_count; i++)
+    for (unsigned i = 0; i <= fake->workers_count; i++)
         close(fds[i]);
     if (error)
         role_close(role);
@@ -159,9 +162,8 @@ static void accept_one(struct fake_dataplane *fake)
 
 static void ring(struct fake_role *role, unsigned worker)
 {
-    uint64_t one = 1;
     if (spsc_wants_bell(&role->channels[worker].out))
-        CHECK(write(role->doorbell, &one, sizeof one) == (ssize_t)sizeof one);
+        doorbell_ring(role->button);
 }
 
 static bool ban_remove(struct fake_worker *worker, const struct addr *addr)
@@ -299,7 +301,7 @@ static void counters_create(struct fake_dataplane *fake)
     fake->counters = mmap(NULL, sizeof *fake->counters, PROT_READ | PROT_WRITE, MAP_SHARED,
                           fake->counters_fd, 0);
     CHECK(fake->counters != MAP_FAILED);
-    fake->counters->version = CONTRACT_VERSION;
+    fake->counters->version = contract_version;
     fake->counters->workers = fake->workers_count;
     int seals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     CHECK(fcntl(fake->counters_fd, F_ADD_SEALS, seals) == 0);
@@ -314,7 +316,7 @@ struct fake_dataplane *fake_dataplane_start(const char *path, unsigned workers)
     for (int i = 0; i < STRANGERS; i++)
         fake->strangers[i] = -1;
     for (int i = 0; i < ROLE_COUNT; i++)
-        fake->roles[i] = (struct fake_role){.socket = -1, .doorbell = -1};
+        fake->roles[i] = (struct fake_role){.socket = -1, .button = -1};
     counters_create(fake);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
@@ -427,10 +429,9 @@ void fake_dataplane_break_ring(struct fake_dataplane *fake, unsigned worker)
 {
     pthread_mutex_lock(&fake->lock);
     struct fake_role *ops = &fake->roles[ROLE_OPS];
-    uint64_t one = 1;
     CHECK(worker < ops->channels_count);
     ops->channels[worker].out.memory->tail += SPSC_SLOTS * 7;
-    CHECK(write(ops->doorbell, &one, sizeof one) == (ssize_t)sizeof one);
+    doorbell_ring(ops->button);
     pthread_mutex_unlock(&fake->lock);
 }
 

@@ -169,7 +169,7 @@ static void policy_init(struct fake_policy *fake)
 {
     struct policy *p = &fake->policy;
     p->magic = POLICY_MAGIC;
-    p->version = POLICY_VERSION;
+    p->version = contract_version;
     p->size = sizeof *fake;
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;

@@ -194,7 +194,7 @@ static struct policy *base_policy(const struct rig *rig)
 {
     struct policy *p = calloc(1, sizeof *p + sizeof(struct policy_domain));
     *p = (struct policy){.magic = POLICY_MAGIC,
-                         .version = POLICY_VERSION,
+                         .version = contract_version,
                          .size = sizeof *p + sizeof(struct policy_domain),
                          .generation = 1,
                          .services_count = 3,

@@ -86,7 +86,7 @@ static void an_ended_or_empty_connection_is_told_apart(void **state)
 
 static void a_record_arrives_whole_with_all_its_descriptors(void **state)
 {
-    struct attach_hello hello = {ATTACH_MAGIC, CONTRACT_VERSION, ROLE_DNS}, got;
+    struct attach_hello hello = {ATTACH_MAGIC, contract_version, ROLE_DNS}, got;
     int many[ATTACH_FDS_MAX], fds[ATTACH_FDS_MAX], count = 0;
     int fd = eventfd(3, EFD_CLOEXEC);
     for (int i = 0; i < ATTACH_FDS_MAX; i++)

@@ -19,7 +19,7 @@ static void headers_out_of_range_are_refused(void **state)
 {
     struct message good = message_make(MESSAGE_RDNS, STATUS_ASKED, 5), m = good;
     expect(&good, true);
-    m.version = CONTRACT_VERSION + 1;
+    m.version = contract_version + 1;
     expect(&m, false);
     m = good;
     m.kind = 0;
@@ -202,7 +202,7 @@ static void any_bytes_are_judged_without_harm(void **state)
         struct message m;
         for (unsigned w = 0; w < sizeof m / 8; w++)
             memcpy((char *)&m + w * 8, &(uint64_t){rng_next(&rng)}, 8);
-        m.version = CONTRACT_VERSION;
+        m.version = contract_version;
         m.kind %= MESSAGE_KIND_COUNT + 1;
         m.status %= STATUS_COUNT + 1;
         sound += message_is_sound(&m);

@@ -61,7 +61,7 @@ static int set_up(void **state)
     struct policy *p = &whole.policy;
     *p = (struct policy){
         .magic = POLICY_MAGIC,
-        .version = POLICY_VERSION,
+        .version = contract_version,
         .size = sizeof whole,
         .smtp = {.host_name = "mail.example.net"},
         .services_count = 1,

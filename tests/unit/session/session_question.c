@@ -44,6 +44,33 @@ static void open_questions_are_asked_again_on_a_fresh_channel(void **state)
     rig_expect(rig, client, "220 ");
 }
 
+static void a_question_that_the_fresh_channel_brought_is_not_asked_twice(void **state)
+{
+    struct rig *rig = *state;
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+    struct rig_peer *client = rig_connect(rig, 25);
+    rig_run(rig, 10000);
+    assert_non_null(rig_asked(rig, MESSAGE_RDNS));
+    assert_int_equal(rig_counters(rig)->counters[COUNTER_QUESTIONS_ASKED_AGAIN], 0);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+}
+
+static void what_found_the_fresh_channel_full_is_asked_when_there_is_room(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    rig_attach(rig, false);
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+    rig_run(rig, 10000);
+    assert_int_equal(rig_counters(rig)->counters[COUNTER_QUESTIONS_ASKED_AGAIN], 0);
+    rig_attach(rig, true);
+    rig_run(rig, 10000);
+    assert_int_equal(rig_counters(rig)->counters[COUNTER_QUESTIONS_ASKED_AGAIN], 1);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+}
+
 static void an_answer_to_nobody_is_counted_and_dropped(void **state)
 {
     struct rig *rig = *state;
@@ -66,6 +93,8 @@ int main(void)
         TEST(a_question_without_answer_fails_as_the_policy_says),
         TEST(nobody_attached_fails_at_once),
         TEST(open_questions_are_asked_again_on_a_fresh_channel),
+        TEST(a_question_that_the_fresh_channel_brought_is_not_asked_twice),
+        TEST(what_found_the_fresh_channel_full_is_asked_when_there_is_room),
         TEST(an_answer_to_nobody_is_counted_and_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

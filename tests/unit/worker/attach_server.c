@@ -84,7 +84,7 @@ static int dial(struct rig *rig)
 static int attach(struct rig *rig, enum attach_role role)
 {
     struct attach_hello hello = {
-        .magic = ATTACH_MAGIC, .version = CONTRACT_VERSION, .role = (uint16_t)role};
+        .magic = ATTACH_MAGIC, .version = contract_version, .role = (uint16_t)role};
     int fd = dial(rig);
     assert_int_equal(attach_send(fd, &hello, sizeof hello, NULL, 0), 0);
     serve(rig);
@@ -101,7 +101,7 @@ static void a_hello_of_another_version_is_refused(void **state)
 {
     struct rig *rig = *state;
     struct attach_hello hello = {
-        .magic = ATTACH_MAGIC, .version = CONTRACT_VERSION + 1, .role = ROLE_OPS};
+        .magic = ATTACH_MAGIC, .version = contract_version + 1, .role = ROLE_OPS};
     int fd = dial(rig);
     assert_int_equal(attach_send(fd, &hello, sizeof hello, NULL, 0), 0);
     serve(rig);

@@ -21,7 +21,7 @@ enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 static struct policy sound_policy(uint64_t generation)
 {
     struct policy p = {.magic = POLICY_MAGIC,
-                       .version = POLICY_VERSION,
+                       .version = contract_version,
                        .size = sizeof p,
                        .generation = generation,
                        .services_count = 1,

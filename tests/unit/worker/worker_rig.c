@@ -79,7 +79,7 @@ static struct policy *rig_policy(void)
 {
     struct policy *p = calloc(1, sizeof *p);
     *p = (struct policy){.magic = POLICY_MAGIC,
-                         .version = POLICY_VERSION,
+                         .version = contract_version,
                          .size = sizeof *p,
                          .generation = 1,
                          .services_count = 1,

@@ -42,7 +42,7 @@ static int counters_memfd(uint32_t version, uint32_t workers, int seals)
 static struct attach_welcome welcome_sound(void)
 {
     return (struct attach_welcome){.magic = ATTACH_MAGIC,
-                                   .version = CONTRACT_VERSION,
+                                   .version = contract_version,
                                    .workers = WORKERS,
                                    .slot_size = sizeof(struct message),
                                    .slots = SPSC_SLOTS};
@@ -114,11 +114,11 @@ static void descriptors_too_many_or_too_few_are_refused(void **state)
 static void counters_that_could_fault_or_are_others_are_refused(void **state)
 {
     struct attach_welcome welcome = welcome_sound();
-    welcome_send(&welcome, WORKERS, counters_memfd(CONTRACT_VERSION, WORKERS, 0));
+    welcome_send(&welcome, WORKERS, counters_memfd(contract_version, WORKERS, 0));
     assert_refused(ROLE_OPS, -EPROTO);
-    welcome_send(&welcome, WORKERS, counters_memfd(CONTRACT_VERSION + 1, WORKERS, F_SEAL_SHRINK));
+    welcome_send(&welcome, WORKERS, counters_memfd(contract_version + 1, WORKERS, F_SEAL_SHRINK));
     assert_refused(ROLE_OPS, -EPROTO);
-    welcome_send(&welcome, WORKERS, counters_memfd(CONTRACT_VERSION, 1, F_SEAL_SHRINK));
+    welcome_send(&welcome, WORKERS, counters_memfd(contract_version, 1, F_SEAL_SHRINK));
     assert_refused(ROLE_OPS, -EPROTO);
     int small = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(fcntl(small, F_ADD_SEALS, F_SEAL_SHRINK), 0);
@@ -143,7 +143,7 @@ static void data_plane_that_says_nothing_or_leaves_is_an_error(void **state)
     struct attach_hello hello;
     assert_int_equal(attach_receive(ends[1], &hello, sizeof hello, NULL, 0, NULL), 0);
     assert_int_equal(hello.role, ROLE_DNS);
-    assert_int_equal(hello.version, CONTRACT_VERSION);
+    assert_int_equal(hello.version, contract_version);
     shutdown(ends[1], SHUT_RDWR);
     assert_true(attach_client_open(&client, ends[0], ROLE_DNS, 10) < 0);
     assert_int_equal(attach_client_connect("/nowhere.sock"), -ENOENT);
@@ -167,7 +167,7 @@ static void sound_welcome_opens_everything_once(void **state)
     int before = open("/dev/null", O_RDONLY); // the lowest free descriptor
     close(before);
     welcome_send(&welcome, WORKERS,
-                 counters_memfd(CONTRACT_VERSION, WORKERS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK));
+                 counters_memfd(contract_version, WORKERS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK));
     assert_int_equal(attach_client_welcome(&client, dup(ends[0]), ROLE_OPS), 0);
     assert_int_equal(client.workers, WORKERS);
     assert_non_null(client.counters);

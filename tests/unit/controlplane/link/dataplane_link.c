@@ -3,6 +3,7 @@
 #include "link/dataplane_link.h"
 
 #include "base/log.h"
+#include "contract/doorbell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -26,7 +26,7 @@ static uv_loop_t loop;
 static uv_timer_t tick; // so that the loop comes back
 static struct dataplane_link uplink;
 static struct { // the data plane
-    int listener, socket, doorbell;
+    int listener, socket, button;
     struct spsc_channel workers[WORKERS];
 } peer;
 static struct { // what the owner heard
@@ -94,7 +94,7 @@ static int up(void **state)
     };
     memset(&heard, 0, sizeof heard);
     memset(&peer, 0, sizeof peer);
-    peer.listener = peer.socket = peer.doorbell = -1;
+    peer.listener = peer.socket = peer.button = -1;
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(uv_timer_init(&loop, &tick), 0);
     uv_timer_start(&tick, on_tick, 1, 1);
@@ -109,11 +109,11 @@ static void peer_die(void)
         if (peer.workers[i].memory)
             spsc_channel_close(&peer.workers[i]);
     memset(peer.workers, 0, sizeof peer.workers);
-    if (peer.doorbell >= 0)
-        close(peer.doorbell);
+    if (peer.button >= 0)
+        close(peer.button);
     if (peer.socket >= 0)
         close(peer.socket);
-    peer.socket = peer.doorbell = -1;
+    peer.socket = peer.button = -1;
 }
 
 static int down(void **state)
@@ -162,7 +162,7 @@ static void peer_result(int error)
 static int counters_create(void)
 {
     int fd = memfd_create("counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    struct counter_area area = {.version = CONTRACT_VERSION, .workers = WORKERS};
+    struct counter_area area = {.version = contract_version, .workers = WORKERS};
     assert_int_equal(pwrite(fd, &area, sizeof area, 0), sizeof area);
     assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
     return fd;
@@ -171,7 +171,7 @@ static int counters_create(void)
 static void peer_welcome(void)
 {
     struct attach_welcome welcome = {.magic = ATTACH_MAGIC,
-                                     .version = CONTRACT_VERSION,
+                                     .version = contract_version,
                                      .workers = WORKERS,
                                      .slot_size = sizeof(struct message),
                                      .slots = SPSC_SLOTS};
@@ -182,10 +182,12 @@ static void peer_welcome(void)
         fds[i] = spsc_channel_create();
         assert_int_equal(spsc_channel_open(&peer.workers[i], fds[i], SPSC_ANSWERER), 0);
     }
-    if (peer.doorbell >= 0)
-        close(peer.doorbell);
-    peer.doorbell = eventfd(0, EFD_CLOEXEC);
-    fds[WORKERS] = dup(peer.doorbell);
+    if (peer.button >= 0)
+        close(peer.button);
+    int bell[DOORBELL_ENDS];
+    assert_int_equal(doorbell_open(bell), 0);
+    peer.button = bell[DOORBELL_BUTTON];
+    fds[WORKERS] = bell[DOORBELL_BELL];
     fds[WORKERS + 1] = counters_create();
     assert_int_equal(attach_send(peer.socket, &welcome, sizeof welcome, fds, WORKERS + 2), 0);
     for (int i = 0; i < WORKERS + 2; i++)
@@ -194,8 +196,7 @@ static void peer_welcome(void)
 
 static void peer_ring(void)
 {
-    uint64_t one = 1;
-    assert_int_equal(write(peer.doorbell, &one, sizeof one), sizeof one);
+    doorbell_ring(peer.button);
 }
 
 static void peer_bring_up(void)

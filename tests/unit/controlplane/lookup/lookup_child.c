@@ -55,7 +55,7 @@ static void echo_close(void *context)
 static int run(int socket, const void *config)
 {
     struct echo echo = {.open_error = *(const int *)config,
-                        .port.client = {.socket = -1, .doorbell = -1}};
+                        .port.client = {.socket = -1, .bell = -1}};
     struct lookup_child child = {
         .name = "echo",
         .role = ROLE_AUTH,
@@ -92,8 +92,7 @@ static void broken_channel_ends_it(void **state)
     struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 1);
     plane.channels[0].out.memory->tail += SPSC_SLOTS * 7;
     (void)plane_fake_ask(&plane, 1, &question); // rings
-    uint64_t one = 1;
-    assert_int_equal(write(plane.doorbell, &one, sizeof one), sizeof one);
+    doorbell_ring(plane.bell[DOORBELL_BUTTON]);
     assert_int_equal(plane_fake_close(&plane), 1);
 }
 

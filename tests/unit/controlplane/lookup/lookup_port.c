@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lookup/lookup_port.h"
 
+#include "contract/doorbell.h"
+#include "lookup/lookup_wait.h"
+
 #include "contract/attach.h"
 #include "plane_fake.h"
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +20,7 @@
 // Both ends in this process: a thread would only make it slower to read.
 static struct lookup_port port;
 static struct spsc_channel workers[2];
-static int plane_socket, doorbell;
+static int plane_socket, button;
 
 static int start(void **state)
 {
@@ -26,17 +28,21 @@ static int start(void **state)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return 1;
     plane_socket = pair[0];
-    doorbell = fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int bell[DOORBELL_ENDS];
+    if (doorbell_open(bell) < 0)
+        return 1;
+    button = bell[DOORBELL_BUTTON];
+    fds[2] = bell[DOORBELL_BELL];
     for (int i = 0; i < 2; i++) {
         fds[i] = spsc_channel_create();
         if (spsc_channel_open(&workers[i], fds[i], SPSC_ASKER) < 0)
             return 1;
     }
-    struct attach_welcome welcome = {ATTACH_MAGIC, CONTRACT_VERSION, 2, sizeof(struct message),
+    struct attach_welcome welcome = {ATTACH_MAGIC, contract_version, 2, sizeof(struct message),
                                      SPSC_SLOTS};
     int error = attach_send(plane_socket, &welcome, sizeof welcome, fds, 3);
-    close(fds[0]);
-    close(fds[1]);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
     return error || lookup_port_open(&port, pair[1], ROLE_DNS, 1U << MESSAGE_RDNS, 1000);
 }
 
@@ -45,7 +51,7 @@ static int stop(void **state)
     lookup_port_close(&port);
     for (int i = 0; i < 2; i++)
         spsc_channel_close(&workers[i]);
-    close(doorbell);
+    close(button);
     return close(plane_socket);
 }
 
@@ -126,20 +132,59 @@ static void channel_with_impossible_indices_is_broken(void **state)
     assert_true(lookup_port_is_broken(&port));
 }
 
-static void sleep_is_refused_while_questions_are_there(void **state)
+static uint64_t waited_us(int timeout_ms)
 {
-    struct message m = question(MESSAGE_RDNS, 1), got;
-    unsigned worker;
-    assert_true(lookup_port_sleep(&port));
-    assert_true(spsc_wants_bell(&workers[1].out));
-    lookup_port_wake(&port);
-    assert_false(spsc_wants_bell(&workers[1].out));
+    uint64_t before_us = lookup_now_us();
+    assert_true(lookup_port_wait(&port, NULL, 0, timeout_ms));
+    return lookup_now_us() - before_us;
+}
+
+static void what_is_ready_is_not_slept_on(void **state)
+{
+    struct message m = question(MESSAGE_RDNS, 1);
     assert_true(spsc_put(&workers[1].out, &m));
-    assert_false(lookup_port_sleep(&port));
+    assert_true(waited_us(10000) < 5000000);
+    assert_false(spsc_wants_bell(&workers[1].out));
+}
+
+static void a_sleeper_asks_for_the_bell_and_wakes_by_it(void **state)
+{
+    doorbell_ring(button);
+    assert_true(waited_us(10000) < 5000000);
     assert_false(spsc_wants_bell(&workers[0].out));
-    assert_true(lookup_port_take(&port, &worker, &got));
-    assert_int_equal(worker, 1);
-    assert_true(lookup_port_sleep(&port));
+    assert_true(waited_us(2) >= 2000); // and is silent again
+}
+
+static void a_data_plane_that_is_gone_or_took_the_bell_back_ends_the_child(void **state)
+{
+    close(button);
+    assert_false(lookup_port_wait(&port, NULL, 0, 10000));
+    button = dup(plane_socket);
+    shutdown(plane_socket, SHUT_RDWR);
+    assert_false(lookup_port_wait(&port, NULL, 0, 10000));
+}
+
+static void a_flood_of_questions_does_not_hide_the_end_of_the_data_plane(void **state)
+{
+    struct message m = question(MESSAGE_RDNS, 1);
+    assert_true(spsc_put(&workers[0].out, &m)); // never taken: always ready
+    shutdown(plane_socket, SHUT_RDWR);
+    int turns = 0;
+    while (turns <= LOOKUP_BUSY_TURNS && lookup_port_wait(&port, NULL, 0, 10000))
+        turns++;
+    assert_int_equal(turns, LOOKUP_BUSY_TURNS);
+}
+
+static void lingering_is_learnt_from_short_sleeps_and_forgotten_in_long_ones(void **state)
+{
+    port.linger_us = LOOKUP_LINGER_US;
+    (void)waited_us(1);
+    assert_int_equal(port.linger_us, 0);
+    for (int i = 0; i < 1000 && port.linger_us < LOOKUP_LINGER_LEAST_US; i++) {
+        doorbell_ring(button); // no sleep at all
+        (void)waited_us(1000);
+    }
+    assert_in_range(port.linger_us, LOOKUP_LINGER_LEAST_US, LOOKUP_LINGER_US);
 }
 
 int main(void)
@@ -152,7 +197,14 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(one_busy_worker_does_not_starve_another, start, stop),
         cmocka_unit_test_setup_teardown(channel_with_impossible_indices_is_broken, start, stop),
-        cmocka_unit_test_setup_teardown(sleep_is_refused_while_questions_are_there, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_ready_is_not_slept_on, start, stop),
+        cmocka_unit_test_setup_teardown(a_sleeper_asks_for_the_bell_and_wakes_by_it, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_data_plane_that_is_gone_or_took_the_bell_back_ends_the_child, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_flood_of_questions_does_not_hide_the_end_of_the_data_plane, start, stop),
+        cmocka_unit_test_setup_teardown(
+            lingering_is_learnt_from_short_sleeps_and_forgotten_in_long_ones, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,10 @@
 #include "plane_fake.h"
 
 #include "contract/attach.h"
+#include "contract/doorbell.h"
 #include "lookup/lookup_wait.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,10 +22,10 @@ static bool welcome(struct plane_fake *plane, int role)
         if (fds[i] < 0 || spsc_channel_open(&plane->channels[i], fds[i], SPSC_ASKER) < 0)
             return false;
     }
-    fds[PLANE_WORKERS] = plane->doorbell;
+    fds[PLANE_WORKERS] = plane->bell[DOORBELL_BELL];
     struct attach_welcome record = {
         .magic = ATTACH_MAGIC,
-        .version = CONTRACT_VERSION,
+        .version = contract_version,
         .workers = PLANE_WORKERS,
         .slot_size = sizeof(struct message),
         .slots = SPSC_SLOTS,
@@ -44,7 +44,8 @@ bool plane_fake_open(struct plane_fake *plane, int role, int (*run)(int socket, 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return false;
     plane->socket = pair[0];
-    plane->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (doorbell_open(plane->bell) < 0)
+        return false;
     plane->child = fork();
     if (plane->child == 0) {
         close(pair[0]);
@@ -56,12 +57,11 @@ bool plane_fake_open(struct plane_fake *plane, int role, int (*run)(int socket, 
 
 bool plane_fake_ask(struct plane_fake *plane, unsigned worker, const struct message *question)
 {
-    static const uint64_t one = 1;
     struct spsc *out = &plane->channels[worker].out;
     if (!spsc_put(out, question))
         return false;
-    if (spsc_wants_bell(out) && write(plane->doorbell, &one, sizeof one) < 0)
-        return false;
+    if (spsc_wants_bell(out))
+        doorbell_ring(plane->bell[DOORBELL_BUTTON]);
     return true;
 }
 
@@ -91,7 +91,8 @@ int plane_fake_close(struct plane_fake *plane)
 {
     close(plane->socket);
     int result = plane_fake_wait(plane);
-    close(plane->doorbell);
+    close(plane->bell[DOORBELL_BUTTON]);
+    close(plane->bell[DOORBELL_BELL]);
     for (int i = 0; i < PLANE_WORKERS; i++)
         spsc_channel_close(&plane->channels[i]);
     return result;

@@ -5,6 +5,7 @@
  * socket pair, workers played on the other.
  */
 
+#include "contract/doorbell.h"
 #include "contract/spsc.h"
 
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 enum { PLANE_WORKERS = 2 };
 
 struct plane_fake {
-    int socket, doorbell;
+    int socket, bell[DOORBELL_ENDS];
     pid_t child;
     struct spsc_channel channels[PLANE_WORKERS];
 };
