@@ -77,8 +77,8 @@ static json_t *say_lists(struct explain *explain)
 {
     char text[PREFIX_TEXT_SIZE];
     const struct config *config = explain->request->plane->publisher.config;
-    const struct prefix *allow = list_find(&config->allow, &explain->source);
-    const struct prefix *deny = list_find(&config->deny, &explain->source);
+    const struct prefix *allow = list_find(&config->lists[CLASS_ALLOW], &explain->source);
+    const struct prefix *deny = list_find(&config->lists[CLASS_DENY], &explain->source);
     if (allow && deny && allow->bits < deny->bits)
         allow = NULL;
     if (allow) {

@@ -89,11 +89,11 @@ static void the_longest_prefix_says_which_list_holds(void **state)
 {
     static struct prefix allow[1], deny[1];
     struct config *config = api_rig.plane.publisher.config;
-    const struct config_prefixes kept[] = {config->allow, config->deny};
+    const struct config_prefixes kept[] = {config->lists[CLASS_ALLOW], config->lists[CLASS_DENY]};
     assert_true(prefix_parse("192.0.2.0/24", &allow[0]));
     assert_true(prefix_parse("192.0.2.128/25", &deny[0]));
-    config->allow = (struct config_prefixes){.items = allow, .count = 1};
-    config->deny = (struct config_prefixes){.items = deny, .count = 1};
+    config->lists[CLASS_ALLOW] = (struct config_prefixes){.items = allow, .count = 1};
+    config->lists[CLASS_DENY] = (struct config_prefixes){.items = deny, .count = 1};
     static const struct {
         const char *request, *list, *prefix;
     } rows[] = {
@@ -111,8 +111,8 @@ static void the_longest_prefix_says_which_list_holds(void **state)
         assert_string_equal(json_string_value(json_object_get(list, "list")), rows[i].list);
         assert_string_equal(json_string_value(json_object_get(list, "prefix")), rows[i].prefix);
     }
-    config->allow = kept[0];
-    config->deny = kept[1];
+    config->lists[CLASS_ALLOW] = kept[0];
+    config->lists[CLASS_DENY] = kept[1];
 }
 
 int main(void)
