@@ -43,6 +43,7 @@ struct worker {
 
 // worker_turn.c: true when there was anything to do
 bool worker_turn(struct worker *w);
+bool worker_turn_at(struct worker *w, uint64_t now_us); // by a clock of the caller's own
 
 // worker_steer.c: hands a frame to the worker that owns its source or port. True: it is gone;
 // false: it is ours to handle.

@@ -224,10 +224,9 @@ static void slow(struct worker *w)
     counter_set(w->counters, COUNTER_MBUFS_IN_USE, rte_mempool_in_use_count(w->config.mbufs));
 }
 
-bool worker_turn(struct worker *w)
+static bool turn(struct worker *w, uint64_t cycles, uint64_t now_us)
 {
-    uint64_t cycles = rte_rdtsc();
-    w->now_us = (uint64_t)((double)(cycles - w->config.clock_start) * w->us_per_cycle);
+    w->now_us = now_us;
     adopt_snapshot(w);
     worker_link_adopt(w);
 
@@ -252,4 +251,15 @@ bool worker_turn(struct worker *w)
         counter_add(w->counters, COUNTER_BUSY_US, (uint64_t)((double)spent * w->us_per_cycle));
     }
     return work > 0;
+}
+
+bool worker_turn(struct worker *w)
+{
+    uint64_t cycles = rte_rdtsc();
+    return turn(w, cycles, (uint64_t)((double)(cycles - w->config.clock_start) * w->us_per_cycle));
+}
+
+bool worker_turn_at(struct worker *w, uint64_t now_us)
+{
+    return turn(w, rte_rdtsc(), now_us);
 }

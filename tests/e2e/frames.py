@@ -56,9 +56,9 @@ def ipv4(payload, protocol=6, source=names.CLIENT4, target=lab.SHIELD, version=4
     return head[:10] + struct.pack("!H", total) + head[12:] + payload
 
 
-def ipv6(payload, following=6, source=names.CLIENT6, target=names.SHIELD6, length=None):
+def ipv6(payload, following=6, source=names.CLIENT6, target=names.SHIELD6, length=None, hops=64):
     length = len(payload) if length is None else length
-    return struct.pack("!IHBB16s16s", 6 << 28, length, following, 64, packed(source),
+    return struct.pack("!IHBB16s16s", 6 << 28, length, following, hops, packed(source),
                        packed(target)) + payload
 
 
@@ -75,6 +75,14 @@ def tcp(flags, source=names.CLIENT4, target=lab.SHIELD, sport=40000, dport=25, s
 def icmp(kind, code=0, rest=b"\0\0\0\1", payload=b"weir", broken=False):
     body = struct.pack("!BBH", kind, code, 0) + rest + payload
     total = checksum(body) ^ (0x5555 if broken else 0)
+    return body[:2] + struct.pack("!H", total) + body[4:]
+
+
+def icmp6(kind, code=0, rest=b"\0\0\0\1", payload=b"weir", source=names.CLIENT6,
+          target=names.SHIELD6, broken=False):
+    body = struct.pack("!BBH", kind, code, 0) + rest + payload
+    pseudo = packed(source) + packed(target) + struct.pack("!II", len(body), 58)
+    total = checksum(pseudo + body) ^ (0x5555 if broken else 0)
     return body[:2] + struct.pack("!H", total) + body[4:]
 
 

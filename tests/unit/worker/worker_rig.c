@@ -86,13 +86,16 @@ static struct policy *rig_policy(void)
                          .backends_count = 1};
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;
-    static const char *const addrs[LEG_COUNT] = {"198.51.100.1", "203.0.113.1"};
+    static const char *const addrs[LEG_COUNT][FAMILY_COUNT] = {{"198.51.100.1", "2001:db8:51::1"},
+                                                               {"203.0.113.1", "2001:db8:113::1"}};
     for (int leg = 0; leg < LEG_COUNT; leg++) {
         struct policy_interface *i = &p->boot.legs[leg];
         snprintf(i->device, sizeof i->device, "wire%d", leg);
         i->mtu = 1500;
-        assert_true(addr_parse(addrs[leg], &i->addr[FAMILY_V4]));
+        for (int family = 0; family < FAMILY_COUNT; family++)
+            assert_true(addr_parse(addrs[leg][family], &i->addr[family]));
         i->bits[FAMILY_V4] = ADDR_V4_BITS + 24;
+        i->bits[FAMILY_V6] = 64;
     }
     p->boot.workers = 1;
     p->boot.mbufs = p->boot.connections = p->boot.sessions = p->boot.sources = 1024;
@@ -174,6 +177,22 @@ void worker_rig_give(struct rte_mbuf *m, uint16_t ether_type, enum leg leg)
     at[13] = (uint8_t)ether_type;
     if (rte_ring_enqueue(to_worker[leg], m) < 0)
         rte_pktmbuf_free(m); // the wire is full
+}
+
+void worker_rig_frame(struct span frame, enum leg leg)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+    assert_non_null(m);
+    uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)frame.size);
+    assert_non_null(at);
+    memcpy(at, frame.at, frame.size);
+    assert_int_equal(rte_ring_enqueue(to_worker[leg], m), 0);
+}
+
+struct rte_mbuf *worker_rig_sent(enum leg leg)
+{
+    void *m;
+    return rte_ring_dequeue(from_worker[leg], &m) == 0 ? m : NULL;
 }
 
 void worker_rig_turns(struct worker_rig *rig, unsigned turns)

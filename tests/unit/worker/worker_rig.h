@@ -27,6 +27,9 @@ int worker_rig_teardown(void **state);
 struct rte_mempool *worker_rig_pool(void);
 // A frame arrives at that leg: an Ethernet header of that type before the bytes of m. Takes m.
 void worker_rig_give(struct rte_mbuf *m, uint16_t ether_type, enum leg leg);
+void worker_rig_frame(struct span frame, enum leg leg); // a whole one
+// The next frame that left that leg (the caller's to free), or NULL. Nobody answers for neighbours.
+struct rte_mbuf *worker_rig_sent(enum leg leg);
 void worker_rig_turns(struct worker_rig *rig, unsigned turns);
 // The next TCP segment that left that leg, its mbuf from the IP header on (the caller's to free);
 // NULL: none within some turns.
