@@ -98,6 +98,11 @@ class Watch:
                           lambda: f"{name} rose by {self.rise(name)}, not {least}; others: "
                                   f"{self.changes()}")
 
+    def changes_of(self, *words):
+        """As text, for those whose name holds one of the words."""
+        return " ".join(f"{name}+{more}" for name, more in sorted(self.changes().items())
+                        if any(word in name for word in words))
+
     def changes(self):
         now = counters()
         return {name: now[name] - self.before.get(name, 0) for name in now
