@@ -4,10 +4,13 @@
 /* Which class a source's address has by the longest matching prefix; of equal prefixes the greater
  * class wins, so allow beats deny and both beat named ones (contract/policy.h).
  *
- * The prefixes are flattened into a sorted run of address ranges with one class each, at most two
- * ranges a prefix, and searched by halves below an index over the first bits. A list of a dozen
- * prefixes costs a few hundred bytes, 900,000 some 9 MB. Not DIR24_8 (rte_fib): 64 MB for any
- * list, and an order slower to build; not rte_lpm: it adds prefixes one by one in quadratic time.
+ * The prefixes are flattened into address ranges with one class each, at most two ranges a prefix
+ * and one more, and searched by bursts (guard_ranges.h), each family by itself: IPv4 by its 32
+ * bits, IPv6 by its first 64. A /64 that holds longer prefixes leads to ranges of its own, found by
+ * halves. A dozen prefixes cost a page or two, 900,000 of IPv4 some 25 MB.
+ *
+ * Not DIR24_8 (rte_fib): 16 to 64 MB for any list, and 256 bytes for each lone /32; not rte_lpm: it
+ * adds prefixes in quadratic time; not rte_fib6: 2 GiB for 500,000 prefixes.
  *
  * The families are apart: an IPv6 prefix never matches an IPv4 address, not even ::/0.
  */
@@ -15,5 +18,12 @@
 #include "base/addr.h"
 #include "guard/guard.h"
 
-// CLASS_DEFAULT..CLASS_ALLOW
+enum { GUARD_LISTS_BURST = 32 };
+
+// Classes are CLASS_DEFAULT..CLASS_ALLOW. n <= GUARD_LISTS_BURST; the look-ups' cache misses
+// overlap.
+void guard_lists_find_burst(const struct guard_lists *lists, const struct addr *const *addrs,
+                            unsigned n, uint8_t *ret_classes);
 uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr);
+
+size_t guard_lists_bytes(const struct guard_lists *lists); // memory

@@ -135,6 +135,45 @@ static uint8_t slow_find(const struct policy *policy, const struct addr *a)
     return class;
 }
 
+static void what_ends_within_a_64_has_its_edges(void **state)
+{
+    struct guard_lists *lists =
+        build((const char *[]){"2001:db8:0:1::8/127", "2001:db8:0:1:8000::/65", NULL},
+              (const char *[]){"2001:db8::/32", "2001:db8:0:1::9/128", "2001:db8:0:2::1/128",
+                               "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", NULL});
+    assert_int_equal(find(lists, "2001:db8:0:0:ffff:ffff:ffff:ffff"), CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:0:1::7"), CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:0:1::8"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "2001:db8:0:1::9"), CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:0:1::a"), CLASS_DENY);
+    assert_int_equal(find(lists, "2001:db8:0:1:8000::"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "2001:db8:0:1:ffff:ffff:ffff:ffff"), CLASS_ALLOW);
+    assert_int_equal(find(lists, "2001:db8:0:2::"), CLASS_DENY);
+    assert_int_equal(find(lists, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"), CLASS_DEFAULT);
+    assert_int_equal(find(lists, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), CLASS_DENY);
+    guard_lists_free(lists);
+}
+
+static void a_burst_of_both_families_is_answered_in_its_order(void **state)
+{
+    static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "192.0.3.1", "::1", "10.0.0.1"};
+    static const uint8_t wanted[] = {CLASS_DENY, CLASS_ALLOW, CLASS_DEFAULT, CLASS_DEFAULT,
+                                     CLASS_ALLOW};
+    struct guard_lists *lists = build((const char *[]){"10.0.0.0/8", "2001:db8::/32", NULL},
+                                      (const char *[]){"192.0.2.0/24", NULL});
+    struct addr addrs[5];
+    const struct addr *pointers[5];
+    uint8_t classes[5];
+    for (int i = 0; i < 5; i++) {
+        addrs[i] = made_addr(texts[i]);
+        pointers[i] = &addrs[i];
+    }
+    guard_lists_find_burst(lists, pointers, 5, classes);
+    assert_memory_equal(classes, wanted, sizeof wanted);
+    guard_lists_find_burst(lists, pointers, 0, classes);
+    guard_lists_free(lists);
+}
+
 static void random_lists_equal_a_search_of_all_prefixes(void **state)
 {
     enum { MOST = 6000 };
@@ -178,6 +217,8 @@ int main(void)
         cmocka_unit_test(of_equal_prefixes_allow_wins),
         cmocka_unit_test(a_named_class_gives_way_to_deny_of_the_same_prefix),
         cmocka_unit_test(the_families_do_not_touch),
+        cmocka_unit_test(what_ends_within_a_64_has_its_edges),
+        cmocka_unit_test(a_burst_of_both_families_is_answered_in_its_order),
         cmocka_unit_test(random_lists_equal_a_search_of_all_prefixes),
     };
     return cmocka_run_group_tests_name("guard_lists", cases, NULL, NULL);
