@@ -26,15 +26,22 @@ enum {
     ADDR_V4_BITS = 96,     // what the mapping adds to an IPv4 prefix length
 };
 
+// By words: memcmp of a few bytes is a call.
 static inline bool addr_equal(const struct addr *a, const struct addr *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+    uint64_t x[2], y[2];
+    memcpy(x, a->bytes, sizeof x);
+    memcpy(y, b->bytes, sizeof y);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 static inline bool addr_is_v4(const struct addr *a)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(a->bytes, mapped, sizeof mapped) == 0;
+    uint64_t zeros;
+    uint32_t mapped;
+    memcpy(&zeros, a->bytes, sizeof zeros);
+    memcpy(&mapped, a->bytes + 8, sizeof mapped);
+    return zeros == 0 && mapped == __builtin_bswap32(0xffff);
 }
 
 // `v4` points to 4 bytes in network order.

@@ -68,34 +68,3 @@ bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value)
     *ret_value = value;
     return true;
 }
-
-struct span reader_bytes(struct reader *r, size_t size)
-{
-    if (r->short_read || r->left.size < size) {
-        r->short_read = true;
-        return span_of(NULL, 0);
-    }
-    struct span taken = span_head(r->left, size);
-    r->left = span_skip(r->left, size);
-    return taken;
-}
-
-uint8_t reader_u8(struct reader *r)
-{
-    struct span s = reader_bytes(r, 1);
-    return s.size ? s.at[0] : 0;
-}
-
-uint16_t reader_u16(struct reader *r)
-{
-    struct span s = reader_bytes(r, 2);
-    return s.size ? (uint16_t)(s.at[0] << 8 | s.at[1]) : 0;
-}
-
-uint32_t reader_u32(struct reader *r)
-{
-    struct span s = reader_bytes(r, 4);
-    return s.size ? (uint32_t)s.at[0] << 24 | (uint32_t)s.at[1] << 16 | (uint32_t)s.at[2] << 8 |
-                        s.at[3]
-                  : 0;
-}

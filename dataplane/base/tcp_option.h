@@ -29,7 +29,8 @@ struct tcp_option {
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
 };
 
-// False when an option's length is impossible; *ret_option is touched only on success.
+// False when an option's length is impossible; *ret_option is unspecified then. (It is filled in
+// place: a copy from the stack, field by field written and read at once, costs as much again.)
 bool tcp_option_parse(struct span options, struct tcp_option *ret_option);
 
 // Writes what is set (MSS and window scale only on SYN), padded to a multiple of 4.

@@ -9,25 +9,39 @@
 
 #include "base/span.h"
 
+// The result is below 2^33, so that some more words may be added to it as they are.
 static inline uint64_t checksum_add(uint64_t sum, const uint8_t *at, size_t size)
 {
     uint64_t word;
     for (; size >= sizeof word; at += sizeof word, size -= sizeof word) {
         memcpy(&word, at, sizeof word);
-        sum += (uint32_t)word + (word >> 32);
+        sum += word;
+        sum += sum < word; // the carry comes round
     }
-    word = 0;
-    memcpy(&word, at, size);
-    return sum + (uint32_t)word + (word >> 32);
+    sum = (uint32_t)sum + (sum >> 32);
+    if (size & 4) {
+        uint32_t half;
+        memcpy(&half, at, sizeof half);
+        sum += half;
+        at += sizeof half;
+    }
+    if (size & 2) {
+        uint16_t quarter;
+        memcpy(&quarter, at, sizeof quarter);
+        sum += quarter;
+        at += sizeof quarter;
+    }
+    if (size & 1) // the padding behind it is zero
+        sum += *at;
+    return sum;
 }
 
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-    sum = (uint32_t)sum + (sum >> 32);
-    sum = (uint32_t)sum + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    sum += sum << 32 | sum >> 32; // both halves' sum is in the upper one, carry and all
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 
 static inline bool checksum_is_right(struct span data)

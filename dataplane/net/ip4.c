@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "net/ip4.h"
 
-#include "net/checksum.h"
 #include "net/icmp.h"
 #include "net/segment.h"
 
 enum { VERSION_AND_SIZE = 0x45, FRAGMENT_BITS = 0x3fff }; // more fragments, and the offset
 
 static bool is_ours(struct input *in, uint32_t to);
-static bool is_martian(const struct input *in, uint32_t from);
 
 enum reason ip4_input(struct input *in)
 {
@@ -20,7 +18,7 @@ enum reason ip4_input(struct input *in)
         return ip[0] >> 4 == 4 && (ip[0] & 0xf) > 5 ? REASON_IP_OPTIONS : REASON_IP_BAD_HEADER;
     if (total < IP4_HEADER_SIZE || total > in->ip.size)
         return REASON_IP_BAD_HEADER;
-    if (!checksum_is_right(span_of(ip, IP4_HEADER_SIZE)))
+    if (!ip4_checksum_is_right(in->m, ip))
         return REASON_IP_BAD_CHECKSUM;
 
     uint32_t from, to;
@@ -30,7 +28,7 @@ enum reason ip4_input(struct input *in)
         return REASON_FRAME_NOT_OURS;
     if (!is_ours(in, to))
         return REASON_IP_NOT_OURS;
-    if (is_martian(in, from))
+    if (ip4_is_martian(in->net, in->leg, from))
         return REASON_IP_MARTIAN;
     in->packet->src = addr_from_v4(&from);
     if (load_u16(ip + 6) & FRAGMENT_BITS)
@@ -45,7 +43,8 @@ enum reason ip4_input(struct input *in)
     struct span l4 = span_of(ip + IP4_HEADER_SIZE, (size_t)total - IP4_HEADER_SIZE);
     switch (ip[9]) {
     case IP_PROTOCOL_TCP:
-        return segment_input(in, l4);
+        in->kind = NET_TCP;
+        return segment_read(in->m, in->packet);
     case IP_PROTOCOL_ICMP:
         return icmp_input_v4(in, l4);
     default:
@@ -59,13 +58,4 @@ static bool is_ours(struct input *in, uint32_t to)
     if (net->shared_by_address && to != net->legs[in->leg].local_v4)
         in->leg = in->leg == LEG_OUTSIDE ? LEG_INSIDE : LEG_OUTSIDE;
     return to != 0 && to == net->legs[in->leg].local_v4;
-}
-
-// RFC 1122, section 3.2.1.3: unspecified, loopback, multicast, reserved, broadcast; and our own.
-static bool is_martian(const struct input *in, uint32_t from)
-{
-    const struct net *net = in->net;
-    uint8_t first = (uint8_t)from; // network order
-    return first == 0 || first == 127 || first >= 224 || from == net->legs[in->leg].broadcast_v4 ||
-           from == net->legs[LEG_OUTSIDE].local_v4 || from == net->legs[LEG_INSIDE].local_v4;
 }

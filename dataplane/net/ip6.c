@@ -6,7 +6,6 @@
 #include "net/segment.h"
 
 static bool is_ours(struct input *in, const struct addr *to);
-static bool is_martian(const struct input *in, const struct addr *from);
 static enum reason refused_header(uint8_t next_header);
 
 enum reason ip6_input(struct input *in)
@@ -33,7 +32,7 @@ enum reason ip6_input(struct input *in)
         discovery = true;
     }
     bool probe = discovery && addr_is_zero(&from); // duplicate address detection
-    if (!probe && (is_martian(in, &from) || (!icmp && ip6_is_link_local(&from))))
+    if (!probe && (ip6_is_martian(in->net, in->leg, &from) || (!icmp && ip6_is_link_local(&from))))
         return REASON_IP_MARTIAN;
 
     in->packet->src = from;
@@ -46,7 +45,8 @@ enum reason ip6_input(struct input *in)
     struct span l4 = span_of(ip + IP6_HEADER_SIZE, size);
     switch (next_header) {
     case IP_PROTOCOL_TCP:
-        return segment_input(in, l4);
+        in->kind = NET_TCP;
+        return segment_read(in->m, in->packet);
     case IP_PROTOCOL_ICMP6:
         return icmp_input_v6(in, l4, discovery);
     default:
@@ -64,21 +64,6 @@ static bool is_ours(struct input *in, const struct addr *to)
         !addr_equal(to, &net->legs[in->leg].local[FAMILY_V6]))
         in->leg = other;
     return addr_equal(to, &net->legs[in->leg].local[FAMILY_V6]);
-}
-
-/* Multicast, our own, and ::/96 and ::ffff:0:0/96, which hold the unspecified and the loopback
- * address and everything that stands for an IPv4 address: on the wire they are forgeries, and the
- * mapped ones would pass for IPv4 sources in every table. */
-static bool is_martian(const struct input *in, const struct addr *from)
-{
-    const struct net *net = in->net;
-    static const uint8_t zeros[10];
-    bool embeds_v4 = memcmp(from->bytes, zeros, sizeof zeros) == 0 &&
-                     (load_u16(from->bytes + 10) == 0 || load_u16(from->bytes + 10) == 0xffff);
-    return from->bytes[0] == 0xff || embeds_v4 ||
-           addr_equal(from, &net->legs[LEG_OUTSIDE].local[FAMILY_V6]) ||
-           addr_equal(from, &net->legs[LEG_INSIDE].local[FAMILY_V6]) ||
-           addr_equal(from, &net->legs[in->leg].link_local);
 }
 
 static enum reason refused_header(uint8_t next_header)

@@ -15,3 +15,19 @@ static inline bool ip6_is_link_local(const struct addr *addr)
 {
     return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
 }
+
+/* Multicast, our own, and ::/96 and ::ffff:0:0/96, which hold the unspecified and the loopback
+ * address and everything that stands for an IPv4 address: on the wire they are forgeries, and the
+ * mapped ones would pass for IPv4 sources in every table. */
+static inline bool ip6_is_martian(const struct net *net, enum leg leg, const struct addr *from)
+{
+    uint64_t high;
+    uint32_t low; // the four bytes before the last four
+    memcpy(&high, from->bytes, sizeof high);
+    memcpy(&low, from->bytes + 8, sizeof low);
+    bool embeds_v4 = high == 0 && (low == 0 || low == __builtin_bswap32(0xffff));
+    return from->bytes[0] == 0xff || embeds_v4 ||
+           addr_equal(from, &net->legs[LEG_OUTSIDE].local[FAMILY_V6]) ||
+           addr_equal(from, &net->legs[LEG_INSIDE].local[FAMILY_V6]) ||
+           addr_equal(from, &net->legs[leg].link_local);
+}

@@ -3,16 +3,19 @@
 
 #include "net/arp.h"
 #include "net/ether.h"
+#include "net/fast.h"
 #include "net/icmp.h"
 #include "net/ip4.h"
 #include "net/ip6.h"
 #include "net/nd.h"
 #include "net/net_state.h"
+#include "net/segment.h"
 
 #include <stdlib.h>
 
 static void leg_init(struct net_leg *leg, const struct policy_interface *from,
                      const uint8_t mac[6]);
+static enum reason any_input(struct input *in, enum net_kind *ret_kind);
 static struct neighbor *next_hop(struct net *net, enum leg leg, const struct addr *to,
                                  uint64_t now_us, enum reason *ret_reason);
 
@@ -20,44 +23,46 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
                         enum reason *ret_reason)
 {
-    struct input in = {.net = net,
-                       .m = m,
-                       .now_us = now_us,
-                       .leg = leg,
-                       .kind = NET_DONE,
-                       .packet = ret_packet,
-                       .icmp = ret_icmp};
-    ret_packet->src = (struct addr){0};
-    ret_packet->leg = (uint8_t)leg;
-    uint16_t type = 0;
-    enum reason reason = ether_parse(&in, &type);
-    if (likely(reason == REASON_NONE)) {
-        switch (type) {
-        case ETHER_TYPE_IPV4:
-            reason = ip4_input(&in);
-            break;
-        case ETHER_TYPE_IPV6:
-            reason = ip6_input(&in);
-            break;
-        case ETHER_TYPE_ARP:
-            reason = arp_input(&in);
-            break;
-        default:
-            reason = REASON_FRAME_UNKNOWN_TYPE;
-        }
-    }
+    enum net_kind kind = NET_TCP;
+    enum reason reason = likely(fast_input(net, m, leg, ret_packet))
+                             ? segment_read(m, ret_packet)
+                             : any_input(&(struct input){.net = net,
+                                                         .m = m,
+                                                         .now_us = now_us,
+                                                         .leg = leg,
+                                                         .packet = ret_packet,
+                                                         .icmp = ret_icmp},
+                                         &kind);
     if (reason == REASON_NONE)
-        return in.kind;
+        return kind;
     *ret_reason = reason;
     return NET_REFUSED;
 }
 
-void input_strip(struct input *in, size_t ip_size)
+static enum reason any_input(struct input *in, enum net_kind *ret_kind)
 {
-    struct rte_mbuf *m = in->m;
-    m->data_off = (uint16_t)(m->data_off + (in->ip.at - in->frame));
-    m->data_len = (uint16_t)ip_size;
-    m->pkt_len = (uint32_t)ip_size;
+    uint16_t type = 0;
+    in->kind = NET_DONE;
+    in->packet->src = (struct addr){0};
+    in->packet->leg = (uint8_t)in->leg;
+    enum reason reason = ether_parse(in, &type);
+    if (reason != REASON_NONE)
+        return reason;
+    switch (type) {
+    case ETHER_TYPE_IPV4:
+        reason = ip4_input(in);
+        break;
+    case ETHER_TYPE_IPV6:
+        reason = ip6_input(in);
+        break;
+    case ETHER_TYPE_ARP:
+        reason = arp_input(in);
+        break;
+    default:
+        reason = REASON_FRAME_UNKNOWN_TYPE;
+    }
+    *ret_kind = in->kind;
+    return reason;
 }
 
 void net_echo(struct net *net, struct rte_mbuf *m, const struct packet *packet, uint64_t now_us)
@@ -125,6 +130,7 @@ struct net *net_open(const struct net_config *config)
     net->shared_by_vlan = shared && legs[LEG_OUTSIDE].vlan != legs[LEG_INSIDE].vlan;
     net->shared_by_address = shared && !net->shared_by_vlan;
     net->legs[LEG_INSIDE].link = net->shared_by_address ? 0 : 1;
+    fast_init(net);
     if (neighbor_init(&net->neighbors) < 0) {
         free(net);
         return NULL;

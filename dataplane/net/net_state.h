@@ -44,8 +44,18 @@ struct net_leg {
     uint8_t link; // index of the broadcast domain
 };
 
+struct fast_run { // 16 bytes of a frame: (bytes & mask) is value
+    uint64_t value[2], mask[2];
+};
+
+struct fast_leg { // what fast.c compares frames with
+    struct fast_run link[FAMILY_COUNT], address[FAMILY_COUNT];
+    uint16_t vlan;
+};
+
 struct net {
     struct net_leg legs[LEG_COUNT];
+    struct fast_leg fast[LEG_COUNT];
     bool shared_by_address; // one link: the destination address names the leg
     bool shared_by_vlan;    // one port, two links: the tag names the leg
     struct net_config config;
@@ -73,7 +83,13 @@ static inline const uint8_t *input_source_mac(const struct input *in)
 }
 
 // Leaves m with its data at the IP header and without the frame's padding.
-void input_strip(struct input *in, size_t ip_size);
+static inline void input_strip(struct input *in, size_t ip_size)
+{
+    struct rte_mbuf *m = in->m;
+    m->data_off = (uint16_t)(m->data_off + (in->ip.at - in->frame));
+    m->data_len = (uint16_t)ip_size;
+    m->pkt_len = (uint32_t)ip_size;
+}
 
 static inline uint16_t load_u16(const void *at) // network order
 {

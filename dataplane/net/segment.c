@@ -4,33 +4,29 @@
 #include "net/checksum.h"
 
 static bool flags_make_sense(uint8_t flags);
-static bool segment_is_intact(const struct input *in, struct span l4);
+static bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4);
 
-enum reason segment_input(struct input *in, struct span l4)
+enum reason segment_read(const struct rte_mbuf *m, struct packet *p)
 {
-    const uint8_t *tcp = l4.at;
-    size_t header = l4.size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
-    if (header < TCP_HEADER_SIZE || header > l4.size)
+    size_t offset = p->l4_offset, size = rte_pktmbuf_data_len(m) - offset;
+    const uint8_t *tcp = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
+    size_t header = size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
+    if (header < TCP_HEADER_SIZE || header > size)
         return REASON_TCP_BAD_HEADER;
     if (!flags_make_sense(tcp[13]))
         return REASON_TCP_BAD_FLAGS;
-    if (!segment_is_intact(in, l4))
+    if (!segment_is_intact(m, offset == IP4_HEADER_SIZE, span_of(tcp, size)))
         return REASON_TCP_BAD_CHECKSUM;
-    struct packet *p = in->packet;
-    struct span options = span_of(tcp + TCP_HEADER_SIZE, header - TCP_HEADER_SIZE);
-    if (!tcp_option_parse(options, &p->options))
-        return REASON_TCP_BAD_OPTIONS;
-
     p->src_port = load_u16(tcp);
     p->dst_port = load_u16(tcp + 2);
     p->seq = load_u32(tcp + 4);
     p->ack = load_u32(tcp + 8);
     p->tcp_flags = tcp[13];
     p->window = load_u16(tcp + 14);
-    p->payload_offset = (uint16_t)(p->l4_offset + header);
-    p->payload_size = (uint16_t)(l4.size - header);
-    in->kind = NET_TCP;
-    return REASON_NONE;
+    p->payload_offset = (uint16_t)(offset + header);
+    p->payload_size = (uint16_t)(size - header);
+    struct span options = span_of(tcp + TCP_HEADER_SIZE, header - TCP_HEADER_SIZE);
+    return tcp_option_parse(options, &p->options) ? REASON_NONE : REASON_TCP_BAD_OPTIONS;
 }
 
 // RFC 9293, section 3.10.7: of SYN, RST and FIN at most one, and after the first SYN every segment
@@ -51,14 +47,13 @@ static bool flags_make_sense(uint8_t flags)
     }
 }
 
-static bool segment_is_intact(const struct input *in, struct span l4)
+static bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4)
 {
     // NONE is a peer on the same host that left its checksum to a port that was never passed.
-    uint64_t said = in->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-    if (said == RTE_MBUF_F_RX_L4_CKSUM_GOOD || said == RTE_MBUF_F_RX_L4_CKSUM_NONE)
-        return true;
-    uint64_t sum = in->packet->l4_offset == IP4_HEADER_SIZE
-                       ? checksum_add_v4(l4.at - IP4_HEADER_SIZE, IP_PROTOCOL_TCP, l4)
-                       : checksum_add_v6(l4.at - IP6_HEADER_SIZE, IP_PROTOCOL_TCP, l4);
+    uint64_t said = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    if (said != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
+        return said != RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    uint64_t sum = v4 ? checksum_add_v4(l4.at - IP4_HEADER_SIZE, IP_PROTOCOL_TCP, l4)
+                      : checksum_add_v6(l4.at - IP6_HEADER_SIZE, IP_PROTOCOL_TCP, l4);
     return checksum_fold(sum) == 0xffff;
 }

@@ -5,5 +5,6 @@
 
 #include "net/net_state.h"
 
-// `l4` is the segment; in->packet has its addresses and offsets. Sets NET_TCP.
-enum reason segment_input(struct input *in, struct span l4);
+// m starts at the IP header and ends with the segment; `packet` has its addresses and offset.
+// REASON_NONE: it has all.
+enum reason segment_read(const struct rte_mbuf *m, struct packet *packet);
