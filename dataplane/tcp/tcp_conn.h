@@ -176,12 +176,15 @@ static_assert(sizeof(struct tcp_cold) == 48, "with tcp_conn, pool and table 320 
 
 struct tcp_timewait;
 
+enum { TCP_TABLE_KEYS = 12 };
+
 struct tcp {
     struct tcp_config config;
     struct pool pool;
     struct tcp_cold *cold;
     uint32_t *heads; // table: references, 0 is none
     uint32_t heads_mask;
+    uint64_t table_keys[TCP_TABLE_KEYS];
     uint32_t open; // connections that are not gone
 
     struct tcp_timewait *waits; // ring

@@ -13,6 +13,8 @@ int tcp_table_init(struct tcp *tcp, uint32_t connections)
         heads *= 2;
     tcp->heads = calloc(heads, sizeof *tcp->heads);
     tcp->heads_mask = (uint32_t)(heads - 1);
+    for (uint32_t i = 0; i < TCP_TABLE_KEYS; i++)
+        tcp->table_keys[i] = siphash(&tcp->config.key, &i, sizeof i);
     return tcp->heads ? 0 : -ENOMEM;
 }
 
@@ -21,23 +23,32 @@ void tcp_table_done(struct tcp *tcp)
     free(tcp->heads);
 }
 
-static uint32_t *head_of(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
-                         const struct addr *remote, uint16_t remote_port)
+// The address's last four bytes, and its others.
+static inline uint32_t low_word(const struct addr *a)
 {
-    uint8_t key[36];
-    size_t size = 0;
-    if (addr_is_v4(remote)) {
-        memcpy(key, local->bytes + 12, 4);
-        memcpy(key + 4, remote->bytes + 12, 4);
-        size = 8;
-    } else {
-        memcpy(key, local->bytes, 16);
-        memcpy(key + 16, remote->bytes, 16);
-        size = 32;
-    }
-    memcpy(key + size, &local_port, 2);
-    memcpy(key + size + 2, &remote_port, 2);
-    return &tcp->heads[siphash(&tcp->config.key, key, size + 4) & tcp->heads_mask];
+    uint32_t word;
+    memcpy(&word, a->bytes + 12, sizeof word);
+    return word;
+}
+
+static inline uint64_t high_pairs(const uint64_t keys[4], const struct addr *a)
+{
+    uint32_t word[3];
+    memcpy(word, a->bytes, sizeof word);
+    return (keys[0] + word[1]) * (keys[1] + word[0]) + keys[2] * (keys[3] + word[2]);
+}
+
+static inline uint32_t *head_of(const struct tcp *tcp, const struct addr *local,
+                                uint16_t local_port, const struct addr *remote,
+                                uint16_t remote_port)
+{
+    const uint64_t *keys = tcp->table_keys;
+    uint32_t ports = (uint32_t)local_port << 16 | remote_port;
+    uint64_t sum =
+        (keys[0] + low_word(remote)) * (keys[1] + ports) + keys[2] * (keys[3] + low_word(local));
+    if (!addr_is_v4(remote))
+        sum += high_pairs(keys + 4, remote) + high_pairs(keys + 8, local);
+    return &tcp->heads[(sum >> 32) & tcp->heads_mask];
 }
 
 struct tuple {

@@ -4,6 +4,11 @@
 /* The connections and TIME-WAIT records by 4-tuple: chains under a keyed hash, so that a stranger
  * cannot aim at one chain. A reference is index + 1 of a connection, or TCP_TABLE_WAIT | slot + 1
  * of a record; 0 is none.
+ *
+ * The hash is pair-multiply-shift over 32-bit words (Thorup, "High speed hashing for integers and
+ * strings", section 4.2): two tuples, however they are chosen, meet with probability 2^-32 in it,
+ * for two multiplications where SipHash takes eight rounds. SipHash would also stand an attacker
+ * who sees hashes; none is ever seen outside, and only a completed handshake makes a chain longer.
  */
 
 #include "tcp/tcp_conn.h"
