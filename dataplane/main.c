@@ -192,8 +192,9 @@ static int steer_open(struct plane *p)
 
 static int workers_open(struct plane *p, const char **ret_what)
 {
-    struct siphash_key guard_key, tcp_key;
-    if (rng_secret(&guard_key, sizeof guard_key) < 0) {
+    struct siphash_key guard_key, steer_key, tcp_key;
+    if (rng_secret(&guard_key, sizeof guard_key) < 0 ||
+        rng_secret(&steer_key, sizeof steer_key) < 0) {
         *ret_what = "no entropy for keys";
         return -EIO;
     }
@@ -209,6 +210,7 @@ static int workers_open(struct plane *p, const char **ret_what)
                                        .counters = &p->counters->blocks[i],
                                        .clock_start = clock_start,
                                        .guard_key = guard_key,
+                                       .steer_key = steer_key,
                                        .tcp_key = tcp_key,
                                        .steer_in = p->steer[i],
                                        .steer_out = p->steer_out[i],

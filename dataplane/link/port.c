@@ -24,6 +24,7 @@ static struct opened {
     unsigned users; // legs
 } opened[PORTS_MAX];
 
+static const char *spread_text(const struct port *port);
 static struct opened *find_opened(const char *device);
 static bool is_opened(uint16_t id);
 static int attach(struct port *port, const struct policy_boot *boot);
@@ -66,7 +67,7 @@ int port_open(struct port *port, const struct policy_boot *boot, enum leg leg,
     log_info("what=\"port open\" device=\"%s\" mac=%02x:%02x:%02x:%02x:%02x:%02x "
              "rx_queues=%u tx_queues=%u source_rss=%s",
              device, fresh.mac[0], fresh.mac[1], fresh.mac[2], fresh.mac[3], fresh.mac[4],
-             fresh.mac[5], fresh.rx_queues, fresh.tx_queues, fresh.source_rss ? "yes" : "no");
+             fresh.mac[5], fresh.rx_queues, fresh.tx_queues, spread_text(&fresh));
     *slot = (struct opened){.port = fresh, .users = 1};
     *port = fresh;
     return 0;
@@ -82,6 +83,13 @@ void port_close(struct port *port)
         return;
     detach(&slot->port);
     *slot = (struct opened){0};
+}
+
+static const char *spread_text(const struct port *port)
+{
+    if (!port->spreads[FAMILY_V4])
+        return "no";
+    return port->spreads[FAMILY_V6] ? "yes" : "ipv4";
 }
 
 static struct opened *find_opened(const char *device)
@@ -167,7 +175,7 @@ static int configure(struct port *port, const struct policy_boot *boot,
     uint8_t key[RSS_KEY_MAX];
     const uint64_t types = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV6 |
                            RTE_ETH_RSS_NONFRAG_IPV6_TCP;
-    const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+    const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
     const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     struct rte_eth_conf conf = {
         .rxmode = {.offloads = info->rx_offload_capa & rx_wanted},
@@ -181,12 +189,14 @@ static int configure(struct port *port, const struct policy_boot *boot,
         if (error < 0)
             return fail(port, error, "no entropy for its RSS key");
         uint64_t by_source = info->flow_type_rss_offloads & RTE_ETH_RSS_L3_SRC_ONLY;
+        uint64_t by_64 = by_source ? info->flow_type_rss_offloads & RTE_ETH_RSS_L3_PRE64 : 0;
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_key = key;
         conf.rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
-        conf.rx_adv_conf.rss_conf.rss_hf = usable | by_source;
+        conf.rx_adv_conf.rss_conf.rss_hf = usable | by_source | by_64;
         if (rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf) == 0) {
-            port->source_rss = by_source != 0;
+            port->spreads[FAMILY_V4] = by_source != 0;
+            port->spreads[FAMILY_V6] = by_64 != 0;
             return 0;
         }
         conf.rx_adv_conf.rss_conf.rss_hf = usable; // spreads at least; workers steer

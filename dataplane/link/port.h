@@ -27,7 +27,7 @@ struct port {
     uint16_t rx_queues; // 1, or workers
     uint16_t tx_queues; // workers
     uint8_t mac[6];
-    bool source_rss; // the port spreads by source address, no software steering needed
+    bool spreads[FAMILY_COUNT]; // by source address (IPv6: its first 64 bits) over the queues
     char device[128];
 };
 

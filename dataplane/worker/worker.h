@@ -32,7 +32,8 @@ struct worker_config {
     struct rte_mempool *mbufs;
     struct counter_block *counters;
     uint64_t clock_start;         // time-stamp counter that is time 0, the same for all workers
-    struct siphash_key guard_key; // cookies and steering: the same for all workers
+    struct siphash_key guard_key; // cookies: the same for all workers
+    struct siphash_key steer_key; // likewise
     struct siphash_key tcp_key;   // its own
     struct rte_ring **steer_in;   // [workers]: frames from worker i for this one; own entry NULL
     struct rte_ring **steer_out;  // [workers]: frames for worker i

@@ -12,7 +12,7 @@
 
 #include <rte_mbuf.h>
 
-enum { BURST = 32, TX_ROOM = 64 };
+enum { BURST = GUARD_BURST, TX_ROOM = 64 };
 
 struct worker_tx { // frames that wait for the end of the turn, a leg
     struct rte_mbuf *frames[TX_ROOM];
@@ -45,9 +45,9 @@ struct worker {
 bool worker_turn(struct worker *w);
 bool worker_turn_at(struct worker *w, uint64_t now_us); // by a clock of the caller's own
 
-// worker_steer.c: hands a frame to the worker that owns its source or port. True: it is gone;
-// false: it is ours to handle.
-bool worker_steer(struct worker *w, struct rte_mbuf *m, enum leg leg);
+// worker_steer.c: hands frames to the workers that own their sources or ports. Those that stay are
+// moved to the front; how many.
+unsigned worker_steer(struct worker *w, struct rte_mbuf **frames, unsigned count, enum leg leg);
 unsigned worker_steered(struct worker *w, struct rte_mbuf **frames, uint8_t *legs, unsigned most);
 
 // worker_link.c: the rings to the control plane

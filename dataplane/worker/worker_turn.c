@@ -1,29 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* A packet's way, in order: rx, net, guard, tcp, session (tls, protocols, pump), tx; then answers
  * of the control plane, timers, and once in a while the gauges. Every step has a budget, so a turn
- * has a bounded worst case. */
+ * has a bounded worst case.
+ *
+ * Frames come in bursts. All of a burst is parsed, then the memory that judging will touch is asked
+ * for, of all of them together, and then they are judged one by one in order of arrival: a look-up
+ * comes at its packet's turn, so a connection that a packet makes or ends is there or gone for the
+ * next one. SYN-ACKs are written, and what was refused is freed, together at the burst's end. */
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>
 
 enum {
+    BURSTS_A_TURN = 4,
     EVENTS_A_TURN = 512,
-    SLOW_US = 10000, // gauges, neighbours, losses at the NIC
+    AHEAD = 6,       // frames whose first bytes are asked for before they are parsed
+    SLOW_US = 10000, // gauges, neighbours
+};
+static_assert((int)BURST == (int)GUARD_BURST && (int)BURST <= (int)TCP_BURST, "one burst for all");
+
+struct burst {
+    unsigned count; // packets to judge
+    struct rte_mbuf *mbufs[BURST];
+    uint8_t kinds[BURST]; // enum net_kind
+    struct packet packets[BURST];
+    struct guard_look looks[BURST];
+    struct net_icmp icmps[BURST];
+    unsigned refused_count;
+    struct rte_mbuf *refused[BURST]; // to be freed
 };
 
-static void drop(struct worker *w, struct rte_mbuf *m, enum reason reason)
-{
-    counter_refuse(w->counters, reason);
-    rte_pktmbuf_free(m);
-}
-
-// Of a frame whose source is known; zeros: it is not.
-static void refuse(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
-                   enum reason reason)
+// m is freed at the burst's end. A source of zeros is not known.
+static void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
+                   const struct packet *packet, enum reason reason)
 {
     if (packet->leg == LEG_OUTSIDE)
         guard_heavy_note(&w->heavy, TOP_REFUSALS, &packet->src);
-    drop(w, m, reason);
+    counter_refuse(w->counters, reason);
+    b->refused[b->refused_count++] = m;
 }
 
 static bool is_connection_limit(enum reason reason)
@@ -33,22 +47,20 @@ static bool is_connection_limit(enum reason reason)
 }
 
 // A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
-static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
-                     const struct guard_look *look)
+static void stranger(struct worker *w, struct burst *b, unsigned i)
 {
+    struct rte_mbuf *m = b->mbufs[i];
+    const struct packet *packet = &b->packets[i];
+    const struct guard_look *look = &b->looks[i];
     if (look->service < 0) {
-        refuse(w, m, packet, REASON_NO_SERVICE);
+        refuse(w, b, m, packet, REASON_NO_SERVICE);
         return;
     }
     if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
         enum reason reason = guard_syn(w->guard, m, packet, look, w->now_us);
         if (reason != REASON_NONE)
-            refuse(w, m, packet, reason);
-        struct rte_mbuf *synacks[GUARD_BURST];
-        unsigned count = guard_answer(w->guard, synacks, w->now_us);
-        for (unsigned i = 0; i < count; i++)
-            net_output(w->net, synacks[i], LEG_OUTSIDE, w->now_us);
+            refuse(w, b, m, packet, reason);
         return;
     }
 
@@ -57,7 +69,7 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
     if (reason != REASON_NONE) {
         if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
             tcp_refuse(w->tcp, packet);
-        refuse(w, m, packet, reason);
+        refuse(w, b, m, packet, reason);
         return;
     }
     handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)look->service, w->now_us);
@@ -71,97 +83,122 @@ static void stranger(struct worker *w, struct rte_mbuf *m, const struct packet *
     tcp_input(w->tcp, h, m, packet, w->now_us);
 }
 
-static void segment(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+static void segment(struct worker *w, struct burst *b, unsigned i)
 {
-    struct guard_look look;
+    const struct packet *packet = &b->packets[i];
+    handle h = tcp_lookup(w->tcp, packet);
+    if (h != HANDLE_NONE)
+        tcp_input(w->tcp, h, b->mbufs[i], packet, w->now_us);
+    else if (packet->leg == LEG_OUTSIDE)
+        stranger(w, b, i);
+    else
+        refuse(w, b, b->mbufs[i], packet, REASON_OUT_OF_STATE);
+}
+
+static void judge(struct worker *w, struct burst *b, unsigned i)
+{
+    const struct packet *packet = &b->packets[i];
+    if (b->kinds[i] == NET_ICMP_ERROR) { // about a segment of ours
+        tcp_icmp(w->tcp, packet, b->icmps[i].next_mtu, b->icmps[i].hard, w->now_us);
+        rte_pktmbuf_free(b->mbufs[i]);
+        return;
+    }
     if (packet->leg == LEG_OUTSIDE) {
-        guard_look(w->guard, packet, 1, &look);
-        enum reason reason = guard_admit(w->guard, packet, &look, w->now_us);
+        enum reason reason = guard_admit(w->guard, packet, &b->looks[i], w->now_us);
         if (reason != REASON_NONE) {
-            refuse(w, m, packet, reason);
+            refuse(w, b, b->mbufs[i], packet, reason);
             return;
         }
     }
-    handle h = tcp_lookup(w->tcp, packet);
-    if (h != HANDLE_NONE)
-        tcp_input(w->tcp, h, m, packet, w->now_us);
-    else if (packet->leg == LEG_OUTSIDE)
-        stranger(w, m, packet, &look);
+    if (b->kinds[i] == NET_ICMP_ECHO)
+        net_echo(w->net, b->mbufs[i], packet, w->now_us);
     else
-        refuse(w, m, packet, REASON_OUT_OF_STATE);
+        segment(w, b, i);
 }
 
-static void echo(struct worker *w, struct rte_mbuf *m, const struct packet *packet)
+static void parse(struct worker *w, struct burst *b, struct rte_mbuf *m, enum leg leg)
 {
+    unsigned i = b->count;
+    struct packet *packet = &b->packets[i];
     enum reason reason = REASON_NONE;
-    if (packet->leg == LEG_OUTSIDE) {
-        struct guard_look look;
-        guard_look(w->guard, packet, 1, &look);
-        reason = guard_admit(w->guard, packet, &look, w->now_us);
-    }
-    if (reason != REASON_NONE)
-        refuse(w, m, packet, reason);
-    else
-        net_echo(w->net, m, packet, w->now_us);
-}
-
-static void frame(struct worker *w, struct rte_mbuf *m, enum leg leg)
-{
-    struct packet packet;
-    struct net_icmp icmp;
-    enum reason reason = REASON_NONE;
-    enum net_kind kind = net_input(w->net, m, leg, w->now_us, &packet, &icmp, &reason);
-    if (packet.leg == LEG_OUTSIDE && kind != NET_ICMP_ERROR) // that packet is one of ours
-        guard_heavy_note(&w->heavy, TOP_PACKETS, &packet.src);
-    switch (kind) {
-    case NET_REFUSED:
-        refuse(w, m, &packet, reason);
-        break;
-    case NET_DONE:
-        break;
-    case NET_TCP:
-        segment(w, m, &packet);
-        break;
-    case NET_ICMP_ECHO:
-        echo(w, m, &packet);
-        break;
-    case NET_ICMP_ERROR:
-        tcp_icmp(w->tcp, &packet, icmp.next_mtu, icmp.hard, w->now_us);
-        rte_pktmbuf_free(m);
-        break;
+    enum net_kind kind = net_input(w->net, m, leg, w->now_us, packet, &b->icmps[i], &reason);
+    if (packet->leg == LEG_OUTSIDE && kind != NET_ICMP_ERROR) // that packet is one of ours
+        guard_heavy_note(&w->heavy, TOP_PACKETS, &packet->src);
+    if (kind == NET_REFUSED) {
+        refuse(w, b, m, packet, reason);
+    } else if (kind != NET_DONE) {
+        b->mbufs[i] = m;
+        b->kinds[i] = (uint8_t)kind;
+        b->count++;
     }
 }
 
+static void answer(struct worker *w)
+{
+    struct rte_mbuf *synacks[GUARD_BURST];
+    unsigned count = guard_answer(w->guard, synacks, w->now_us);
+    for (unsigned i = 0; i < count; i++)
+        net_output(w->net, synacks[i], LEG_OUTSIDE, w->now_us);
+}
+
+static void burst(struct worker *w, struct rte_mbuf **frames, const uint8_t *legs, unsigned count)
+{
+    struct burst b;
+    b.count = b.refused_count = 0;
+    for (unsigned i = 0; i < count && i < AHEAD; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+    for (unsigned i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            rte_prefetch0(rte_pktmbuf_mtod(frames[i + AHEAD], void *));
+        parse(w, &b, frames[i], (enum leg)legs[i]);
+    }
+    guard_look(w->guard, b.packets, b.count, b.looks);
+    tcp_prefetch(w->tcp, b.packets, b.count);
+    for (unsigned i = 0; i < b.count; i++)
+        judge(w, &b, i);
+    answer(w);
+    rte_pktmbuf_free_bulk(b.refused, b.refused_count);
+}
+
+// Bursts of that leg until its queue is empty or the turn's share is used up.
 static unsigned receive(struct worker *w, enum leg leg)
 {
     const struct port *port = w->config.ports[leg];
+    unsigned all = 0, count = BURST;
+    uint64_t bytes = 0;
     if (w->config.index >= port->rx_queues)
         return 0;
-    struct rte_mbuf *frames[BURST];
-    uint16_t count = port_receive(port, w->config.index, frames, BURST);
-    uint64_t bytes = 0;
-    for (uint16_t i = 0; i < count; i++) {
-        bytes += rte_pktmbuf_pkt_len(frames[i]);
-        if (i + 1 < count)
-            rte_prefetch0(rte_pktmbuf_mtod(frames[i + 1], void *));
-        if (w->config.boot->workers == 1 || !worker_steer(w, frames[i], leg))
-            frame(w, frames[i], leg);
+    for (unsigned i = 0; i < BURSTS_A_TURN && count == BURST; i++) {
+        struct rte_mbuf *frames[BURST];
+        uint8_t legs[BURST];
+        count = port_receive(port, w->config.index, frames, BURST);
+        for (unsigned frame = 0; frame < count; frame++)
+            bytes += rte_pktmbuf_pkt_len(frames[frame]);
+        unsigned ours = count;
+        if (w->config.boot->workers > 1)
+            ours = worker_steer(w, frames, count, leg);
+        memset(legs, leg, sizeof legs);
+        burst(w, frames, legs, ours);
+        all += count;
     }
-    if (count) {
-        counter_add(w->counters, COUNTER_RX_PACKETS, count);
+    if (all) {
+        counter_add(w->counters, COUNTER_RX_PACKETS, all);
         counter_add(w->counters, COUNTER_RX_BYTES, bytes);
     }
-    return count;
+    return all;
 }
 
 static unsigned receive_steered(struct worker *w)
 {
-    struct rte_mbuf *frames[BURST];
-    uint8_t legs[BURST];
-    unsigned count = worker_steered(w, frames, legs, BURST);
-    for (unsigned i = 0; i < count; i++)
-        frame(w, frames[i], (enum leg)legs[i]);
-    return count;
+    unsigned all = 0, count = BURST;
+    for (unsigned i = 0; i < BURSTS_A_TURN && count == BURST; i++) {
+        struct rte_mbuf *frames[BURST];
+        uint8_t legs[BURST];
+        count = worker_steered(w, frames, legs, BURST);
+        burst(w, frames, legs, count);
+        all += count;
+    }
+    return all;
 }
 
 static unsigned events(struct worker *w)

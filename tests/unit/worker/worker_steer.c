@@ -18,6 +18,7 @@ static struct rte_ring *rings[WORKERS][WORKERS];
 static struct policy_boot boot;
 static struct counter_block counters[WORKERS];
 static struct worker workers[WORKERS];
+static struct port ports[LEG_COUNT]; // that spread nothing by themselves
 
 static int start(void **state)
 {
@@ -38,7 +39,8 @@ static int start(void **state)
         workers[i].config = (struct worker_config){.boot = &boot,
                                                    .index = i,
                                                    .mbufs = pool,
-                                                   .guard_key = {{1, 2}},
+                                                   .ports = {&ports[0], &ports[1]},
+                                                   .steer_key = {{UINT64_MAX / 3, UINT64_MAX / 13}},
                                                    .steer_in = rings[i],
                                                    .steer_out = out[i]};
     }
@@ -81,10 +83,15 @@ static struct rte_mbuf *frame_v6(const char *src, const char *dst)
     return m;
 }
 
+static bool is_gone(unsigned receiver, struct rte_mbuf *m, enum leg leg)
+{
+    return worker_steer(&workers[receiver], &m, 1, leg) == 0;
+}
+
 // Which worker handles the frame, whoever received it; the frame is freed.
 static unsigned owner_of(struct rte_mbuf *m, unsigned receiver, enum leg leg)
 {
-    if (!worker_steer(&workers[receiver], m, leg)) {
+    if (!is_gone(receiver, m, leg)) {
         rte_pktmbuf_free(m);
         return receiver;
     }
@@ -108,6 +115,49 @@ static void a_source_has_one_owner_whoever_receives_it(void **state)
         owned[first]++;
     }
     assert_true(owned[0] > 50 && owned[1] > 50);
+}
+
+static void a_burst_is_parted_in_order(void **state)
+{
+    struct rte_mbuf *frames[BURST], *before[BURST], *theirs[BURST];
+    unsigned ours = 0, others = 0, kept;
+    for (unsigned i = 0; i < BURST; i++) {
+        char src[32];
+        snprintf(src, sizeof src, "198.18.9.%u", i);
+        before[i] = frames[i] = frame_v4(src, "198.51.100.1", 25);
+    }
+    uint8_t legs[BURST];
+    kept = worker_steer(&workers[0], frames, BURST, LEG_OUTSIDE);
+    unsigned got = worker_steered(&workers[1], theirs, legs, BURST);
+    assert_true(kept > 0 && got > 0);
+    uint64_t lost = counters[0].reasons[REASON_STEER_RING_FULL]; // the ring is small
+    assert_int_equal(kept + got + lost, BURST);
+    for (unsigned i = 0; i < BURST; i++) {
+        if (ours < kept && frames[ours] == before[i])
+            ours++;
+        else if (others < got && theirs[others] == before[i])
+            others++;
+    }
+    assert_int_equal(ours, kept);
+    assert_int_equal(others, got);
+    counters[0].reasons[REASON_STEER_RING_FULL] = 0;
+    rte_pktmbuf_free_bulk(frames, kept);
+    rte_pktmbuf_free_bulk(theirs, got);
+}
+
+static void what_the_port_spreads_stays_where_it_came(void **state)
+{
+    ports[LEG_OUTSIDE].spreads[FAMILY_V4] = true;
+    for (unsigned receiver = 0; receiver < WORKERS; receiver++) {
+        assert_int_equal(
+            owner_of(frame_v4("198.18.7.1", "198.51.100.1", 25), receiver, LEG_OUTSIDE), receiver);
+        // A backend's answer on the same port goes to the worker of its connection all the same.
+        assert_int_equal(
+            owner_of(frame_v4("203.0.113.10", "203.0.113.1", 20001), receiver, LEG_OUTSIDE), 1);
+    }
+    unsigned v6 = owner_of(frame_v6("2001:db8:5000::1", "2001:db8:51::1"), 0, LEG_OUTSIDE);
+    assert_int_equal(owner_of(frame_v6("2001:db8:5000::2", "2001:db8:51::1"), 1, LEG_OUTSIDE), v6);
+    ports[LEG_OUTSIDE].spreads[FAMILY_V4] = false;
 }
 
 static void an_ipv6_64_has_one_owner(void **state)
@@ -143,8 +193,7 @@ static void a_full_ring_is_a_counted_refusal(void **state)
     struct counter_block *count = &counters[receiver];
     uint64_t before = count->reasons[REASON_STEER_RING_FULL];
     for (int i = 0; i < RING_SIZE + 3; i++)
-        assert_true(worker_steer(&workers[receiver], frame_v4("198.18.7.1", "198.51.100.1", 25),
-                                 LEG_OUTSIDE));
+        assert_true(is_gone(receiver, frame_v4("198.18.7.1", "198.51.100.1", 25), LEG_OUTSIDE));
     assert_int_equal(count->reasons[REASON_STEER_RING_FULL] - before, 4);
     struct rte_mbuf *frames[BURST];
     uint8_t legs[BURST];
@@ -158,7 +207,7 @@ static void arp_is_shared_with_every_worker(void **state)
     struct rte_mbuf *m = frame_v4("198.18.7.1", "198.51.100.1", 25);
     uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
     at[13] = 0x06;
-    assert_false(worker_steer(&workers[0], m, LEG_INSIDE));
+    assert_false(is_gone(0, m, LEG_INSIDE));
     struct rte_mbuf *frames[BURST];
     uint8_t legs[BURST];
     assert_int_equal(worker_steered(&workers[1], frames, legs, BURST), 1);
@@ -178,6 +227,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_has_one_owner_whoever_receives_it),
+        cmocka_unit_test(a_burst_is_parted_in_order),
+        cmocka_unit_test(what_the_port_spreads_stays_where_it_came),
         cmocka_unit_test(an_ipv6_64_has_one_owner),
         cmocka_unit_test(a_backends_packet_goes_to_the_worker_that_chose_the_port),
         cmocka_unit_test(a_short_frame_stays_where_it_came),

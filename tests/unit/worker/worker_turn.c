@@ -111,15 +111,76 @@ static void a_stranger_on_the_inside_leg_is_refused(void **state)
     assert_int_equal(worker_rig_refusals(rig), 1);
 }
 
-static void a_turn_takes_no_more_than_a_burst(void **state)
+static void a_turn_takes_no_more_than_four_bursts(void **state)
 {
     struct worker_rig *rig = *state;
-    for (uint16_t i = 0; i < 3 * BURST; i++)
+    for (uint16_t i = 0; i < 6 * BURST; i++)
         syn(rig, (uint16_t)(5000 + i), 26);
     worker_rig_turns(rig, 1);
-    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], BURST);
-    worker_rig_turns(rig, 2);
-    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], 3 * BURST);
+    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], 4 * BURST);
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], 6 * BURST);
+    assert_int_equal(rig->counters.reasons[REASON_NO_SERVICE], 6 * BURST);
+}
+
+static void client_says(struct worker_rig *rig, uint16_t port, uint8_t flags, uint32_t seq,
+                        uint32_t ack)
+{
+    worker_rig_segment(
+        rig, (struct packet){
+                 .src_port = port, .dst_port = 25, .seq = seq, .ack = ack, .tcp_flags = flags});
+}
+
+static uint32_t cookie_for(struct worker_rig *rig, uint16_t port)
+{
+    struct packet p;
+    syn(rig, port, 25);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    return p.seq;
+}
+
+// Looked up when its turn comes, not when the burst arrived.
+static void a_segment_finds_the_connection_that_its_burst_made(void **state)
+{
+    struct worker_rig *rig = *state;
+    uint32_t iss = cookie_for(rig, 5000);
+    client_says(rig, 5000, TCP_ACK, ISS + 1, iss + 1);
+    client_says(rig, 5000, TCP_FIN | TCP_ACK, ISS + 1, iss + 1);
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_CONNECTIONS_ACCEPTED], 1);
+    assert_int_equal(rig->counters.reasons[REASON_COOKIE_INVALID], 0);
+}
+
+static void a_segment_does_not_find_the_connection_that_its_burst_ended(void **state)
+{
+    struct worker_rig *rig = *state;
+    uint32_t iss = cookie_for(rig, 5000);
+    client_says(rig, 5000, TCP_ACK, ISS + 1, iss + 1);
+    client_says(rig, 5000, TCP_RST, ISS + 1, 0);
+    client_says(rig, 5000, TCP_FIN | TCP_ACK, ISS + 2, iss + 700);
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_CONNECTIONS_ACCEPTED], 1);
+    assert_int_equal(rig->counters.reasons[REASON_COOKIE_INVALID], 1);
+    assert_int_equal(tcp_connections(rig->worker->tcp), 0);
+}
+
+static void a_burst_of_syns_is_answered_in_order(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    (void)cookie_for(rig, 4999); // the neighbour is known now
+    for (uint16_t i = 0; i < BURST; i++)
+        syn(rig, (uint16_t)(5000 + i), i % 2 ? 25 : 26);
+    worker_rig_turns(rig, 1);
+    for (uint16_t i = 1; i < BURST; i += 2) {
+        struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+        assert_non_null(m);
+        rte_pktmbuf_free(m);
+        assert_int_equal(p.dst_port, 5000 + i);
+    }
+    assert_int_equal(rig->counters.reasons[REASON_NO_SERVICE], BURST / 2);
 }
 
 static void every_frame_of_noise_is_a_counted_refusal(void **state)
@@ -155,7 +216,10 @@ int main(void)
         TEST(a_valid_cookie_makes_a_session_that_greets),
         TEST(a_proven_client_over_its_limit_is_reset),
         TEST(a_stranger_on_the_inside_leg_is_refused),
-        TEST(a_turn_takes_no_more_than_a_burst),
+        TEST(a_turn_takes_no_more_than_four_bursts),
+        TEST(a_segment_finds_the_connection_that_its_burst_made),
+        TEST(a_segment_does_not_find_the_connection_that_its_burst_ended),
+        TEST(a_burst_of_syns_is_answered_in_order),
         TEST(every_frame_of_noise_is_a_counted_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
