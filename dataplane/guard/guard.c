@@ -150,11 +150,13 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
                 struct guard_look *ret_looks)
 {
     CHECK(count <= GUARD_BURST && guard->pending.count == 0);
-    for (unsigned i = 0; i < count; i++)
-        ret_looks[i] = (struct guard_look){
-            .service = (int8_t)service_of(guard, &packets[i]),
-            .class = classify(guard, &packets[i].src),
-        };
+    struct guard_answer_place places[GUARD_BURST];
+    guard_answer_locate(&guard->answer, packets, count, places);
+    for (unsigned i = 0; i < count; i++) {
+        ret_looks[i].service = (int8_t)service_of(guard, &packets[i]);
+        ret_looks[i].class = classify(guard, &packets[i].src);
+        ret_looks[i].place = places[i];
+    }
 }
 
 enum reason guard_admit(struct guard *guard, const struct packet *packet,
@@ -180,7 +182,8 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
     counter_add(counters, COUNTER_SYN_RECEIVED, 1);
     bool proven = look->class == CLASS_ALLOW;
     if (!proven) {
-        enum reason reason = guard_answer_judge(&guard->answer, packet, now_us, &proven);
+        enum reason reason =
+            guard_answer_judge(&guard->answer, packet, &look->place, now_us, &proven);
         if (reason != REASON_NONE)
             return reason;
         counter_add(counters, COUNTER_SYN_PROVEN, proven);
@@ -240,7 +243,7 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
         return REASON_COOKIE_INVALID;
     guard_syncache_forget(&guard->syncache, packet);
     struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
-    guard_proven_learn(&guard->answer.proven, &packet->src, &print, now_us);
+    guard_proven_learn(&guard->answer.proven, &look->place.name, &print, now_us);
     bool allowed = look->class == CLASS_ALLOW;
     enum reason reason =
         guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
@@ -302,9 +305,10 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
         answer->ban_seconds = ban.seconds;
         answer->ban_reason = ban.reason;
     }
-    answer->is_proven = guard_proven_knows(&guard->answer.proven, addr, now_us, &answer->proven_s);
+    struct guard_name name = guard_name_of(&guard->answer.name_key, addr);
+    answer->is_proven = guard_proven_knows(&guard->answer.proven, &name, now_us, &answer->proven_s);
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
-    answer->debt_us = guard_source_debt(&guard->answer.sources, addr, now_us);
+    answer->debt_us = guard_source_debt(&guard->answer.sources, &name, now_us);
     answer->tolerance_us = guard->answer.limits.source.tolerance_us;
 }

@@ -37,6 +37,7 @@
 #include "contract/counter.h"
 #include "contract/message.h"
 #include "contract/policy.h"
+#include "guard/guard_answer.h"
 
 struct rte_mbuf;
 struct guard;
@@ -81,6 +82,7 @@ enum { GUARD_BURST = 32 };
 struct guard_look {
     int8_t service; // that the packet is for: index in the policy, or -1
     uint8_t class;  // of its source
+    struct guard_answer_place place;
 };
 void guard_look(struct guard *guard, const struct packet *packets, unsigned count,
                 struct guard_look *ret_looks);

@@ -7,32 +7,21 @@ enum {
     PROVEN_SHARE = 8,    // one proven source for so many tracked ones
 };
 
-// Tables that answer different questions must not collide for the same addresses.
-static struct siphash_key vary(const struct siphash_key *key, uint64_t use)
-{
-    uint64_t other = ~use;
-    return (struct siphash_key){
-        {siphash(key, &use, sizeof use), siphash(key, &other, sizeof other)}};
-}
-
 int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_node,
                       const struct siphash_key *key)
 {
-    *answer = (struct guard_answer){0};
-    struct siphash_key keys[6];
-    for (unsigned i = 0; i < 6; i++)
-        keys[i] = vary(key, i);
-    int error = guard_source_init(&answer->sources, sources, numa_node, &keys[0]);
+    *answer = (struct guard_answer){.name_key = *key};
+    int error = guard_source_init(&answer->sources, sources, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->prefixes, PREFIXES, numa_node, &keys[1]);
+        error = guard_source_init(&answer->prefixes, PREFIXES, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->returning[0], RETURNING, numa_node, &keys[2]);
+        error = guard_source_init(&answer->returning[0], RETURNING, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->returning[1], RETURNING, numa_node, &keys[5]);
+        error = guard_source_init(&answer->returning[1], RETURNING, numa_node, key);
     if (!error)
-        error = guard_proven_init(&answer->proven, sources / PROVEN_SHARE, numa_node, &keys[3]);
+        error = guard_proven_init(&answer->proven, sources / PROVEN_SHARE, numa_node);
     if (!error)
-        error = guard_again_init(&answer->again, numa_node, &keys[4]);
+        error = guard_again_init(&answer->again, numa_node, key);
     return error;
 }
 
@@ -46,35 +35,45 @@ void guard_answer_done(struct guard_answer *answer)
     guard_again_done(&answer->again);
 }
 
-static bool take(struct guard_source *table, const struct addr *source,
+void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
+                         unsigned count, struct guard_answer_place *ret_places)
+{
+    struct guard_name names[SIPHASH_BURST];
+    guard_name_burst(&answer->name_key, packets, count, names);
+    for (unsigned i = 0; i < count; i++) {
+        ret_places[i].name = names[i];
+        ret_places[i].source = guard_source_locate(&answer->sources, &names[i]);
+        guard_source_prefetch(&ret_places[i].source);
+        guard_proven_prefetch(&answer->proven, &names[i]);
+    }
+    if (!answer->pressure.attack)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        struct guard_name prefix = guard_name_prefix(&names[i]);
+        struct guard_source_slot slot = guard_source_locate(&answer->prefixes, &prefix);
+        guard_source_prefetch(&slot);
+    }
+}
+
+static bool take(struct guard_source *table, const struct guard_name *name,
                  const struct guard_source_rate *rate, uint64_t now_us)
 {
-    struct guard_source_slot slot = guard_source_locate(table, source);
+    struct guard_source_slot slot = guard_source_locate(table, name);
     return guard_source_take(table, &slot, rate, now_us);
 }
 
-/* A /24 as the number that its first 24 bits are, so that neighbours fill neighbouring buckets; a
- * /48 as itself. */
-static struct addr prefix_of(const struct addr *source)
-{
-    if (!addr_is_v4(source))
-        return addr_mask(source, 48);
-    const uint8_t *at = source->bytes + 12;
-    return addr_from_v4((const uint8_t[4]){0, at[0], at[1], at[2]});
-}
-
-static enum reason judge_unproven(struct guard_answer *answer, const struct packet *syn,
-                                  uint64_t now_us)
+static enum reason judge_unproven(struct guard_answer *answer,
+                                  const struct guard_answer_place *place, uint64_t now_us)
 {
     const struct guard_answer_limits *limits = &answer->limits;
     bool attack = answer->pressure.attack;
     if (attack && !guard_source_has_room(answer->total_tat_us, &limits->total, now_us))
         return REASON_SYN_BACKSCATTER_TOTAL;
-    if (!take(&answer->sources, &syn->src, &limits->source, now_us))
+    if (!guard_source_take(&answer->sources, &place->source, &limits->source, now_us))
         return REASON_SYN_RATE_SOURCE;
     if (!attack)
         return REASON_NONE;
-    struct addr prefix = prefix_of(&syn->src);
+    struct guard_name prefix = guard_name_prefix(&place->name);
     if (!take(&answer->prefixes, &prefix, &limits->prefix, now_us))
         return REASON_SYN_BACKSCATTER_PREFIX;
     guard_source_judge(&answer->total_tat_us, &limits->total, now_us);
@@ -82,7 +81,8 @@ static enum reason judge_unproven(struct guard_answer *answer, const struct pack
 }
 
 // A refused SYN's second knock.
-static bool may_return(struct guard_answer *answer, const struct packet *syn, uint64_t now_us)
+static bool may_return(struct guard_answer *answer, const struct packet *syn,
+                       const struct guard_name *source, uint64_t now_us)
 {
     const struct guard_answer_limits *limits = &answer->limits;
     enum guard_again_grade grade = guard_again_note(&answer->again, syn, now_us);
@@ -91,24 +91,25 @@ static bool may_return(struct guard_answer *answer, const struct packet *syn, ui
     int which = grade == GUARD_AGAIN_CLOCK;
     uint64_t *total_tat_us = &answer->returning_tat_us[which];
     return guard_source_has_room(*total_tat_us, &limits->total, now_us) &&
-           take(&answer->returning[which], &syn->src, &limits->source, now_us) &&
+           take(&answer->returning[which], source, &limits->source, now_us) &&
            guard_source_judge(total_tat_us, &limits->total, now_us);
 }
 
 enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,
-                               uint64_t now_us, bool *ret_proven)
+                               const struct guard_answer_place *place, uint64_t now_us,
+                               bool *ret_proven)
 {
     guard_pressure_count(&answer->pressure, now_us);
     bool conforms = false;
-    enum guard_proven_match match =
-        guard_proven_take(&answer->proven, syn, &answer->limits.source, now_us, &conforms);
+    enum guard_proven_match match = guard_proven_take(&answer->proven, &place->name, syn,
+                                                      &answer->limits.source, now_us, &conforms);
     *ret_proven = match != GUARD_MATCH_NONE;
     enum reason reason = REASON_SYN_RATE_SOURCE;
     if (match == GUARD_MATCH_NONE)
-        reason = judge_unproven(answer, syn, now_us);
+        reason = judge_unproven(answer, place, now_us);
     else if (conforms)
         return REASON_NONE;
-    if (reason == REASON_NONE || may_return(answer, syn, now_us))
+    if (reason == REASON_NONE || may_return(answer, syn, &place->name, now_us))
         return REASON_NONE;
     return reason;
 }

@@ -28,8 +28,15 @@ struct guard_answer_limits {
     struct guard_source_rate total;
 };
 
+// Where judging will look for one packet, good for its burst.
+struct guard_answer_place {
+    struct guard_name name;
+    struct guard_source_slot source;
+};
+
 struct guard_answer {
     struct guard_answer_limits limits;
+    struct siphash_key name_key; // of all tables
     struct guard_source sources, prefixes;
     struct guard_source returning[2]; // plain, by clock
     struct guard_proven proven;
@@ -43,6 +50,11 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
                       const struct siphash_key *key) MUST_CHECK;
 void guard_answer_done(struct guard_answer *answer);
 
+// Names, places, and prefetch of all that guard_answer_judge may read. At most SIPHASH_BURST.
+void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
+                         unsigned count, struct guard_answer_place *ret_places);
+
 // REASON_NONE: answer it; *ret_proven: it is in the source's good history.
 enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,
-                               uint64_t now_us, bool *ret_proven);
+                               const struct guard_answer_place *place, uint64_t now_us,
+                               bool *ret_proven);

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { WAYS = 8, LOOK_SET = 1u << 31 };
+enum { LOOK_SET = 1u << 31 };
 
 struct guard_proven_print guard_proven_of_syn(const struct packet *syn, uint64_t now_us)
 {
@@ -35,13 +35,13 @@ struct guard_proven_print guard_proven_of_ack(const struct packet *ack,
     return guard_proven_of_syn(&syn, now_us);
 }
 
-int guard_proven_init(struct guard_proven *table, uint32_t sources, int numa_node,
-                      const struct siphash_key *key)
+int guard_proven_init(struct guard_proven *table, uint32_t sources, int numa_node)
 {
     uint32_t slots = GUARD_PROVEN_MIN;
     while (slots < sources && slots < GUARD_PROVEN_MAX)
         slots *= 2;
-    *table = (struct guard_proven){.slots = slots, .key = *key};
+    unsigned bits = (unsigned)__builtin_ctz(slots / GUARD_PROVEN_WAYS);
+    *table = (struct guard_proven){.slots = slots, .bits = bits};
     table->keys = guard_memory_take(slots * sizeof *table->keys, numa_node);
     table->entries = guard_memory_take(slots * sizeof *table->entries, numa_node);
     if (table->keys && table->entries)
@@ -57,30 +57,25 @@ void guard_proven_done(struct guard_proven *table)
     memset(table, 0, sizeof *table);
 }
 
-/* An IPv4 address or the first 64 bits of an IPv6 one. IPv4 takes the prefixes of ffff:ffff::/32,
- * which is multicast and never a source. */
-static uint64_t key_of(const struct addr *source)
+// IPv4 takes the prefixes of ffff:ffff::/32, which is multicast and never a source.
+static uint64_t key_of(const struct guard_name *source)
 {
-    uint64_t key = 0;
-    const uint8_t *at = source->bytes + (addr_is_v4(source) ? 8 : 0);
-    for (int i = 0; i < 8; i++)
-        key = key << 8 | at[i];
-    return addr_is_v4(source) ? key | UINT64_C(0xffffffff) << 32 : key;
+    return source->v4 ? source->number | UINT64_C(0xffffffff) << 32 : source->number;
 }
 
-static uint32_t bucket_of(const struct guard_proven *table, uint64_t key)
+static uint32_t bucket_of(const struct guard_proven *table, const struct guard_name *source)
 {
-    return (uint32_t)siphash(&table->key, &key, sizeof key) & (table->slots - 1) &
-           ~(uint32_t)(WAYS - 1);
+    return (uint32_t)(source->hash >> (64 - table->bits)) * GUARD_PROVEN_WAYS;
 }
 
-// The slot of `key` in its bucket, or table->slots.
+// The slot of `key` in its bucket, or table->slots. All are compared: the way out of a loop that
+// ends early cannot be predicted.
 static uint32_t find(const struct guard_proven *table, uint32_t bucket, uint64_t key)
 {
-    for (uint32_t slot = bucket; slot < bucket + WAYS; slot++)
-        if (table->keys[slot] == key)
-            return slot;
-    return table->slots;
+    unsigned same = 0;
+    for (unsigned i = 0; i < GUARD_PROVEN_WAYS; i++)
+        same |= (unsigned)(table->keys[bucket + i] == key) << i;
+    return same ? bucket + (unsigned)__builtin_ctz(same) : table->slots;
 }
 
 static bool clock_agrees(uint32_t expected, uint32_t seen, uint32_t age_s)
@@ -103,7 +98,7 @@ static enum guard_proven_match compare(const struct guard_proven_print *known,
 static uint32_t make_room(struct guard_proven *table, uint32_t bucket)
 {
     uint32_t oldest = bucket;
-    for (uint32_t slot = bucket; slot < bucket + WAYS; slot++) {
+    for (uint32_t slot = bucket; slot < bucket + GUARD_PROVEN_WAYS; slot++) {
         if (table->keys[slot] == 0) {
             table->count++;
             return slot;
@@ -126,11 +121,11 @@ static int place_of(const struct guard_proven_entry *entry, const struct guard_p
     return GUARD_PROVEN_PRINTS - 1;
 }
 
-void guard_proven_learn(struct guard_proven *table, const struct addr *source,
+void guard_proven_learn(struct guard_proven *table, const struct guard_name *source,
                         const struct guard_proven_print *print, uint64_t now_us)
 {
     uint64_t key = key_of(source);
-    uint32_t bucket = bucket_of(table, key), slot = find(table, bucket, key);
+    uint32_t bucket = bucket_of(table, source), slot = find(table, bucket, key);
     if (slot == table->slots) {
         slot = make_room(table, bucket);
         table->keys[slot] = key;
@@ -146,14 +141,20 @@ void guard_proven_learn(struct guard_proven *table, const struct addr *source,
     entry->seen_s[0] = now_s;
 }
 
-enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct packet *syn,
+void guard_proven_prefetch(const struct guard_proven *table, const struct guard_name *source)
+{
+    if (table->count)
+        __builtin_prefetch(&table->keys[bucket_of(table, source)]);
+}
+
+enum guard_proven_match guard_proven_take(struct guard_proven *table,
+                                          const struct guard_name *source, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
                                           bool *ret_conforms)
 {
     if (table->count == 0)
         return GUARD_MATCH_NONE;
-    uint64_t key = key_of(&syn->src);
-    uint32_t slot = find(table, bucket_of(table, key), key);
+    uint32_t slot = find(table, bucket_of(table, source), key_of(source));
     if (slot == table->slots)
         return GUARD_MATCH_NONE;
     struct guard_proven_entry *entry = &table->entries[slot];
@@ -169,11 +170,10 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table, const stru
     return best;
 }
 
-bool guard_proven_knows(const struct guard_proven *table, const struct addr *source,
+bool guard_proven_knows(const struct guard_proven *table, const struct guard_name *source,
                         uint64_t now_us, uint32_t *ret_ago_s)
 {
-    uint64_t key = key_of(source);
-    uint32_t slot = find(table, bucket_of(table, key), key);
+    uint32_t slot = find(table, bucket_of(table, source), key_of(source));
     if (slot == table->slots)
         return false;
     uint32_t ago_s = (uint32_t)(now_us / 1000000) - table->entries[slot].seen_s[0];

@@ -20,12 +20,12 @@
  * longest. A source with no history matches nothing. One worker owns it.
  */
 
-#include "base/packet.h"
 #include "guard/guard_source.h"
 
 enum {
     GUARD_PROVEN_MIN = 4096,
     GUARD_PROVEN_MAX = 1 << 20,
+    GUARD_PROVEN_WAYS = 8,
     GUARD_PROVEN_PRINTS = 4,
     GUARD_PROVEN_KEEP_S = 30 * 86400,
     GUARD_PROVEN_DRIFT_MS = 1000, // and 1 ms more a second since the print was taken
@@ -53,25 +53,27 @@ struct guard_proven {
     uint64_t *keys; // eight a bucket; 0: free
     struct guard_proven_entry *entries;
     uint32_t slots; // a power of two
+    unsigned bits;  // log2 of the buckets
     uint32_t count;
-    struct siphash_key key;
 };
 
 // `sources` is cut to the bounds and rounded up to a power of two. 0 or -ENOMEM.
-int guard_proven_init(struct guard_proven *table, uint32_t sources, int numa_node,
-                      const struct siphash_key *key) MUST_CHECK;
+int guard_proven_init(struct guard_proven *table, uint32_t sources, int numa_node) MUST_CHECK;
 void guard_proven_done(struct guard_proven *table);
 
 // A handshake was completed.
-void guard_proven_learn(struct guard_proven *table, const struct addr *source,
+void guard_proven_learn(struct guard_proven *table, const struct guard_name *source,
                         const struct guard_proven_print *print, uint64_t now_us);
 
-// What the source's history says of a SYN. A match is charged to that match's rate;
+void guard_proven_prefetch(const struct guard_proven *table, const struct guard_name *source);
+
+// What the source's history says of its SYN. A match is charged to that match's rate;
 // *ret_conforms says whether it had room, and is touched on a match only.
-enum guard_proven_match guard_proven_take(struct guard_proven *table, const struct packet *syn,
+enum guard_proven_match guard_proven_take(struct guard_proven *table,
+                                          const struct guard_name *source, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
                                           bool *ret_conforms) MUST_CHECK;
 
 // Whether the source's good history is kept; *ret_ago_s: since its last handshake.
-bool guard_proven_knows(const struct guard_proven *table, const struct addr *source,
+bool guard_proven_knows(const struct guard_proven *table, const struct guard_name *source,
                         uint64_t now_us, uint32_t *ret_ago_s) MUST_CHECK;

@@ -9,25 +9,27 @@
  * so `burst` at once and one every T afterwards conform, T = 1 s / rate rounded down to 1 us: never
  * stricter than said. A TAT in the past says nothing, so there is nothing to expire.
  *
- * A bucket is one cache line. A source that finds its bucket full takes the entry with the least
- * debt: overload forgets debt, and no conforming source is ever refused.
+ * A bucket is one cache line. A source that finds no entry of its own takes one that says nothing,
+ * or else the one with the least debt: overload forgets debt, and no conforming source is ever
+ * refused.
  *
  * IPv4 entries are 8 bytes and exact although time has more than 32 bits: the bucket's number is
- * the address's low bits XOR a keyed hash (SipHash) of its high bits, so only the high bits, the
- * tag, need be stored, and what that saves goes to the TAT. With b bucket bits the TAT has 32 + b
- * bits of microseconds; when they are used up (25 days with the smallest table, 17 years with a
- * million sources) the table is cleared, which forgets debt. A plain {address, 32-bit TAT} wraps
- * within hours and then reads entries nobody touched as debt, unless something scans them.
+ * the address's low bits XOR a keyed hash of its high bits, so only the high bits, the tag, need be
+ * stored, and what that saves goes to the TAT. With b bucket bits the TAT has 32 + b bits of
+ * microseconds; when they are used up (25 days with the smallest table, 17 years with a million
+ * sources) the table is cleared, which forgets debt. A plain {address, 32-bit TAT} wraps within
+ * hours and then reads entries nobody touched as debt, unless something scans them.
+ *
+ * The tags are few, so their hashes are made at init: SipHash of each of a tag's two halves, XORed.
+ * From eight million sources on a tag has one half; below, that is simple tabulation (Patrascu and
+ * Thorup, "The Power of Simple Tabulation Hashing", 2012), which without the key is no easier to
+ * aim at. IPv6 takes the name's hash.
  *
  * Locating and judging are apart, so that a burst can prefetch all its lines first.
- * One worker owns it. No allocation after open.
+ * One worker owns it. No allocation after init.
  */
 
-#include "base/addr.h"
-#include "base/siphash.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "guard/guard_name.h"
 
 enum { GUARD_SOURCES_MIN = 4096, GUARD_SOURCES_MAX = 1 << 27 };
 
@@ -37,8 +39,20 @@ struct guard_source_rate {
 };
 struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst);
 
-// The GCRA by itself, for a TAT that is kept elsewhere: charges what conforms.
-bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate, uint64_t now_us);
+// The GCRA by itself, for a TAT that is kept elsewhere: charges what conforms. The debt is cut at
+// the most that this rate can run up, so that a policy with a shorter burst is not haunted by what
+// an older one allowed.
+static inline bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate,
+                                      uint64_t now_us)
+{
+    uint64_t debt_us = *tat_us > now_us ? *tat_us - now_us : 0;
+    uint64_t most_us = rate->tolerance_us + rate->emission_us;
+    debt_us = debt_us < most_us ? debt_us : most_us;
+    bool conforming = debt_us <= rate->tolerance_us;
+    *tat_us = now_us + debt_us + (conforming ? rate->emission_us : 0);
+    return conforming;
+}
+
 // The same question without the charge.
 static inline bool guard_source_has_room(uint64_t tat_us, const struct guard_source_rate *rate,
                                          uint64_t now_us)
@@ -46,33 +60,59 @@ static inline bool guard_source_has_room(uint64_t tat_us, const struct guard_sou
     return tat_us <= now_us + rate->tolerance_us;
 }
 
-struct guard_source_v6 {
-    uint64_t prefix; // the first 64 bits of the address
-    uint64_t tat_us;
+enum { GUARD_SOURCE_V4_WAYS = 8, GUARD_SOURCE_V6_WAYS = 4, GUARD_SOURCE_HALF_BITS = 12 };
+
+struct guard_source_v4 {                                 // a bucket
+    _Alignas(64) uint64_t entries[GUARD_SOURCE_V4_WAYS]; // tag << (32 + bits) | TAT
 };
+struct guard_source_v6 {
+    _Alignas(64) uint64_t numbers[GUARD_SOURCE_V6_WAYS];
+    uint64_t tats_us[GUARD_SOURCE_V6_WAYS];
+};
+static_assert(sizeof(struct guard_source_v4) == 64, "a cache line");
+static_assert(sizeof(struct guard_source_v6) == 64, "a cache line");
+
+struct guard_bucket_ways; // the CPU's vectors: guard_bucket.h
 
 struct guard_source {
-    uint64_t *v4;               // tag << (32 + bits) | TAT, eight a bucket
-    struct guard_source_v6 *v6; // four a bucket
-    size_t v4_size, v6_size;    // bytes
-    unsigned v4_bits;           // log2 of the buckets
-    unsigned v6_bits;
-    uint64_t v4_epoch; // now_us >> (32 + v4_bits), of what the table holds
-    struct siphash_key key;
+    const struct guard_bucket_ways *ways;
+    struct guard_source_v4 *v4;
+    struct guard_source_v6 *v6;
+    unsigned v4_bits, v6_bits; // log2 of the buckets
+    uint64_t v4_time_mask;     // 32 + v4_bits bits
+    uint64_t v4_epoch;         // now_us beyond the mask, of what the table holds
+    uint32_t tag_low[1 << GUARD_SOURCE_HALF_BITS]; // hashes of a tag's halves
+    uint32_t tag_high[1 << GUARD_SOURCE_HALF_BITS];
 };
 
-// `sources` IPv4 entries (raised to the minimum), half as many for IPv6. 0 or -ENOMEM.
+// `sources` IPv4 entries (raised to the minimum, then to a power of two), half as many for IPv6.
+// 0 or -ENOMEM.
 int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node,
                       const struct siphash_key *key) MUST_CHECK;
 void guard_source_done(struct guard_source *table);
+uint64_t guard_source_size(uint32_t sources); // bytes that init will take
 
 struct guard_source_slot {
     void *line;   // the bucket
-    uint64_t tag; // IPv4: the stored bits of the address; IPv6: the prefix
+    uint64_t tag; // IPv4: the stored bits of the address, in place; IPv6: the number
     bool v4;
 };
-struct guard_source_slot guard_source_locate(const struct guard_source *table,
-                                             const struct addr *source);
+
+static inline struct guard_source_slot guard_source_locate(const struct guard_source *table,
+                                                           const struct guard_name *name)
+{
+    if (name->v4) {
+        uint32_t address = (uint32_t)name->number, tag = address >> table->v4_bits;
+        uint32_t hash = table->tag_low[tag % (1 << GUARD_SOURCE_HALF_BITS)] ^
+                        table->tag_high[tag >> GUARD_SOURCE_HALF_BITS];
+        uint32_t bucket = (address ^ hash) & ((UINT32_C(1) << table->v4_bits) - 1);
+        return (struct guard_source_slot){&table->v4[bucket],
+                                          (uint64_t)tag << (32 + table->v4_bits), true};
+    }
+    uint64_t bucket = name->hash >> (64 - table->v6_bits);
+    return (struct guard_source_slot){&table->v6[bucket], name->number, false};
+}
+
 static inline void guard_source_prefetch(const struct guard_source_slot *slot)
 {
     __builtin_prefetch(slot->line, 1);
@@ -83,5 +123,5 @@ bool guard_source_take(struct guard_source *table, const struct guard_source_slo
                        const struct guard_source_rate *rate, uint64_t now_us);
 
 // How long until the source's debt is paid, 0 when nothing is known; touches nothing.
-uint64_t guard_source_debt(const struct guard_source *table, const struct addr *source,
+uint64_t guard_source_debt(const struct guard_source *table, const struct guard_name *source,
                            uint64_t now_us);

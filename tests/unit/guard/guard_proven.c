@@ -12,15 +12,15 @@
 
 enum { DAY_S = 86400 };
 
+static const struct siphash_key key = {{5, 6}};
 static struct guard_proven table;
 static const uint64_t start_us = UINT64_C(5000000);
 static struct guard_source_rate rate;
 
 static int set_up(void **state)
 {
-    static const struct siphash_key key = {{21, 22}};
     rate = guard_source_rate(10, 5);
-    return guard_proven_init(&table, 0, -1, &key);
+    return guard_proven_init(&table, 0, -1);
 }
 
 static int tear_down(void **state)
@@ -45,13 +45,16 @@ static struct packet linux_syn(const char *client, uint32_t offset, uint64_t now
 static void learn(const struct packet *syn, uint64_t now_us)
 {
     struct guard_proven_print print = guard_proven_of_syn(syn, now_us);
-    guard_proven_learn(&table, &syn->src, &print, now_us);
+    struct guard_name name = guard_name_of(&key, &syn->src);
+    guard_proven_learn(&table, &name, &print, now_us);
 }
 
 static enum guard_proven_match match(const struct packet *syn, uint64_t now_us)
 {
     bool conforms;
-    return guard_proven_take(&table, syn, &rate, now_us, &conforms);
+    struct guard_name name = guard_name_of(&key, &syn->src);
+    guard_proven_prefetch(&table, &name);
+    return guard_proven_take(&table, &name, syn, &rate, now_us, &conforms);
 }
 
 static void a_source_without_history_matches_nothing(void **state)
@@ -144,14 +147,15 @@ static void each_match_has_a_rate_of_its_own(void **state)
     struct packet real = linux_syn("198.18.0.1", 77, start_us);
     struct packet forged = linux_syn("198.18.0.1", 99999, start_us);
     learn(&real, start_us);
+    struct guard_name name = guard_name_of(&key, &real.src);
     bool conforms = true;
     for (int i = 0; i < 1000; i++) {
-        assert_int_equal(guard_proven_take(&table, &forged, &rate, start_us, &conforms),
+        assert_int_equal(guard_proven_take(&table, &name, &forged, &rate, start_us, &conforms),
                          GUARD_MATCH_LOOK);
         assert_int_equal(conforms, i < 5);
     }
     for (int i = 0; i < 6; i++) {
-        assert_int_equal(guard_proven_take(&table, &real, &rate, start_us, &conforms),
+        assert_int_equal(guard_proven_take(&table, &name, &real, &rate, start_us, &conforms),
                          GUARD_MATCH_CLOCK);
         assert_int_equal(conforms, i < 5);
     }

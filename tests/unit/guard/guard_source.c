@@ -40,9 +40,15 @@ static struct addr v6(uint32_t network, uint64_t host)
     return a;
 }
 
+static struct guard_source_slot locate(struct addr source)
+{
+    struct guard_name name = guard_name_of(&key, &source);
+    return guard_source_locate(&table, &name);
+}
+
 static bool take(struct addr source, const struct guard_source_rate *rate, uint64_t now_us)
 {
-    struct guard_source_slot slot = guard_source_locate(&table, &source);
+    struct guard_source_slot slot = locate(source);
     guard_source_prefetch(&slot);
     return guard_source_take(&table, &slot, rate, now_us);
 }
@@ -177,11 +183,10 @@ static void a_full_bucket_gives_up_the_least_debt(void **state)
     // Nine addresses of one bucket, found by their slots; the ninth takes the place of the first.
     struct addr same[9];
     unsigned found = 0;
-    struct addr first = v4(0);
-    void *line = guard_source_locate(&table, &first).line;
+    void *line = locate(v4(0)).line;
     for (uint32_t i = 0; found < 9; i++) {
         struct addr a = v4(i);
-        if (guard_source_locate(&table, &a).line == line)
+        if (locate(a).line == line)
             same[found++] = a;
     }
     struct guard_source_rate rate = guard_source_rate(1, 10);
@@ -261,13 +266,97 @@ static void neighbouring_addresses_spread_over_all_buckets(void **state)
     uint8_t *load = calloc(buckets, 1);
     assert_non_null(load);
     for (uint32_t i = 0; i < GUARD_SOURCES_MIN; i++) {
-        struct addr a = v4(0xc6120000 + i);
-        uint64_t *line = guard_source_locate(&table, &a).line;
-        load[(line - table.v4) / 8]++;
+        struct guard_source_v4 *bucket = locate(v4(0xc6120000 + i)).line;
+        load[bucket - table.v4]++;
     }
     for (uint32_t i = 0; i < buckets; i++)
         assert_int_equal(load[i], 8);
     free(load);
+}
+
+static int by_line(const void *a, const void *b)
+{
+    void *const *x = a, *const *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+// Of as many sources as the table has entries: how many find their bucket full.
+static uint32_t crowded_out(struct addr (*nth)(uint32_t n), bool is_v4)
+{
+    uint32_t count = is_v4 ? GUARD_SOURCES_MIN : GUARD_SOURCES_MIN / 2, ways = is_v4 ? 8 : 4;
+    static void *lines[GUARD_SOURCES_MIN];
+    for (uint32_t i = 0; i < count; i++)
+        lines[i] = locate(nth(i)).line;
+    qsort(lines, count, sizeof lines[0], by_line);
+    uint32_t out = 0, run = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        run = i > 0 && lines[i] == lines[i - 1] ? run + 1 : 1;
+        out += run > ways;
+    }
+    return out;
+}
+
+static struct addr v4_random(uint32_t n)
+{
+    struct rng rng;
+    rng_seed(&rng, n);
+    return v4((uint32_t)rng_next(&rng));
+}
+
+static struct addr v4_sequence(uint32_t n)
+{
+    return v4(0xc6120000 + n);
+}
+
+static struct addr v4_same_low_bits(uint32_t n)
+{
+    return v4(n << 16 | 0x1234);
+}
+
+static struct addr v4_same_high_bits(uint32_t n)
+{
+    return v4(0xc6120000 | n);
+}
+
+static struct addr v4_few_high_and_few_low_bits(uint32_t n) // as if to meet in tabulated halves
+{
+    return v4((n & 63) << 26 | (n >> 6) << 9);
+}
+
+static struct addr v6_random(uint32_t n)
+{
+    struct rng rng;
+    rng_seed(&rng, n);
+    return v6((uint32_t)rng_next(&rng), 0);
+}
+
+static struct addr v6_one_48(uint32_t n)
+{
+    return v6(0x00010000 | n, 0);
+}
+
+static struct addr v6_same_low_bits(uint32_t n)
+{
+    return v6(n << 9, 0);
+}
+
+static struct addr v6_48s(uint32_t n)
+{
+    return v6(n << 16, 0);
+}
+
+// Who knows all but the key, and chooses addresses.
+static void no_choice_of_addresses_crowds_buckets_more_than_chance(void **state)
+{
+    static struct addr (*const choices_v4[])(uint32_t) = {
+        v4_sequence, v4_same_low_bits, v4_same_high_bits, v4_few_high_and_few_low_bits};
+    static struct addr (*const choices_v6[])(uint32_t) = {v6_one_48, v6_same_low_bits, v6_48s};
+    uint32_t chance_v4 = crowded_out(v4_random, true), chance_v6 = crowded_out(v6_random, false);
+    assert_in_range(chance_v4, GUARD_SOURCES_MIN / 10, GUARD_SOURCES_MIN / 5); // Poisson: 14 %
+    for (unsigned i = 0; i < sizeof choices_v4 / sizeof choices_v4[0]; i++)
+        assert_in_range(crowded_out(choices_v4[i], true), 0, chance_v4 * 5 / 4);
+    for (unsigned i = 0; i < sizeof choices_v6 / sizeof choices_v6[0]; i++)
+        assert_in_range(crowded_out(choices_v6[i], false), 0, chance_v6 * 5 / 4);
 }
 
 int main(void)
@@ -287,6 +376,7 @@ int main(void)
         CASE(a_clock_that_jumps_back_delays_by_a_bursts_time_at_the_most),
         CASE(all_32_bits_of_an_address_count),
         CASE(neighbouring_addresses_spread_over_all_buckets),
+        CASE(no_choice_of_addresses_crowds_buckets_more_than_chance),
     };
     return cmocka_run_group_tests_name("guard_source", cases, NULL, NULL);
 }
