@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "contract/doorbell.h"
+#include "guard/guard.h"
 #include "link/port.h"
 #include "worker/attach_server.h"
 #include "worker/snapshot_store.h"
@@ -38,6 +39,7 @@ struct plane {
     struct counter_area *counters;
     int counters_fd;
     struct worker *workers[WORKERS_MAX];
+    struct guard_peers guard_peers;
     struct rte_ring *steer[WORKERS_MAX][WORKERS_MAX];     // [to][from]
     struct rte_ring *steer_out[WORKERS_MAX][WORKERS_MAX]; // [from][to], the same rings
     struct worker_link *links[ROLE_COUNT][WORKERS_MAX];
@@ -212,6 +214,7 @@ static int workers_open(struct plane *p, const char **ret_what)
                                        .guard_key = guard_key,
                                        .steer_key = steer_key,
                                        .tcp_key = tcp_key,
+                                       .peers = &p->guard_peers,
                                        .steer_in = p->steer[i],
                                        .steer_out = p->steer_out[i],
                                        .snapshot = p->store.newest};

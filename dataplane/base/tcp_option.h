@@ -47,4 +47,5 @@ struct tcp_handshake {
     uint16_t peer_mss;         // the peer's offer, or the family's default
     uint8_t peer_window_scale; // 0 when scaling is off
     bool window_scaling, timestamps, sack;
+    uint64_t shadowed; // limits in shadow mode that would have refused it, bits 1 << enum limit
 };

@@ -6,6 +6,7 @@
 #include "guard/guard_connection.h"
 #include "guard/guard_cookie.h"
 #include "guard/guard_lists.h"
+#include "guard/guard_shadow.h"
 #include "guard/guard_synack.h"
 #include "guard/guard_syncache.h"
 
@@ -27,13 +28,15 @@ struct guard {
     // What the policy says, ready to use.
     uint16_t ports[SERVICES_MAX];
     unsigned services_count;
-    struct guard_connection_limits limits;
+    struct guard_answer_limits answer_limits[CLASSES_MAX];
     struct pending pending;
 
     struct guard_answer answer;
     struct guard_syncache syncache;
     struct guard_connection connections;
+    struct guard_peers alone; // of a single worker
     struct guard_ban bans;
+    struct guard_shadow shadow;
     struct guard_cookie cookie;
 };
 
@@ -48,7 +51,15 @@ static struct siphash_key subkey(const struct siphash_key *key, uint32_t use)
     return derived;
 }
 
-enum key_use { KEY_ANSWER, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_TIMESTAMP, KEY_SYNCACHE };
+enum key_use {
+    KEY_ANSWER,
+    KEY_CONNECTION,
+    KEY_BAN,
+    KEY_COOKIE,
+    KEY_TIMESTAMP,
+    KEY_SYNCACHE,
+    KEY_SHADOW
+};
 
 static int open_tables(struct guard *guard)
 {
@@ -57,24 +68,29 @@ static int open_tables(struct guard *guard)
     struct siphash_key connection = subkey(&c->key, KEY_CONNECTION);
     struct siphash_key ban = subkey(&c->key, KEY_BAN);
     struct siphash_key syncache = subkey(&c->key, KEY_SYNCACHE);
+    struct siphash_key shadow = subkey(&c->key, KEY_SHADOW);
     int error = guard_answer_init(&guard->answer, c->sources, c->numa_node, &answer);
     if (!error)
         error = guard_syncache_init(&guard->syncache, c->numa_node, &syncache);
     if (!error)
-        error =
-            guard_connection_init(&guard->connections, c->connections, c->numa_node, &connection);
+        error = guard_connection_init(&guard->connections, c->sessions, c->numa_node, &connection,
+                                      c->peers ? c->peers : &guard->alone, c->worker, c->workers);
     if (!error)
         error = guard_ban_init(&guard->bans, c->numa_node, &ban);
+    if (!error)
+        error = guard_shadow_init(&guard->shadow, c->numa_node, &shadow);
     return error;
 }
 
 struct guard *guard_open(const struct guard_config *config)
 {
     CHECK(config->workers > 0 && config->worker < config->workers && config->counters);
+    CHECK(config->peers || config->workers == 1);
     CHECK(config->mtu >= 1280 && config->receive_bytes > 0);
-    struct guard *guard = calloc(1, sizeof *guard);
+    struct guard *guard = aligned_alloc(64, (sizeof *guard + 63) / 64 * 64);
     if (!guard)
         return NULL;
+    memset(guard, 0, sizeof *guard);
     guard->config = *config;
     guard->cookie.mac_key = subkey(&config->key, KEY_COOKIE);
     guard->cookie.offset_key = subkey(&config->key, KEY_TIMESTAMP);
@@ -92,32 +108,37 @@ void guard_shut(struct guard *guard)
     guard_syncache_done(&guard->syncache);
     guard_connection_done(&guard->connections);
     guard_ban_done(&guard->bans);
+    guard_shadow_done(&guard->shadow);
     explicit_bzero(guard, sizeof *guard);
     free(guard);
 }
 
-// This worker's share of a rate, with what `part` of a second brings as its burst.
-static struct guard_source_rate rate_share(const struct guard *guard, uint64_t limit, uint64_t part)
+/* What is counted by SYN, millions a second, is not added up over workers but dealt in equal
+ * shares, at least 1 each: sources are spread over them evenly by a keyed hash. */
+static uint64_t share(const struct guard *guard, uint64_t limit)
 {
-    uint32_t share = guard_connection_share(limit, guard->config.workers);
-    return guard_source_rate(share, share / part + 1);
+    uint64_t share = limit / guard->config.workers;
+    return share ? share : 1;
 }
 
-static void limits_policy(struct guard *guard, const uint64_t *limits)
+// With what `part` of a second brings as its burst.
+static struct guard_source_rate share_rate(const struct guard *guard, uint64_t limit, uint64_t part)
 {
-    uint16_t workers = guard->config.workers;
-    guard->answer.limits = (struct guard_answer_limits){
-        .source = guard_source_rate(limits[LIMIT_SYN_RATE_SOURCE], limits[LIMIT_SYN_BURST_SOURCE]),
-        .prefix = rate_share(guard, limits[LIMIT_SYN_ANSWERS_PREFIX], 1),
-        .total = rate_share(guard, limits[LIMIT_SYN_ANSWERS_TOTAL], 10),
-    };
-    guard_pressure_marks(&guard->answer.pressure,
-                         guard_connection_share(limits[LIMIT_SYN_ATTACK_HIGH], workers),
-                         guard_connection_share(limits[LIMIT_SYN_ATTACK_LOW], workers));
-    guard->limits = (struct guard_connection_limits){
-        .total = guard_connection_share(limits[LIMIT_CONNECTIONS_TOTAL], workers),
-        .service = guard_connection_share(limits[LIMIT_CONNECTIONS_SERVICE], workers),
-        .source = guard_connection_share(limits[LIMIT_CONNECTIONS_SOURCE], 1),
+    uint64_t per_second = share(guard, limit);
+    return guard_source_rate(per_second, per_second / part + 1);
+}
+
+static struct guard_answer_limits answer_limits(const struct guard *guard, unsigned class)
+{
+    const struct policy *p = guard->policy;
+    return (struct guard_answer_limits){
+        .source = {guard_source_rate(policy_limit(p, class, LIMIT_SYN_RATE_SOURCE),
+                                     policy_limit(p, class, LIMIT_SYN_BURST_SOURCE)),
+                   policy_mode(p, class, LIMIT_SYN_RATE_SOURCE)},
+        .prefix = {share_rate(guard, policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX), 1),
+                   policy_mode(p, class, LIMIT_SYN_ANSWERS_PREFIX)},
+        .total = {share_rate(guard, policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL), 10),
+                  policy_mode(p, class, LIMIT_SYN_ANSWERS_TOTAL)},
     };
 }
 
@@ -128,7 +149,12 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
     guard->services_count = policy->services_count;
     for (unsigned i = 0; i < guard->services_count; i++)
         guard->ports[i] = policy->services[i].port;
-    limits_policy(guard, policy->limits);
+    for (unsigned class = 0; class < CLASSES_MAX; class ++)
+        guard->answer_limits[class] = answer_limits(guard, class);
+    guard_pressure_marks(&guard->answer.pressure,
+                         share(guard, policy->limits[LIMIT_SYN_ATTACK_HIGH]),
+                         share(guard, policy->limits[LIMIT_SYN_ATTACK_LOW]));
+    guard_connection_policy(&guard->connections, policy);
 }
 
 static uint8_t classify(const struct guard *guard, const struct addr *source)
@@ -171,6 +197,21 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet,
     return banned ? REASON_BANNED : REASON_NONE;
 }
 
+static void shadow_count(struct guard *guard, uint64_t shadowed)
+{
+    for (; shadowed; shadowed &= shadowed - 1) {
+        enum limit limit = (enum limit)__builtin_ctzll(shadowed);
+        counter_shadow(guard->config.counters, limit_facts(limit)->reason);
+    }
+}
+
+static void shadow_syn(struct guard *guard, const struct packet *syn, uint64_t shadowed,
+                       uint64_t now_us)
+{
+    shadow_count(guard, shadowed);
+    guard_shadow_note(&guard->shadow, syn, shadowed, now_us);
+}
+
 enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
                       const struct guard_look *look, uint64_t now_us)
 {
@@ -182,10 +223,13 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
     counter_add(counters, COUNTER_SYN_RECEIVED, 1);
     bool proven = look->class == CLASS_ALLOW;
     if (!proven) {
-        enum reason reason =
-            guard_answer_judge(&guard->answer, packet, &look->place, now_us, &proven);
-        if (reason != REASON_NONE)
-            return reason;
+        struct guard_answer_verdict verdict = guard_answer_judge(
+            &guard->answer, &guard->answer_limits[look->class], packet, &look->place, now_us);
+        if (verdict.reason != REASON_NONE)
+            return verdict.reason;
+        if (verdict.shadowed)
+            shadow_syn(guard, packet, verdict.shadowed, now_us);
+        proven = verdict.proven;
         counter_add(counters, COUNTER_SYN_PROVEN, proven);
     }
     if (!guard_synack_fits(m))
@@ -244,12 +288,13 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
     guard_syncache_forget(&guard->syncache, packet);
     struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
     guard_proven_learn(&guard->answer.proven, &look->place.name, &print, now_us);
-    bool allowed = look->class == CLASS_ALLOW;
     enum reason reason =
         guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
-                                allowed ? NULL : &guard->limits);
+                                look->class, now_us, &handshake.shadowed);
     if (reason != REASON_NONE)
         return reason;
+    shadow_count(guard, handshake.shadowed);
+    handshake.shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
     *ret_handshake = handshake;
     return REASON_NONE;
 }
@@ -310,5 +355,5 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
     answer->debt_us = guard_source_debt(&guard->answer.sources, &name, now_us);
-    answer->tolerance_us = guard->answer.limits.source.tolerance_us;
+    answer->tolerance_us = guard->answer_limits[CLASS_DEFAULT].source.rate.tolerance_us;
 }

@@ -25,7 +25,9 @@
  * replaces the entry with the least debt, so overload forgets debt and never refuses a conforming
  * source.
  *
- * Limits wider than a source are dealt to workers in equal shares (limit / workers, at least 1).
+ * Limits come by class of the source, each enforced, in shadow or off (contract/policy.h). Those on
+ * connections that are wider than a source are shared by all workers, to workers - 1 connections
+ * (guard_connection.h); those on SYNs are dealt to workers in equal shares, at least 1 each.
  *
  * Refusals are returned, not counted: the caller counts the reason. What is no refusal (SYNs
  * received and answered, sources banned, the mode) is counted here. Counts, rates, history and
@@ -43,14 +45,22 @@ struct rte_mbuf;
 struct guard;
 struct guard_lists; // allow and deny prefixes, longest match
 
+struct guard_connection;
+
+// Where the guards of all workers find one another; zeroed by the caller, outlives them.
+struct guard_peers {
+    struct guard_connection *connections[WORKERS_MAX];
+};
+
 struct guard_config {
-    uint32_t sources;     // IPv4 entries, rounded up to a power of two; IPv6 has half as many
-    uint32_t connections; // sources with open connections are counted in a table of this size
+    uint32_t sources;  // IPv4 entries, rounded up to a power of two; IPv6 has half as many
+    uint32_t sessions; // client connections at a time, at the most, whatever the limits say
     uint16_t worker, workers;
-    uint16_t mtu;           // of the outside leg, bytes: our MSS is this less 40 or 60
-    uint32_t receive_bytes; // tcp's largest window; a SYN-ACK offers at most 65535 of it
-    int numa_node;          // -1: any
-    struct siphash_key key; // per boot, the same for all workers: cookies and table
+    struct guard_peers *peers; // the same for all workers; one alone may have NULL
+    uint16_t mtu;              // of the outside leg, bytes: our MSS is this less 40 or 60
+    uint32_t receive_bytes;    // tcp's largest window; a SYN-ACK offers at most 65535 of it
+    int numa_node;             // -1: any
+    struct siphash_key key;    // per boot, the same for all workers: cookies and table
     struct counter_block *counters;
 };
 

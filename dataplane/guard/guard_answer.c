@@ -62,54 +62,79 @@ static bool take(struct guard_source *table, const struct guard_name *name,
     return guard_source_take(table, &slot, rate, now_us);
 }
 
-static enum reason judge_unproven(struct guard_answer *answer,
-                                  const struct guard_answer_place *place, uint64_t now_us)
+// What becomes of a SYN for which a limit has room or not.
+static bool refuses(const struct guard_answer_limit *limit, enum limit name, bool room,
+                    uint64_t *shadowed)
 {
-    const struct guard_answer_limits *limits = &answer->limits;
+    if (!room && limit->mode == MODE_SHADOW)
+        *shadowed |= UINT64_C(1) << name;
+    return !room && limit->mode == MODE_ENFORCE;
+}
+
+static enum reason judge_unproven(struct guard_answer *answer,
+                                  const struct guard_answer_limits *limits,
+                                  const struct guard_answer_place *place, uint64_t now_us,
+                                  uint64_t *shadowed)
+{
+    const struct guard_source_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
+    struct guard_name prefix;
     bool attack = answer->pressure.attack;
-    if (attack && !guard_source_has_room(answer->total_tat_us, &limits->total, now_us))
-        return REASON_SYN_BACKSCATTER_TOTAL;
-    if (!guard_source_take(&answer->sources, &place->source, &limits->source, now_us))
+    if (attack) {
+        bool room = guard_source_has_room(answer->total_tat_us, total, now_us);
+        if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, room, shadowed))
+            return REASON_SYN_BACKSCATTER_TOTAL;
+        prefix = guard_name_prefix(&place->name);
+        room = guard_source_debt(&answer->prefixes, &prefix, now_us) <= of_prefix->tolerance_us;
+        if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, room, shadowed))
+            return REASON_SYN_BACKSCATTER_PREFIX;
+    }
+    const struct guard_answer_limit *source = &limits->source;
+    bool room = source->mode == MODE_OFF ||
+                guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
+    if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
-    if (!attack)
-        return REASON_NONE;
-    struct guard_name prefix = guard_name_prefix(&place->name);
-    if (!take(&answer->prefixes, &prefix, &limits->prefix, now_us))
-        return REASON_SYN_BACKSCATTER_PREFIX;
-    guard_source_judge(&answer->total_tat_us, &limits->total, now_us);
+    if (attack) {
+        take(&answer->prefixes, &prefix, of_prefix, now_us);
+        guard_source_judge(&answer->total_tat_us, total, now_us);
+    }
     return REASON_NONE;
 }
 
 // A refused SYN's second knock.
-static bool may_return(struct guard_answer *answer, const struct packet *syn,
-                       const struct guard_name *source, uint64_t now_us)
+static bool may_return(struct guard_answer *answer, const struct guard_answer_limits *limits,
+                       const struct packet *syn, const struct guard_name *source, uint64_t now_us)
 {
-    const struct guard_answer_limits *limits = &answer->limits;
+    const struct guard_source_rate *total = &limits->total.rate;
     enum guard_again_grade grade = guard_again_note(&answer->again, syn, now_us);
     if (grade == GUARD_AGAIN_NOT)
         return false;
     int which = grade == GUARD_AGAIN_CLOCK;
     uint64_t *total_tat_us = &answer->returning_tat_us[which];
-    return guard_source_has_room(*total_tat_us, &limits->total, now_us) &&
-           take(&answer->returning[which], source, &limits->source, now_us) &&
-           guard_source_judge(total_tat_us, &limits->total, now_us);
+    return guard_source_has_room(*total_tat_us, total, now_us) &&
+           take(&answer->returning[which], source, &limits->source.rate, now_us) &&
+           guard_source_judge(total_tat_us, total, now_us);
 }
 
-enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,
-                               const struct guard_answer_place *place, uint64_t now_us,
-                               bool *ret_proven)
+struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
+                                               const struct guard_answer_limits *limits,
+                                               const struct packet *syn,
+                                               const struct guard_answer_place *place,
+                                               uint64_t now_us)
 {
+    struct guard_answer_verdict verdict = {REASON_NONE};
     guard_pressure_count(&answer->pressure, now_us);
     bool conforms = false;
     enum guard_proven_match match = guard_proven_take(&answer->proven, &place->name, syn,
-                                                      &answer->limits.source, now_us, &conforms);
-    *ret_proven = match != GUARD_MATCH_NONE;
-    enum reason reason = REASON_SYN_RATE_SOURCE;
+                                                      &limits->source.rate, now_us, &conforms);
+    verdict.proven = match != GUARD_MATCH_NONE;
     if (match == GUARD_MATCH_NONE)
-        reason = judge_unproven(answer, place, now_us);
-    else if (conforms)
-        return REASON_NONE;
-    if (reason == REASON_NONE || may_return(answer, syn, &place->name, now_us))
-        return REASON_NONE;
-    return reason;
+        verdict.reason = judge_unproven(answer, limits, place, now_us, &verdict.shadowed);
+    else if (refuses(&limits->source, LIMIT_SYN_RATE_SOURCE, conforms, &verdict.shadowed))
+        verdict.reason = REASON_SYN_RATE_SOURCE;
+    bool refused = verdict.reason != REASON_NONE || verdict.shadowed;
+    if (refused && may_return(answer, limits, syn, &place->name, now_us)) {
+        verdict.reason = REASON_NONE;
+        verdict.shadowed = 0;
+    }
+    return verdict;
 }

@@ -12,20 +12,24 @@
  * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
  * addresses; a source without history gets through on its retransmission (guard_again.h).
  * A source may send its rate on each of these ways, so at most four times its rate is ever
- * answered. Levels are asked from the cheapest to the narrowest, and a refusal charges nothing but
- * what was asked before it. One worker owns it; no allocation after init.
+ * answered. Levels are asked from the widest to the narrowest, and what one refuses is charged to
+ * none. A limit in shadow mode lets pass and says so. One worker owns it; no allocation after init.
  */
 
-#include "contract/counter.h"
+#include "contract/policy.h"
 #include "guard/guard_again.h"
 #include "guard/guard_pressure.h"
 #include "guard/guard_proven.h"
 #include "guard/guard_source.h"
 
-struct guard_answer_limits {
-    struct guard_source_rate source; // of each way
-    struct guard_source_rate prefix; // a /24 or /48
-    struct guard_source_rate total;
+struct guard_answer_limit {
+    struct guard_source_rate rate;
+    enum limit_mode mode;
+};
+struct guard_answer_limits {          // of a class
+    struct guard_answer_limit source; // of each way
+    struct guard_answer_limit prefix; // a /24 or /48
+    struct guard_answer_limit total;
 };
 
 // Where judging will look for one packet, good for its burst.
@@ -35,7 +39,6 @@ struct guard_answer_place {
 };
 
 struct guard_answer {
-    struct guard_answer_limits limits;
     struct siphash_key name_key; // of all tables
     struct guard_source sources, prefixes;
     struct guard_source returning[2]; // plain, by clock
@@ -54,7 +57,13 @@ void guard_answer_done(struct guard_answer *answer);
 void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
                          unsigned count, struct guard_answer_place *ret_places);
 
-// REASON_NONE: answer it; *ret_proven: it is in the source's good history.
-enum reason guard_answer_judge(struct guard_answer *answer, const struct packet *syn,
-                               const struct guard_answer_place *place, uint64_t now_us,
-                               bool *ret_proven);
+struct guard_answer_verdict {
+    enum reason reason; // NONE: answer it
+    bool proven;        // it is in the source's good history
+    uint64_t shadowed;  // limits in shadow mode that would have refused it, bits 1 << enum limit
+};
+struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
+                                               const struct guard_answer_limits *limits,
+                                               const struct packet *syn,
+                                               const struct guard_answer_place *place,
+                                               uint64_t now_us);

@@ -156,6 +156,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->self = self;
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
+    s->shadowed = handshake->shadowed;
     s->deadline_us = s->phase_us = s->connect_us = UINT64_MAX;
     s->backend = 255;
     fill_host(s, ack, service);
@@ -294,6 +295,10 @@ static void count_progress(struct session *s)
     if (report->user_size > 0 && !s->login_counted) {
         s->login_counted = true;
         session_count(s, COUNTER_LOGINS_ACCEPTED);
+        for (uint64_t left = s->shadowed; left; left &= left - 1) {
+            enum limit limit = (enum limit)__builtin_ctzll(left);
+            counter_shadow_login(s->all->config.counters, limit_facts(limit)->reason);
+        }
     }
     for (; s->mails_counted < report->mails; s->mails_counted++)
         session_count(s, COUNTER_MAILS_ACCEPTED);

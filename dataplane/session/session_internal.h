@@ -48,6 +48,7 @@ struct session {
     bool machine_started, tls_wanted;
     bool again; // a run's budget was spent with work left: the timer brings the next run
     bool login_counted;
+    uint64_t shadowed; // limits in shadow mode that would have refused it
     uint16_t mails_counted;
     bool backend_connected;
     bool finished[SIDES];      // the peer's FIN or end has come

@@ -51,9 +51,10 @@ static const char *open_stations(struct worker *w)
         return "no memory for the neighbour cache";
 
     struct guard_config guard = {.sources = boot->sources,
-                                 .connections = boot->connections,
+                                 .sessions = boot->sessions,
                                  .worker = c->index,
                                  .workers = boot->workers,
+                                 .peers = c->peers,
                                  .numa_node = -1,
                                  .mtu = boot->legs[LEG_OUTSIDE].mtu,
                                  .receive_bytes = TCP_RECEIVE_BYTES,

@@ -18,6 +18,7 @@
 
 struct rte_mempool;
 struct rte_ring;
+struct guard_peers;
 struct worker;
 
 struct worker_link { // a role's channel of one worker
@@ -35,6 +36,7 @@ struct worker_config {
     struct siphash_key guard_key; // cookies: the same for all workers
     struct siphash_key steer_key; // likewise
     struct siphash_key tcp_key;   // its own
+    struct guard_peers *peers;    // the same for all workers
     struct rte_ring **steer_in;   // [workers]: frames from worker i for this one; own entry NULL
     struct rte_ring **steer_out;  // [workers]: frames for worker i
     struct snapshot *snapshot;    // the first

@@ -40,10 +40,10 @@ static void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
     b->refused[b->refused_count++] = m;
 }
 
+// They stand together in reason.def.
 static bool is_connection_limit(enum reason reason)
 {
-    return reason == REASON_CONNECTIONS_TOTAL || reason == REASON_CONNECTIONS_SERVICE ||
-           reason == REASON_CONNECTIONS_SOURCE;
+    return reason >= REASON_CONNECTIONS_TOTAL && reason <= REASON_CONNECTIONS_NO_ROOM;
 }
 
 // A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.

@@ -404,7 +404,7 @@ static void end_open(struct bench *bench, struct end *end, struct policy *policy
     const char *what;
     *end = (struct end){.bench = bench, .policy = policy};
     struct guard_config guard = {.sources = 1 << 17,
-                                 .connections = 4096,
+                                 .sessions = 4096,
                                  .workers = 1,
                                  .numa_node = -1,
                                  .mtu = 1500,

@@ -236,7 +236,7 @@ static void end_open(struct rig *rig, struct end *end, struct policy *policy)
     const char *what;
     *end = (struct end){.rig = rig, .policy = policy};
     struct guard_config guard = {.sources = 1024,
-                                 .connections = 1024,
+                                 .sessions = 1024,
                                  .workers = 1,
                                  .numa_node = -1,
                                  .mtu = 1500,

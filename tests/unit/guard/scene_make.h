@@ -24,11 +24,13 @@ struct scene {
 static inline struct guard *open_guard(struct counter_block *counters, uint16_t worker,
                                        uint16_t workers)
 {
+    static struct guard_peers peers;
     struct guard_config config = {
         .sources = 4096,
-        .connections = 1000,
+        .sessions = 1000,
         .worker = worker,
         .workers = workers,
+        .peers = workers > 1 ? &peers : NULL,
         .mtu = 1500,
         .receive_bytes = 131072,
         .numa_node = -1,

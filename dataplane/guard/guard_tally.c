@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "guard/guard_tally.h"
+
+enum { DAY_SHIFT = 40 };
+
+struct guard_source_rate guard_tally_rate(uint64_t per_minute, uint64_t burst)
+{
+    CHECK(per_minute > 0 && burst > 0);
+    uint64_t emission_us = UINT64_C(60000000) / per_minute;
+    return (struct guard_source_rate){emission_us, (burst - 1) * emission_us};
+}
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static void store(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static uint64_t today(uint64_t day, uint64_t now_us)
+{
+    bool same = day >> DAY_SHIFT == now_us / GUARD_TALLY_DAY_US;
+    return same ? day & ((UINT64_C(1) << DAY_SHIFT) - 1) : 0;
+}
+
+void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part, uint64_t now_us)
+{
+    if (load(&part->rates) == sum->rates) {
+        int64_t start_us = __atomic_load_n(&part->start_us, __ATOMIC_RELAXED);
+        sum->start_us = start_us > sum->start_us ? start_us : sum->start_us;
+        sum->charged_us += load(&part->charged_us);
+    }
+    sum->today += today(load(&part->day), now_us);
+    sum->open += load(&part->open);
+}
+
+bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+                          uint64_t now_us)
+{
+    return sum->start_us + (int64_t)sum->charged_us <= (int64_t)(now_us + rate->tolerance_us);
+}
+
+void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum,
+                      uint64_t emission_us, uint64_t now_us)
+{
+    int64_t idle_us = (int64_t)now_us - (int64_t)sum->charged_us; // a start that owes nothing now
+    if (emission_us) {
+        uint64_t charged_us = own->rates == sum->rates ? own->charged_us : 0;
+        __atomic_store_n(&own->start_us, sum->start_us > idle_us ? sum->start_us : idle_us,
+                         __ATOMIC_RELAXED);
+        store(&own->charged_us, charged_us + emission_us);
+        store(&own->rates, sum->rates);
+    }
+    uint64_t day = now_us / GUARD_TALLY_DAY_US;
+    store(&own->day, (day << DAY_SHIFT) + today(own->day, now_us) + 1);
+    store(&own->open, own->open + 1);
+}
+
+void guard_tally_close(struct guard_tally *own)
+{
+    CHECK(own->open > 0);
+    store(&own->open, own->open - 1);
+}

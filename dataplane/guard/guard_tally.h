@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/* What is counted of connections at one level (a source, a prefix, a service, all), when several
+ * workers count: each writes a part of its own, and whoever judges adds the parts up. So the limit
+ * is dealt anew with every connection: what the others leave is a worker's share, and one that
+ * takes all traffic has all of it.
+ *
+ *   open     sum of open                               limit: sum < open
+ *   day      sum of those whose day is today           limit: sum < day
+ *   rate     TAT = max(start) + sum of charged         GCRA: TAT <= now + tolerance
+ *
+ * A charge adds T to the worker's own `charged`, and when nothing was owed, begins the debt at now:
+ * start = now - sum of charged. So no charge is lost when two workers judge at once, and a worker
+ * that was idle adds nothing of its own.
+ *
+ * Overshoot: a worker publishes what it charged before it judges again, so at most one connection
+ * of each other worker is not seen:
+ *
+ *   open <= limit + workers - 1,  day likewise;  in any time t: rate <= burst + t / T + workers - 1
+ *
+ * `rates` names the rates in force; what was charged under others is forgotten, so that nobody is
+ * haunted by an older policy's debt. The days are those of the data plane's clock: 24 hours from
+ * its start, and so on. One worker writes a part, any worker may read it at any time. No atomic
+ * read-modify-write; one fence a connection when there are several workers.
+ */
+
+#include "guard/guard_source.h"
+
+#define GUARD_TALLY_DAY_US (UINT64_C(86400) * 1000000)
+
+struct guard_tally {
+    int64_t start_us;    // of the debt
+    uint64_t charged_us; // T for each connection
+    uint64_t rates;      // that these two were charged under
+    uint64_t day;        // its number << 40 | connections in it
+    uint64_t open;
+};
+
+struct guard_tally_sum {
+    uint64_t rates; // set by the caller before parts are added
+    int64_t start_us;
+    uint64_t charged_us;
+    uint64_t today, open;
+};
+
+// `per_minute` > 0, `burst` > 0.
+struct guard_source_rate guard_tally_rate(uint64_t per_minute, uint64_t burst);
+
+void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part, uint64_t now_us);
+bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+                          uint64_t now_us);
+
+// One more connection, into the worker's own part, which is in the sum. `emission_us` 0: the rate
+// is not charged.
+void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum,
+                      uint64_t emission_us, uint64_t now_us);
+void guard_tally_close(struct guard_tally *own);
