@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -82,6 +83,14 @@ static bool child_config_read(void *config, size_t size)
     return whole;
 }
 
+static struct auth_child_area *child_area_open(void)
+{
+    struct auth_child_area *area =
+        mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_CONFIG, 0);
+    close(CHILD_CONFIG);
+    return area == MAP_FAILED ? NULL : area;
+}
+
 static int child_run(const char *name, int parent)
 {
     char title[32];
@@ -97,9 +106,9 @@ static int child_run(const char *name, int parent)
         if (child_config_read(&config, sizeof config))
             return dns_child_run(CHILD_SOCKET, &config);
     } else if (strcmp(name, children_name(CHILD_AUTH)) == 0) {
-        struct auth_child_config config;
-        if (child_config_read(&config, sizeof config))
-            return auth_child_run(CHILD_SOCKET, &config);
+        struct auth_child_area *area = child_area_open();
+        if (area)
+            return auth_child_run(CHILD_SOCKET, -1, area);
     }
     log_error("what=\"not started by weir-controlplane\"");
     return 1;

@@ -4,7 +4,11 @@
 
 #include "report/metrics_text.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
+
+enum { LINE_SIZE = PATH_NAME_MAX + 128 };
 
 static const char *const protocol_names[PROTOCOL_COUNT] = {"smtp", "imap", "pop3"};
 static const char *const tls_names[TLS_MODE_COUNT] = {"off", "starttls", "implicit"};
@@ -71,6 +75,23 @@ static json_t *children_json(const struct children *children)
     return list;
 }
 
+// What the auth child says of itself; "fault" tells the operator that users are not as the file has
+// them, or cannot be verified at all.
+static json_t *auth_json(const struct children *children)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < FIGURE_COUNT; i++)
+        json_object_set_new(o, children_figure_facts((enum auth_figure)i)->name,
+                            number(children_auth_figure(children, (enum auth_figure)i)));
+    uint64_t error = children_auth_figure(children, FIGURE_BACKEND_ERROR);
+    char text[LINE_SIZE];
+    snprintf(text, sizeof text, "%s: %s", children->auth.passwd_file,
+             error == EBADMSG ? "malformed lines; the log names them"
+                              : strerror((int)(error & INT16_MAX)));
+    json_object_set_new(o, "fault", error ? json_string(text) : json_null());
+    return o;
+}
+
 static json_t *policy_json(const struct publisher *publisher)
 {
     const struct config *config = publisher->config;
@@ -108,6 +129,7 @@ void api_status(struct api_request *request)
     json_object_set_new(o, "controlplane", controlplane_json(plane));
     json_object_set_new(o, "dataplane", dataplane_json(plane));
     json_object_set_new(o, "children", children_json(&plane->children));
+    json_object_set_new(o, "auth", auth_json(&plane->children));
     json_object_set_new(o, "policy", policy_json(&plane->publisher));
     json_object_set_new(o, "services", services_json(&plane->publisher.config->head));
     api_request_ok(request, o);

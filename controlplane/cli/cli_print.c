@@ -36,6 +36,21 @@ static void print_planes(FILE *out, const json_t *response)
     }
 }
 
+static void print_auth(FILE *out, const json_t *auth)
+{
+    fprintf(
+        out,
+        "logins         %lld right, %lld wrong, %lld told to wait, %lld unavailable; %lld users\n"
+        "waiting        %lld users at an address (%lld more where known), %lld addresses, "
+        "%lld prefixes\n",
+        number(auth, "right"), number(auth, "wrong"), number(auth, "throttled"),
+        number(auth, "unavailable"), number(auth, "users"), number(auth, "waiting_pairs"),
+        number(auth, "waiting_known"), number(auth, "waiting_sources"),
+        number(auth, "waiting_prefixes"));
+    if (json_is_string(json_object_get(auth, "fault")))
+        fprintf(out, "USERS NOT READ %s\n", text(auth, "fault"));
+}
+
 void cli_print_status(FILE *out, const json_t *response, bool all)
 {
     static const struct cli_column columns[] = {
@@ -57,6 +72,7 @@ void cli_print_status(FILE *out, const json_t *response, bool all)
             fprintf(out, ", pid %lld", number(child, "pid"));
         fprintf(out, ", restarted %lld times\n", number(child, "restarts"));
     }
+    print_auth(out, json_object_get(response, "auth"));
     const json_t *policy = json_object_get(response, "policy");
     fprintf(out,
             "policy         generation %lld: %lld domains, %lld relay networks, %lld rules, %lld "

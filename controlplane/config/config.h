@@ -31,6 +31,7 @@ struct config_dns {
 
 struct config_auth {
     char passwd_file[PATH_NAME_MAX + 1];
+    bool allow_plain; // users with {PLAIN} passwords
 };
 
 struct config_prefixes {

@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a configuration names outside itself: files and users. Looked at by `--check` and `weirctl
- * config check` only; when Weir starts, whoever opens a file says what is wrong with it.
+ * config check` and `reload`; when Weir starts, whoever opens a file says what is wrong with it.
  */
 
 #include "config/config.h"

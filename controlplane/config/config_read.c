@@ -427,6 +427,7 @@ static const struct config_key smtp_keys[] = {
 
 static const struct config_key auth_keys[] = {
     {"passwd_file", config_field_path, CONFIG_FIELD(config_auth, passwd_file), .least = 1},
+    {"allow_plain", config_field_bool, CONFIG_FIELD(config_auth, allow_plain)},
     {NULL},
 };
 

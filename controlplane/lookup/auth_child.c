@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/log.h"
+#include "lookup/auth_passwd.h"
 #include "lookup/auth_questions.h"
 #include "lookup/lookup.h"
 #include "lookup/lookup_child.h"
 
-enum { REFRESH_MS = 1000 };
+enum { LOOK_MS = 1000 }; // between looks at the file, and counts
 
 struct auth_child {
+    struct auth_child_config config;
+    struct auth_child_area *area;
     struct lookup_port port;
-    struct passwd_file file;
-    struct auth_pool *pool;
+    struct auth_passwd *passwd;
     struct auth_questions *questions;
-    uint64_t refreshed_ms;
+    uint64_t looked_ms;
 };
 
 static void on_answer(void *context, unsigned worker, const struct message *answer)
@@ -24,11 +26,17 @@ static int auth_open(void *context, const char **ret_doing)
 {
     struct auth_child *child = context;
     *ret_doing = "start threads";
-    int error = auth_pool_open(&child->pool);
+    int error =
+        auth_passwd_open(&child->passwd, child->config.passwd_file, child->config.allow_plain);
     if (error)
         return error;
     *ret_doing = "take memory";
-    struct auth_questions_config questions = {&child->file, child->pool, on_answer, child};
+    struct auth_questions_config questions = {
+        .backend = auth_passwd_backend(child->passwd),
+        .limits = child->area->limits,
+        .answer = on_answer,
+        .context = child,
+    };
     return auth_questions_open(&child->questions, &questions);
 }
 
@@ -36,27 +44,37 @@ static void auth_close(void *context)
 {
     struct auth_child *child = context;
     if (child->questions) {
-        const struct auth_questions_counters *asked = auth_questions_counters(child->questions);
-        log_info("what=\"logins\" right=%lu wrong=%lu throttled=%lu unavailable=%lu hashed=%lu "
+        const uint64_t *figures = auth_questions_figures(child->questions);
+        log_info("what=\"logins\" right=%lu wrong=%lu throttled=%lu unavailable=%lu verified=%lu "
                  "remembered=%lu",
-                 asked->right, asked->wrong, asked->throttled, asked->unavailable, asked->hashed,
-                 asked->remembered);
-    }
-    if (child->pool)
-        auth_pool_close(child->pool);
-    if (child->questions)
+                 figures[FIGURE_RIGHT], figures[FIGURE_WRONG], figures[FIGURE_THROTTLED],
+                 figures[FIGURE_UNAVAILABLE], figures[FIGURE_VERIFIED], figures[FIGURE_REMEMBERED]);
         auth_questions_close(child->questions);
-    passwd_file_done(&child->file);
+    }
+    if (child->passwd)
+        auth_passwd_close(child->passwd);
+}
+
+static void figures_publish(struct auth_child *child)
+{
+    uint64_t figures[FIGURE_COUNT];
+    memcpy(figures, auth_questions_figures(child->questions), sizeof figures);
+    figures[FIGURE_USERS] = auth_passwd_users(child->passwd);
+    figures[FIGURE_BACKEND_ERROR] = (uint64_t)auth_passwd_error(child->passwd);
+    for (int i = 0; i < FIGURE_COUNT; i++)
+        __atomic_store_n(&child->area->figures[i], figures[i], __ATOMIC_RELAXED);
 }
 
 static void auth_work(void *context, uint64_t now_ms)
 {
     struct auth_child *child = context;
-    if (child->refreshed_ms == 0 || now_ms - child->refreshed_ms >= REFRESH_MS) {
-        auth_questions_refresh(child->questions);
-        child->refreshed_ms = now_ms;
+    if (child->looked_ms == 0 || now_ms - child->looked_ms >= LOOK_MS) {
+        auth_passwd_refresh(child->passwd);
+        auth_questions_count(child->questions, now_ms);
+        child->looked_ms = now_ms;
     }
     auth_questions_finish(child->questions, now_ms);
+    figures_publish(child);
 }
 
 static void auth_take(void *context, unsigned worker, const struct message *question,
@@ -69,22 +87,22 @@ static void auth_take(void *context, unsigned worker, const struct message *ques
 static void auth_want(void *context, uint64_t now_ms, struct lookup_wants *wants)
 {
     struct auth_child *child = context;
-    wants->timeout_ms = REFRESH_MS;
+    wants->timeout_ms = LOOK_MS;
     wants->fds[wants->fds_count++] =
-        (struct pollfd){.fd = auth_pool_fd(child->pool), .events = POLLIN};
+        (struct pollfd){.fd = auth_passwd_fd(child->passwd), .events = POLLIN};
 }
 
-int auth_child_run(int socket, const struct auth_child_config *config)
+int auth_child_run(int socket, int dial, struct auth_child_area *area)
 {
-    struct auth_child auth = {.port.client = {.socket = -1, .bell = -1}};
-    passwd_file_init(&auth.file, config->passwd_file);
+    struct auth_child auth = {
+        .config = area->config, .area = area, .port.client = {.socket = -1, .bell = -1}};
     struct lookup_child child = {
         .name = "auth",
         .role = ROLE_AUTH,
         .sandbox = SANDBOX_AUTH,
         .kinds = 1U << MESSAGE_AUTH,
-        .user = config->user,
-        .parent = config->parent,
+        .user = auth.config.user,
+        .parent = auth.config.parent,
         .open = auth_open,
         .work = auth_work,
         .take = auth_take,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lookup/auth_pool.h"
 
+#include "lookup/lookup_wait.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,44 +10,52 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct result {
-    uint32_t id;
-    bool right;
+struct queue { // a ring of jobs not begun
+    uint32_t at, count;
+    struct auth_job jobs[AUTH_JOBS_MAX];
 };
 
 struct auth_pool {
     pthread_mutex_t mutex; // over everything below but fd
     pthread_cond_t wanted; // jobs came, or stop
     bool stop;
-    uint32_t inside;                 // jobs between put and take
-    uint32_t jobs_first, jobs_count; // ring of those not begun
+    uint32_t inside;        // jobs between put and take
+    struct queue queues[2]; // those that go first, the others
     uint32_t results_first, results_count;
-    struct auth_job jobs[AUTH_JOBS_MAX];
-    struct result results[AUTH_JOBS_MAX];
+    struct auth_job_result results[AUTH_JOBS_MAX];
     int fd;
     unsigned threads_count;
     pthread_t threads[AUTH_THREADS];
 };
 
+static struct queue *queue_next(struct auth_pool *pool)
+{
+    for (int i = 0; i < 2; i++)
+        if (pool->queues[i].count > 0)
+            return &pool->queues[i];
+    return NULL;
+}
+
 // Waits. False: stop.
 static bool job_next(struct auth_pool *pool, struct auth_job *ret_job)
 {
+    struct queue *queue = NULL;
     pthread_mutex_lock(&pool->mutex);
-    while (!pool->stop && pool->jobs_count == 0)
+    while (!pool->stop && !(queue = queue_next(pool)))
         pthread_cond_wait(&pool->wanted, &pool->mutex);
     bool go_on = !pool->stop;
     if (go_on) {
-        struct auth_job *job = &pool->jobs[pool->jobs_first];
+        struct auth_job *job = &queue->jobs[queue->at];
         *ret_job = *job;
         explicit_bzero(job, sizeof *job);
-        pool->jobs_first = (pool->jobs_first + 1) % AUTH_JOBS_MAX;
-        pool->jobs_count--;
+        queue->at = (queue->at + 1) % AUTH_JOBS_MAX;
+        queue->count--;
     }
     pthread_mutex_unlock(&pool->mutex);
     return go_on;
 }
 
-static void result_put(struct auth_pool *pool, struct result result)
+static void result_put(struct auth_pool *pool, struct auth_job_result result)
 {
     static const uint64_t one = 1;
     pthread_mutex_lock(&pool->mutex);
@@ -61,9 +71,10 @@ static void *thread_main(void *argument)
     struct auth_pool *pool = argument;
     struct auth_job job;
     while (job_next(pool, &job)) {
-        struct result result = {.id = job.id};
-        result.right = password_hash_verify(job.scheme, span_of(job.hash, job.hash_size),
-                                            span_of(job.password, job.password_size));
+        struct auth_job_result result = {.id = job.id, .late = lookup_now_ms() >= job.until_ms};
+        result.right =
+            !result.late && password_hash_verify(job.scheme, span_of(job.hash, job.hash_size),
+                                                 span_of(job.password, job.password_size));
         explicit_bzero(&job, sizeof job);
         result_put(pool, result);
     }
@@ -111,7 +122,8 @@ bool auth_pool_put(struct auth_pool *pool, const struct auth_job *job)
     pthread_mutex_lock(&pool->mutex);
     bool room = pool->inside < AUTH_JOBS_MAX;
     if (room) {
-        pool->jobs[(pool->jobs_first + pool->jobs_count++) % AUTH_JOBS_MAX] = *job;
+        struct queue *queue = &pool->queues[job->first ? 0 : 1];
+        queue->jobs[(queue->at + queue->count++) % AUTH_JOBS_MAX] = *job;
         pool->inside++;
         pthread_cond_signal(&pool->wanted);
     }
@@ -119,7 +131,7 @@ bool auth_pool_put(struct auth_pool *pool, const struct auth_job *job)
     return room;
 }
 
-bool auth_pool_take(struct auth_pool *pool, uint32_t *ret_id, bool *ret_right)
+bool auth_pool_take(struct auth_pool *pool, struct auth_job_result *ret_result)
 {
     uint64_t finished;
     ssize_t got = read(pool->fd, &finished, sizeof finished); // before the look: none is missed
@@ -127,9 +139,7 @@ bool auth_pool_take(struct auth_pool *pool, uint32_t *ret_id, bool *ret_right)
     pthread_mutex_lock(&pool->mutex);
     bool any = pool->results_count > 0;
     if (any) {
-        struct result result = pool->results[pool->results_first];
-        *ret_id = result.id;
-        *ret_right = result.right;
+        *ret_result = pool->results[pool->results_first];
         pool->results_first = (pool->results_first + 1) % AUTH_JOBS_MAX;
         pool->results_count--;
         pool->inside--;

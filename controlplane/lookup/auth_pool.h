@@ -4,24 +4,34 @@
 /* The threads that hash passwords, so that the loop that takes questions never waits for one.
  *
  * A bounded queue: AUTH_JOBS_MAX jobs between put and take, whatever their state, so a finished job
- * always has room. What a job holds of credentials is wiped when it was taken. put, take and fd are
- * for one thread.
+ * always has room. Jobs with `first` overtake the others. A job whose time is past before a thread
+ * gets to it is given back unhashed. What a job holds of credentials is wiped when it was taken.
+ * put, take and fd are for one thread.
  */
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "lookup/auth_backend.h"
 #include "lookup/password_hash.h"
 
 #include <stdint.h>
 
-enum { AUTH_JOBS_MAX = 256, AUTH_THREADS = 2 };
+enum { AUTH_JOBS_MAX = AUTH_TRIES_MAX, AUTH_THREADS = 2 };
 
 struct auth_job {
     uint32_t id; // the caller's
+    bool first;
     enum password_scheme scheme;
     uint8_t hash_size, password_size;
+    uint64_t until_ms; // of lookup_now_ms
     char hash[PASSWORD_HASH_MAX];
     char password[PASSWORD_MAX];
+};
+
+struct auth_job_result {
+    uint32_t id;
+    bool right;
+    bool late; // not hashed
 };
 
 struct auth_pool;
@@ -31,6 +41,5 @@ void auth_pool_close(struct auth_pool *pool);               // waits for the has
 
 // False when full. The job is copied.
 bool auth_pool_put(struct auth_pool *pool, const struct auth_job *job);
-// A finished job: its id, and whether the password made the hash.
-bool auth_pool_take(struct auth_pool *pool, uint32_t *ret_id, bool *ret_right);
+bool auth_pool_take(struct auth_pool *pool, struct auth_job_result *ret_result); // finished
 int auth_pool_fd(const struct auth_pool *pool); // readable when jobs finished; take empties it

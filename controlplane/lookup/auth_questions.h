@@ -5,32 +5,34 @@
  *
  * A password hash is the cheapest way to keep a mail host busy, so every attempt is gated before
  * it. In this order:
- *   throttled   more than AUTH_PAIR_BURST different wrong passwords a minute for this address and
- *               user, or AUTH_ADDRESS_BURST for this address (IPv6: its /64). An (address, user)
- *               that ever logged in is exempt, and only that pair: strangers lock nobody out.
- *   wrong       the same guess was wrong before and the file has not changed: no hash, no charge.
- *   right       the same login was right within AUTH_RIGHT_MS: no hash.
- *   joined      the same guess is being hashed.
- *   unavailable no users could be read, or AUTH_JOBS_MAX attempts are under way.
- *   hashed      an unknown user costs the hash of some known one, and gets the same answer.
- * An attempt is charged when it begins and refunded unless it was a new wrong guess.
+ *   joined      the same guess is being verified.
+ *   throttled   too many different wrong passwords lately (auth_throttle.h) of this address for
+ *               this user, of this address (IPv6: its /64), or of its prefix (/24, /48). An
+ *               (address, user) that logged in within AUTH_KNOWN_SECONDS answers for its own
+ *               guesses alone, and may make more of them: strangers lock nobody out.
+ *   wrong       the same guess was wrong before: not verified, not counted.
+ *   right       the same login was right within AUTH_CACHE_SECONDS.
+ *   unavailable the back end cannot, or what is under way is too much: AUTH_TRIES_MAX in all,
+ *               AUTH_STRANGERS_MAX of those who are not known, AUTH_PREFIX_MAX of one prefix. So
+ *               a flood of guesses leaves room for users from where they usually are.
+ *   verified    by the back end.
+ * An attempt is charged when it begins and refunded unless it was a new wrong guess. What was right
+ * or wrong is forgotten when the back end's generation rises.
  *
  * What is remembered of credentials are digests under a secret of this process. One thread; the
  * answer function must not call back.
  */
 
 #include "contract/message.h"
-#include "lookup/auth_pool.h"
-#include "lookup/passwd_file.h"
+#include "contract/policy.h"
+#include "lookup/auth_backend.h"
+#include "lookup/lookup.h"
 
 enum {
-    AUTH_PAIR_BURST = 5,
-    AUTH_ADDRESS_BURST = 20,
-    AUTH_WINDOW_MS = 60 * 1000,
-    AUTH_RIGHT_MS = 5 * 60 * 1000,
-    AUTH_WRONG_MS = 10 * 60 * 1000,
-    AUTH_PAIR_MS = 30 * 24 * 3600 * 1000U, // that an exemption lasts
-    AUTH_RIGHTS = 65536,                   // entries remembered, each
+    AUTH_STRANGERS_MAX = AUTH_TRIES_MAX * 3 / 4,
+    AUTH_PREFIX_MAX = AUTH_TRIES_MAX / 8,
+    AUTH_WRONG_MS = 60 * 60 * 1000,
+    AUTH_RIGHTS = 32768, // entries remembered, each
     AUTH_WRONGS = 65536,
     AUTH_PAIRS = 262144,
     AUTH_WAITERS_MAX = 2048,
@@ -39,15 +41,10 @@ enum {
 typedef void auth_questions_answer(void *context, unsigned worker, const struct message *answer);
 
 struct auth_questions_config {
-    struct passwd_file *file; // these two stay the caller's
-    struct auth_pool *pool;
+    struct auth_backend backend;
+    const uint64_t *limits; // of LIMIT_COUNT, somebody else's, who may change them at any time
     auth_questions_answer *answer;
     void *context;
-};
-
-struct auth_questions_counters {
-    uint64_t asked, right, wrong, throttled, unavailable;
-    uint64_t remembered, joined, hashed;
 };
 
 struct auth_questions;
@@ -60,10 +57,11 @@ void auth_questions_close(struct auth_questions *questions);
 void auth_questions_take(struct auth_questions *questions, unsigned worker,
                          const struct message *question, uint64_t now_ms);
 
-// Answers what the pool has finished.
+// Answers what the back end has finished.
 void auth_questions_finish(struct auth_questions *questions, uint64_t now_ms);
 
-// Looks whether the file changed, and forgets what was right or wrong when it did.
-void auth_questions_refresh(struct auth_questions *questions);
+// Counts who must wait; looks at all that is remembered of them, so not too often.
+void auth_questions_count(struct auth_questions *questions, uint64_t now_ms);
 
-const struct auth_questions_counters *auth_questions_counters(const struct auth_questions *q);
+// FIGURE_COUNT of them (lookup.h); those of the back end are zero.
+const uint64_t *auth_questions_figures(const struct auth_questions *questions);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { DOUBLINGS_MAX = 20 };
+
 int auth_throttle_init(struct auth_throttle *throttle)
 {
     throttle->buckets = calloc(THROTTLE_BUCKETS, sizeof *throttle->buckets);
@@ -24,15 +26,27 @@ static struct throttle_word *word_find(const struct auth_throttle *throttle, uin
     for (int i = 0; i < THROTTLE_WAYS; i++) {
         if (bucket[i].key == key)
             return &bucket[i];
-        if (bucket[i].full_ms < (*ret_least)->full_ms)
+        if (bucket[i].forgiven_ms < (*ret_least)->forgiven_ms)
             *ret_least = &bucket[i];
     }
     return NULL;
 }
 
-static uint64_t interval_ms(struct throttle_rate rate)
+static uint64_t guess_ms(struct throttle_rate rate) // that forgives one guess
 {
-    return rate.window_ms / rate.burst;
+    return rate.forgive_ms / rate.free ? rate.forgive_ms / rate.free : 1;
+}
+
+static bool must_wait(const struct throttle_word *word, struct throttle_rate rate, uint64_t now_ms)
+{
+    if (word->forgiven_ms <= now_ms)
+        return false;
+    uint64_t guesses = (word->forgiven_ms - now_ms + guess_ms(rate) - 1) / guess_ms(rate);
+    if (guesses < rate.free)
+        return false;
+    uint64_t doublings = guesses - rate.free;
+    uint64_t wait_ms = rate.delay_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
+    return now_ms - word->last_ms < wait_ms;
 }
 
 bool auth_throttle_may(const struct auth_throttle *throttle, uint64_t key,
@@ -40,9 +54,7 @@ bool auth_throttle_may(const struct auth_throttle *throttle, uint64_t key,
 {
     struct throttle_word *least;
     const struct throttle_word *word = word_find(throttle, key, &least);
-    if (!word || word->full_ms <= now_ms)
-        return true;
-    return word->full_ms - now_ms + interval_ms(rate) <= rate.window_ms;
+    return !word || !must_wait(word, rate, now_ms);
 }
 
 void auth_throttle_charge(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate,
@@ -54,15 +66,26 @@ void auth_throttle_charge(struct auth_throttle *throttle, uint64_t key, struct t
         word = least;
         *word = (struct throttle_word){.key = key};
     }
-    if (word->full_ms < now_ms)
-        word->full_ms = now_ms;
-    word->full_ms += interval_ms(rate);
+    if (word->forgiven_ms < now_ms)
+        word->forgiven_ms = now_ms;
+    word->forgiven_ms += guess_ms(rate);
+    word->last_ms = now_ms;
 }
 
 void auth_throttle_refund(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate)
 {
     struct throttle_word *least;
     struct throttle_word *word = word_find(throttle, key, &least);
-    if (word && word->full_ms >= interval_ms(rate))
-        word->full_ms -= interval_ms(rate);
+    if (word && word->forgiven_ms >= guess_ms(rate))
+        word->forgiven_ms -= guess_ms(rate);
+}
+
+uint32_t auth_throttle_count(const struct auth_throttle *throttle, struct throttle_rate rate,
+                             uint64_t now_ms)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < THROTTLE_BUCKETS; i++)
+        for (int way = 0; way < THROTTLE_WAYS; way++)
+            count += must_wait(&throttle->buckets[i][way], rate, now_ms);
+    return count;
 }

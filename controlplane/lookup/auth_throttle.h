@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* How fast passwords may be guessed: a GCRA word (ITU-T I.371) for each (address, user) and for
- * each address (of IPv6 the /64), in a table of fixed size.
+/* How fast passwords may be guessed: for each key (an address and user, an address, a prefix) the
+ * wrong ones lately, and when the last was.
  *
- * A full bucket replaces the word with the least debt: a flood of sources forgets, it never refuses
- * the innocent. Words whose time is past are worth nothing, so nothing needs cleaning. Keys are
- * digests under a secret. One thread; milliseconds of one clock.
+ *   wait after the last wrong one  =  0                              while guesses < free
+ *                                     delay_ms * 2^(guesses - free)  else
+ *   guesses falls by one each forgive_ms / free
+ *
+ * So the wait grows until it is as long as it takes to forgive a guess, and that is the pace of
+ * whoever goes on for ever. Nothing sleeps: an attempt that comes too early is refused. The table
+ * is of fixed size; a full bucket replaces the word that is forgiven first: a flood of sources
+ * forgets, it never refuses the innocent. Keys are digests under a secret. One thread;
+ * milliseconds of one clock.
  */
 
 #include "base/check.h"
@@ -15,16 +21,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { THROTTLE_WAYS = 8, THROTTLE_BUCKETS = 1 << 14 };
+enum { THROTTLE_WAYS = 8, THROTTLE_BUCKETS = 1 << 13 };
 
 struct throttle_rate {
-    uint32_t burst;     // attempts at once
-    uint32_t window_ms; // in which `burst` attempts grow back
+    uint64_t free;       // wrong guesses without a wait, > 0
+    uint64_t delay_ms;   // the first wait
+    uint64_t forgive_ms; // that `free` guesses are forgiven in
 };
 
 struct throttle_word {
     uint64_t key;
-    uint64_t full_ms; // when nothing is owed any more (the theoretical arrival time)
+    uint64_t forgiven_ms; // when nothing is left
+    uint64_t last_ms;     // of the last charge
 };
 
 struct auth_throttle {
@@ -37,8 +45,11 @@ void auth_throttle_done(struct auth_throttle *throttle);
 // May another attempt be made? Changes nothing.
 bool auth_throttle_may(const struct auth_throttle *throttle, uint64_t key,
                        struct throttle_rate rate, uint64_t now_ms);
-// Owes one attempt more; to be called before the attempt, so that many at once are counted.
+// One guess more; to be called before the attempt, so that many at once are counted.
 void auth_throttle_charge(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate,
                           uint64_t now_ms);
 // Takes one charge back: the attempt was no guess.
 void auth_throttle_refund(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate);
+// How many keys must wait now. Looks at all words.
+uint32_t auth_throttle_count(const struct auth_throttle *throttle, struct throttle_rate rate,
+                             uint64_t now_ms);

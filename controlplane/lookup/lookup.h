@@ -7,13 +7,15 @@
  * `socket` is a fresh SEQPACKET connection to the data plane on which nothing was sent yet: the
  * child attaches for its role (link/attach_client.h), drops to `user`, closes itself off and
  * answers questions until the data plane goes away. Standard error is the log; descriptors beside
- * socket and 0 to 2 are not open. The parent's death must be the child's: the caller has called
- * parent_death_follow, but the kernel forgets that when the user changes, so the child calls
+ * those given and 0 to 2 are not open. The parent's death must be the child's: the caller has
+ * called parent_death_follow, but the kernel forgets that when the user changes, so the child calls
  * parent_death_follow(config->parent) again right after (link/parent_death.h).
  *
  * Both return the exit code of the process: 0 when the data plane closed the connection or SIGTERM
  * came, else 1 after one line in the log. The parent starts a child again either way.
  */
+
+#include "contract/policy.h"
 
 #include <stdint.h>
 
@@ -29,10 +31,31 @@ struct dns_child_config {
 };
 
 struct auth_child_config {
-    char passwd_file[256];
+    bool dovecot; // the back end: Dovecot's socket, else the passwd file
+    bool allow_plain;
+    char passwd_file[PATH_NAME_MAX + 1];
     char user[LOOKUP_USER_SIZE]; // to drop to
     int parent;                  // process id
 };
 
+enum auth_figure {
+#define AUTH_FIGURE(NAME, name, gauge, text) FIGURE_##NAME,
+#include "lookup/auth_figure.def"
+#undef AUTH_FIGURE
+    FIGURE_COUNT,
+};
+
+/* What the control plane and the auth child share while that runs: a memfd, sealed against shrink
+ * and growth, a fresh one for each start. Words are read and written one by one, atomically; what
+ * is in figures is the child's claim. */
+struct auth_child_area {
+    struct auth_child_config config; // complete when the child starts, never changed
+    uint64_t limits[LIMIT_COUNT];    // written by the control plane, at any time
+    uint64_t figures[FIGURE_COUNT];  // written by the child
+};
+
 int dns_child_run(int socket, const struct dns_child_config *config);
-int auth_child_run(int socket, const struct auth_child_config *config);
+
+// `dial` is a SEQPACKET connection to the parent, who connects to Dovecot for the child
+// (loop/dial_desk.h); -1 with the passwd file.
+int auth_child_run(int socket, int dial, struct auth_child_area *area);

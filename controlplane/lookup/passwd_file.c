@@ -138,20 +138,18 @@ static int table_read(struct passwd_table *table, int fd, size_t size, const cha
     return error;
 }
 
-static void users_warn(struct passwd_file *file)
+static void schemes_settle(struct passwd_file *file)
 {
     unsigned unsupported = 0;
-    bool plain = false;
     for (uint32_t i = 0; i < file->table->count; i++) {
-        unsupported += file->table->users[i].scheme == PASSWORD_UNSUPPORTED;
-        plain = plain || file->table->users[i].scheme == PASSWORD_PLAIN;
+        struct passwd_user *user = &file->table->users[i];
+        if (user->scheme == PASSWORD_PLAIN && !file->allow_plain)
+            user->scheme = PASSWORD_UNSUPPORTED;
+        unsupported += user->scheme == PASSWORD_UNSUPPORTED;
     }
     if (unsupported)
         log_warning("what=\"users with a password scheme that is not supported\" file=%s users=%u",
                     file->path, unsupported);
-    if (plain && !file->warned_plain)
-        log_warning("what=\"passwords without a hash, for tests only\" file=%s", file->path);
-    file->warned_plain = file->warned_plain || plain;
 }
 
 static int file_read(struct passwd_file *file, struct stat *ret_status)
@@ -168,23 +166,22 @@ static int file_read(struct passwd_file *file, struct stat *ret_status)
     if (!error)
         error = table_read(table, fd, (size_t)ret_status->st_size, file->path);
     close(fd);
-    if (error == -EBADMSG && !file->table)
-        error = 0; // the good lines are better than nobody
-    if (error) {
+    bool better_than_nobody = error == -EBADMSG && !file->table; // the good lines
+    if (error && !better_than_nobody) {
         table_free(table);
         return error;
     }
     table_free(file->table);
     file->table = table;
     file->generation++;
-    users_warn(file);
+    schemes_settle(file);
     log_info("what=\"passwd file read\" file=%s users=%u", file->path, table->count);
-    return 0;
+    return error;
 }
 
-void passwd_file_init(struct passwd_file *file, const char *path)
+void passwd_file_init(struct passwd_file *file, const char *path, bool allow_plain)
 {
-    *file = (struct passwd_file){.path = path};
+    *file = (struct passwd_file){.path = path, .allow_plain = allow_plain};
 }
 
 void passwd_file_done(struct passwd_file *file)
@@ -205,14 +202,14 @@ int passwd_file_refresh(struct passwd_file *file)
     struct stat status = {0}; // all zero: there is none
     int error = stat(file->path, &status) < 0 ? -errno : 0;
     if (file->has_seen && same_state(&status, &file->seen))
-        return error;
+        return file->error;
     if (!error)
         error = file_read(file, &status);
     file->seen = status;
     file->has_seen = true;
+    file->error = error;
     if (error)
-        log_error("what=\"passwd file not taken, the users read before stay\" file=%s users=%u "
-                  "error=\"%s\"",
+        log_error("what=\"passwd file not taken as it is\" file=%s users=%u error=\"%s\"",
                   file->path, passwd_file_count(file),
                   error == -EBADMSG ? "malformed lines" : strerror(-error));
     return error;

@@ -8,7 +8,8 @@
  * is another; it is looked at when passwd_file_refresh is called. A file that cannot be read or has
  * a malformed line is refused as a whole, each bad line logged: the users read before stay, so a
  * half-written file locks nobody out; when there are none, its good lines are taken. A scheme that
- * is not spoken here is no malformed line: that user is warned about and cannot log in. One thread.
+ * is not spoken here is no malformed line: that user is warned about and cannot log in. {PLAIN} is
+ * such a scheme unless it is allowed. One thread.
  */
 
 #include "base/check.h"
@@ -30,19 +31,20 @@ struct passwd_table;
 
 struct passwd_file {
     const char *path; // the caller's
+    bool allow_plain; // for tests
     struct passwd_table *table;
     struct stat seen;    // of the last look, good or bad
     bool has_seen;       // seen is filled
     uint64_t generation; // of the table, rises when it is replaced
-    bool warned_plain;
+    int error;           // of the state seen
 };
 
 // No users yet; refresh reads them.
-void passwd_file_init(struct passwd_file *file, const char *path);
+void passwd_file_init(struct passwd_file *file, const char *path, bool allow_plain);
 void passwd_file_done(struct passwd_file *file);
 
-// Reads the file when it changed. 0: the table is what the file says; else -errno, logged once for
-// each state of the file.
+// Reads the file when it changed. 0: the table is what the file says; else -errno (-EBADMSG:
+// malformed lines), logged once for each state of the file.
 int passwd_file_refresh(struct passwd_file *file);
 
 // The user, until the next refresh; false: no such user. Any bytes may be asked for.

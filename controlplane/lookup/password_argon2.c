@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lookup/password_argon2.h"
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "lookup/password_hash.h"
 
@@ -26,39 +27,6 @@ static bool number_take(struct span *rest, const char *name, uint8_t end, uint32
     return true;
 }
 
-static int digit_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-// Base64 without padding; bits that belong to no byte are zero.
-static bool bytes_read(struct span text, uint8_t bytes[ARGON2_BYTES_MAX], uint8_t *ret_size)
-{
-    uint32_t bits = 0, held = 0;
-    size_t size = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        int digit = digit_of(text.at[i]);
-        if (digit < 0)
-            return false;
-        bits = (bits << 6 | (uint32_t)digit) & 0xffff;
-        held += 6;
-        if (held < 8)
-            continue;
-        if (size == ARGON2_BYTES_MAX)
-            return false;
-        held -= 8;
-        bytes[size++] = (uint8_t)(bits >> held);
-    }
-    *ret_size = (uint8_t)size;
-    return held < 6 && (bits & ((1U << held) - 1)) == 0;
-}
-
 bool password_argon2_parse(struct span hash, struct password_argon2 *ret_argon2)
 {
     struct password_argon2 argon2 = {0};
@@ -79,10 +47,12 @@ bool password_argon2_parse(struct span hash, struct password_argon2 *ret_argon2)
     if (argon2.passes == 0 || argon2.lanes == 0 || argon2.memory_kib / 8 < argon2.lanes)
         return false; // RFC 9106, section 3.1
     struct span salt = field_take(&rest, '$');
-    if (!bytes_read(salt, argon2.salt, &argon2.salt_size) ||
-        !bytes_read(rest, argon2.tag, &argon2.tag_size) ||
-        argon2.salt_size < ARGON2_MIN_SALT_LENGTH || argon2.tag_size < 16)
+    int salt_size = base64_decode_bare(salt, argon2.salt, sizeof argon2.salt);
+    int tag_size = base64_decode_bare(rest, argon2.tag, sizeof argon2.tag);
+    if (salt_size < (int)ARGON2_MIN_SALT_LENGTH || tag_size < 16)
         return false; // a tag that is soon guessed is no password
+    argon2.salt_size = (uint8_t)salt_size;
+    argon2.tag_size = (uint8_t)tag_size;
     *ret_argon2 = argon2;
     return true;
 }

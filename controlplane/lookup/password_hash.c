@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "lookup/password_argon2.h"
+#include "lookup/password_scram.h"
 
 #include <crypt.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static const struct {
     {"SHA256-CRYPT", PASSWORD_CRYPT, "$5$"},   {"BLF-CRYPT", PASSWORD_CRYPT, "$2"},
     {"MD5-CRYPT", PASSWORD_CRYPT, "$1$"},      {"PLAIN", PASSWORD_PLAIN, NULL},
     {"CLEARTEXT", PASSWORD_PLAIN, NULL},       {"ARGON2ID", PASSWORD_ARGON2, "$argon2id$"},
-    {"ARGON2I", PASSWORD_ARGON2, "$argon2i$"},
+    {"ARGON2I", PASSWORD_ARGON2, "$argon2i$"}, {"SCRAM-SHA-256", PASSWORD_SCRAM, NULL},
 };
 
 static bool hash_is_possible(struct span hash)
@@ -40,6 +41,13 @@ static bool scheme_settle(struct span hash, enum password_scheme scheme,
                           enum password_scheme *ret_scheme)
 {
     struct password_argon2 argon2;
+    struct password_scram scram;
+    if (scheme == PASSWORD_SCRAM) {
+        if (!password_scram_parse(hash, &scram))
+            return false;
+        if (!password_scram_is_affordable(&scram))
+            scheme = PASSWORD_UNSUPPORTED;
+    }
     if (scheme == PASSWORD_ARGON2) {
         if (!password_argon2_parse(hash, &argon2))
             return false;
@@ -114,6 +122,12 @@ static bool argon2_verify_text(struct span hash, struct span password)
     return password_argon2_parse(hash, &argon2) && password_argon2_verify(&argon2, password);
 }
 
+static bool scram_verify_text(struct span hash, struct span password)
+{
+    struct password_scram scram;
+    return password_scram_parse(hash, &scram) && password_scram_verify(&scram, password);
+}
+
 bool password_hash_verify(enum password_scheme scheme, struct span hash, struct span password)
 {
     switch (scheme) {
@@ -121,6 +135,8 @@ bool password_hash_verify(enum password_scheme scheme, struct span hash, struct 
         return crypt_verify(hash, password);
     case PASSWORD_ARGON2:
         return argon2_verify_text(hash, password);
+    case PASSWORD_SCRAM:
+        return scram_verify_text(hash, password);
     case PASSWORD_PLAIN:
         return password_equal(hash, password);
     case PASSWORD_LOCKED:

@@ -3,7 +3,7 @@
 
 /* Password hashes as Dovecot's passwd files name them, "{SCHEME}hash", verified with crypt(3) of
  * libxcrypt: yescrypt, SHA-512, SHA-256, bcrypt, MD5 and what else the library still takes; and
- * with libargon2 (password_argon2.h).
+ * with libargon2 (password_argon2.h) and nettle (password_scram.h).
  *
  * Comparison takes the same time wherever the difference is. Verification is slow by purpose (1 to
  * 500 ms) and thread-safe.
@@ -16,6 +16,7 @@
 enum password_scheme {
     PASSWORD_CRYPT,       // {CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {BLF-CRYPT}, {MD5-CRYPT}
     PASSWORD_ARGON2,      // {ARGON2ID}, {ARGON2I}
+    PASSWORD_SCRAM,       // {SCRAM-SHA-256}
     PASSWORD_PLAIN,       // {PLAIN}, {CLEARTEXT}: for tests
     PASSWORD_LOCKED,      // a hash that nothing matches: "*" or "!"
     PASSWORD_UNSUPPORTED, // a scheme that is not spoken here, or a cost that is not paid

@@ -6,6 +6,7 @@
 #include "loop/pid_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,20 +49,71 @@ static void child_enter(struct child *child, enum child_state state)
     child->state = state;
 }
 
-static int config_memfd(const struct child *child)
+// Sealed, or its reader could get a SIGBUS.
+static int memfd_open(const void *bytes, size_t size)
 {
-    const struct children *all = child->all;
-    bool dns = child->kind == CHILD_DNS;
-    const void *bytes = dns ? (const void *)&all->dns : (const void *)&all->auth;
-    size_t size = dns ? sizeof all->dns : sizeof all->auth;
-    int fd = memfd_create("weir-child-config", MFD_CLOEXEC);
+    int fd = memfd_create("weir-child-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    if (pwrite(fd, bytes, size, 0) != (ssize_t)size) {
-        close(fd);
-        return -EIO;
+    if (pwrite(fd, bytes, size, 0) == (ssize_t)size &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    close(fd);
+    return -EIO;
+}
+
+static void limits_tell(struct children *children)
+{
+    for (int i = 0; i < LIMIT_COUNT && children->auth_area; i++)
+        __atomic_store_n(&children->auth_area->limits[i], children->limits[i], __ATOMIC_RELAXED);
+}
+
+static void area_give(struct children *children)
+{
+    if (children->auth_area)
+        munmap(children->auth_area, sizeof *children->auth_area);
+    children->auth_area = NULL;
+}
+
+static int auth_memfd(struct children *children)
+{
+    struct auth_child_area area = {.config = children->auth};
+    int fd = memfd_open(&area, sizeof area);
+    void *memory =
+        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof area, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        if (fd >= 0)
+            close(fd);
+        return -ENOMEM;
     }
+    area_give(children);
+    children->auth_area = memory;
+    limits_tell(children);
     return fd;
+}
+
+static int config_memfd(struct child *child)
+{
+    struct children *all = child->all;
+    return child->kind == CHILD_DNS ? memfd_open(&all->dns, sizeof all->dns) : auth_memfd(all);
+}
+
+const struct child_figure *children_figure_facts(enum auth_figure figure)
+{
+    static const struct child_figure facts[FIGURE_COUNT] = {
+#define AUTH_FIGURE(NAME, name, gauge, text) {name, gauge, text},
+#include "lookup/auth_figure.def"
+#undef AUTH_FIGURE
+    };
+    CHECK(figure < FIGURE_COUNT);
+    return &facts[figure];
+}
+
+uint64_t children_auth_figure(const struct children *children, enum auth_figure figure)
+{
+    return children->auth_area
+               ? __atomic_load_n(&children->auth_area->figures[figure], __ATOMIC_RELAXED)
+               : 0;
 }
 
 static void child_spawn(struct child *child);
@@ -208,6 +260,8 @@ static void configure(struct children *children, const struct config *config)
     memcpy(dns->host_name, config->head.smtp.host_name, sizeof dns->host_name);
     memcpy(dns->user, config->control.dns_user, sizeof dns->user);
     memcpy(auth->passwd_file, config->auth.passwd_file, sizeof auth->passwd_file);
+    auth->allow_plain = config->auth.allow_plain;
+    memcpy(children->limits, config->head.limits, sizeof children->limits);
     memcpy(auth->user, config->control.auth_user, sizeof auth->user);
     dns->parent = auth->parent = (int)getpid();
 }
@@ -239,6 +293,7 @@ void children_done(struct children *children)
     for (int i = 0; i < CHILD_COUNT; i++)
         if (!uv_is_closing((uv_handle_t *)&children->items[i].timer))
             uv_close((uv_handle_t *)&children->items[i].timer, NULL);
+    area_give(children);
 }
 
 void children_start(struct children *children)
@@ -273,6 +328,7 @@ void children_configure(struct children *children, const struct config *config)
     struct dns_child_config dns = children->dns;
     struct auth_child_config auth = children->auth;
     configure(children, config);
+    limits_tell(children);
     if (memcmp(&dns, &children->dns, sizeof dns) != 0)
         child_end(&children->items[CHILD_DNS]); // still wanted: its end starts the next
     if (memcmp(&auth, &children->auth, sizeof auth) != 0)

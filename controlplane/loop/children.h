@@ -7,7 +7,8 @@
  *
  * A child is this very program (/proc/self/exe) with `--child NAME --parent PID`; descriptor
  * CHILD_SOCKET is its fresh connection to the data plane and CHILD_CONFIG a memfd with its struct
- * (lookup/lookup.h), so that nothing of it shows in `ps`. Runs in the loop.
+ * (lookup/lookup.h), so that nothing of it shows in `ps`; that of the auth child stays shared, for
+ * limits that change while it runs and for its figures. Runs in the loop.
  */
 
 #include "config/config.h"
@@ -50,6 +51,8 @@ struct children {
     char dataplane_socket[108], pid_directory[PATH_NAME_MAX + 1];
     struct dns_child_config dns;
     struct auth_child_config auth;
+    uint64_t limits[LIMIT_COUNT];
+    struct auth_child_area *auth_area; // of the last start; NULL before the first
     struct child items[CHILD_COUNT];
 };
 
@@ -60,7 +63,16 @@ void children_start(struct children *children); // the data plane is there
 void children_stop(struct children *children);  // SIGTERM, then SIGKILL
 bool children_gone(const struct children *children);
 
-// Another configuration: a child whose part changed is replaced.
+struct child_figure {
+    const char *name; // lower case
+    bool gauge;       // it also falls
+    const char *text;
+};
+const struct child_figure *children_figure_facts(enum auth_figure figure);
+// A figure of the auth child, as it says; 0 before it was started.
+uint64_t children_auth_figure(const struct children *children, enum auth_figure figure);
+
+// Another configuration: a child whose part changed is replaced, limits are told as it runs.
 void children_configure(struct children *children, const struct config *config);
 
 const char *children_name(enum child_kind kind);            // "dns", "auth"

@@ -94,6 +94,11 @@ static int edit_reload(void *context, struct config **candidate, struct config_e
         config_free(config);
         return -EINVAL;
     }
+    error = config_files_check(config, plane->config_file, errors);
+    if (error) {
+        config_free(config);
+        return error;
+    }
     config_free(*candidate);
     *candidate = config;
     return 0;
@@ -191,6 +196,13 @@ static void write_metrics(void *context, FILE *out)
         facts.children[i].restarts = child->restarts;
     }
     metrics_text_write(&facts, out);
+    for (int i = 0; i < FIGURE_COUNT; i++) {
+        const struct child_figure *figure = children_figure_facts((enum auth_figure)i);
+        char name[64];
+        snprintf(name, sizeof name, "auth_%s", figure->name);
+        metrics_text_figure(out, name, figure->gauge, figure->text,
+                            children_auth_figure(&plane->children, (enum auth_figure)i));
+    }
 }
 
 static int fail(const char *what, const char *where, int error)

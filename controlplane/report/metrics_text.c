@@ -49,11 +49,11 @@ static void reasons_write(const struct metrics_facts *facts, FILE *out)
                     load(&facts->counters->blocks[worker].reasons[i]));
 }
 
-static void figure_write(FILE *out, const char *name, const char *type, const char *help,
-                         uint64_t value)
+void metrics_text_figure(FILE *out, const char *name, bool gauge, const char *help, uint64_t value)
 {
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
-            value);
+    const char *end = gauge ? "" : "_total";
+    fprintf(out, "# HELP weir_%s%s %s\n# TYPE weir_%s%s %s\nweir_%s%s %" PRIu64 "\n", name, end,
+            help, name, end, gauge ? "gauge" : "counter", name, end, value);
 }
 
 static void children_write(const struct metrics_facts *facts, FILE *out)
@@ -72,14 +72,14 @@ static void children_write(const struct metrics_facts *facts, FILE *out)
 
 void metrics_text_write(const struct metrics_facts *facts, FILE *out)
 {
-    figure_write(out, "weir_dataplane_attached", "gauge", "whether the data plane is attached",
-                 facts->counters != NULL);
-    figure_write(out, "weir_policy_generation", "gauge", "policy snapshot that runs",
-                 facts->policy_generation);
-    figure_write(out, "weir_session_log_lines_total", "counter", "lines of the session log",
-                 facts->session_lines);
-    figure_write(out, "weir_session_log_lines_lost_total", "counter",
-                 "lines that could not be written", facts->session_lines_lost);
+    metrics_text_figure(out, "dataplane_attached", true, "whether the data plane is attached",
+                        facts->counters != NULL);
+    metrics_text_figure(out, "policy_generation", true, "policy snapshot that runs",
+                        facts->policy_generation);
+    metrics_text_figure(out, "session_log_lines", false, "lines of the session log",
+                        facts->session_lines);
+    metrics_text_figure(out, "session_log_lines_lost", false, "lines that could not be written",
+                        facts->session_lines_lost);
     children_write(facts, out);
     if (facts->counters) {
         counters_write(facts, out);

@@ -25,4 +25,6 @@ struct metrics_facts {                   // beside the counters
 };
 
 bool metrics_text_is_gauge(enum counter counter); // it also falls
+// weir_<name>, weir_<name>_total for what is no gauge.
+void metrics_text_figure(FILE *out, const char *name, bool gauge, const char *help, uint64_t value);
 void metrics_text_write(const struct metrics_facts *facts, FILE *out);

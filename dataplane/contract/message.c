@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "contract/message.h"
 
+#include "contract/policy.h"
 #include "contract/reason.h"
 
 static bool is_name_byte(uint8_t c)
@@ -76,7 +77,8 @@ static bool question_is_sound(const struct message *m)
                all_bytes(span_of(m->spf_question.mail_from, m->spf_question.mail_from_size),
                          is_not_control);
     case MESSAGE_AUTH:
-        return m->auth_question.service < SERVICES_MAX && m->auth_question.user_size > 0 &&
+        return m->auth_question.protocol < PROTOCOL_COUNT && m->auth_question.tls <= 1 &&
+               m->auth_question.user_size > 0 &&
                all_bytes(span_of(m->auth_question.user, m->auth_question.user_size),
                          is_not_control);
     case MESSAGE_REPORT:

@@ -92,8 +92,11 @@ struct spf_answer {
 enum auth_verdict { AUTH_WRONG, AUTH_RIGHT, AUTH_THROTTLED, AUTH_VERDICT_COUNT };
 
 struct auth_question {
-    struct addr addr;
-    uint8_t service; // index in the policy
+    uint64_t session; // as in reports
+    struct addr addr, local;
+    uint16_t port, local_port;
+    uint8_t protocol; // enum protocol (contract/policy.h)
+    uint8_t tls;      // 0 or 1
     uint8_t user_size, password_size;
     char user[USER_NAME_MAX];
     char password[PASSWORD_MAX];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/login.h"
 
+#include "base/base64.h"
 #include "mail/reply.h"
-#include "mail/sasl.h"
 
 bool login_take_user(struct auth_question *login, struct span user)
 {
@@ -30,8 +30,13 @@ void login_ask(struct mail_host *host, const struct auth_question *login)
 {
     struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 0);
     question.auth_question = *login;
+    question.auth_question.session = host->id;
     question.auth_question.addr = host->client;
-    question.auth_question.service = host->service;
+    question.auth_question.local = host->local;
+    question.auth_question.port = host->client_port;
+    question.auth_question.local_port = host->local_port;
+    question.auth_question.protocol = host->policy->services[host->service].protocol;
+    question.auth_question.tls = host->tls;
     host->ops->ask(host, &question);
     message_wipe(&question);
 }

@@ -1,77 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/sasl.h"
 
+#include "base/base64.h"
+
 enum { SASL_RESPONSE_MAX = USER_NAME_MAX + 1 + USER_NAME_MAX + 1 + PASSWORD_MAX };
-
-static const char base64_digits[64] = {
-    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
-    'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
-    'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
-    'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/'};
-
-static int digit_value(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-// The three bytes of a group of four digits, of which the last `padding` are '='; -1: malformed.
-static int group_value(const uint8_t *group, unsigned padding)
-{
-    int value = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        int digit = i < 4 - padding ? digit_value(group[i]) : 0;
-        if (digit < 0)
-            return -1;
-        value = value << 6 | digit;
-    }
-    int unused = padding == 2 ? 0xffff : padding == 1 ? 0xff : 0;
-    return value & unused ? -1 : value;
-}
-
-int base64_decode(struct span text, uint8_t *out, size_t size)
-{
-    if (text.size % 4 != 0)
-        return -1;
-    unsigned padding = 0;
-    while (padding < 2 && padding < text.size && text.at[text.size - 1 - padding] == '=')
-        padding++;
-    if (text.size / 4 * 3 - padding > size)
-        return -1;
-
-    size_t used = 0;
-    for (size_t i = 0; i < text.size; i += 4) {
-        unsigned pad = i + 4 == text.size ? padding : 0;
-        int value = group_value(text.at + i, pad);
-        if (value < 0)
-            return -1;
-        for (unsigned byte = 0; byte < 3 - pad; byte++)
-            out[used++] = (uint8_t)(value >> (16 - 8 * byte));
-    }
-    return (int)used;
-}
-
-size_t base64_encode(struct span data, char *out)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < data.size; i += 3) {
-        size_t have = data.size - i < 3 ? data.size - i : 3;
-        uint32_t value = (uint32_t)data.at[i] << 16;
-        if (have > 1)
-            value |= (uint32_t)data.at[i + 1] << 8;
-        if (have > 2)
-            value |= data.at[i + 2];
-        for (unsigned digit = 0; digit < 4; digit++)
-            out[used++] = digit <= have ? base64_digits[value >> (18 - 6 * digit) & 63] : '=';
-    }
-    out[used] = '\0';
-    return used;
-}
 
 enum sasl_mechanism sasl_find(struct span name)
 {

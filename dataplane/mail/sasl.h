@@ -8,12 +8,6 @@
 #include "base/span.h"
 #include "contract/message.h"
 
-// Strict base64 (RFC 4648, section 4: padding demanded, no foreign bytes, trailing bits zero).
-// Bytes written, or -1 when malformed or longer than size.
-int base64_decode(struct span text, uint8_t *out, size_t size);
-// Characters written, NUL not counted; out needs (size + 2) / 3 * 4 + 1.
-size_t base64_encode(struct span data, char *out);
-
 enum sasl_mechanism { SASL_NONE, SASL_PLAIN, SASL_LOGIN };
 enum sasl_mechanism sasl_find(struct span name); // any case; SASL_NONE: not offered
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mail/line.h"
 #include "smtp/smtp.h"
+
+#include "mail/line.h"
+#include "mail/login.h"
 #include "smtp/smtp_text.h"
 
 enum smtp_refusal smtp_auth_check(const struct smtp *smtp, struct smtp_arguments *arguments)
@@ -30,14 +32,9 @@ static void leave(struct smtp *smtp) // back to commands, without the secrets
 
 static void ask(struct smtp *smtp)
 {
-    struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 0);
-    question.auth_question = smtp->sasl.login;
-    question.auth_question.addr = smtp->host->client;
-    question.auth_question.service = smtp->host->service;
-    sasl_wipe(&smtp->sasl);
     smtp_enter(smtp, SMTP_VERIFY);
-    smtp->host->ops->ask(smtp->host, &question);
-    message_wipe(&question);
+    login_ask(smtp->host, &smtp->sasl.login);
+    sasl_wipe(&smtp->sasl);
 }
 
 static void challenge(struct smtp *smtp, const char *text)

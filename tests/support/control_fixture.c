@@ -36,7 +36,8 @@ void control_fixture_config(const struct control_fixture *f, const char *extra)
     assert_non_null(stream);
     fprintf(stream,
             "%scontrol:\n  dataplane_socket: %s\n  api_socket: %s\n  pid_directory: %s\n"
-            "  session_log: %s\n  metrics: 127.0.0.1:0\nauth: {passwd_file: passwd}\n%s",
+            "  session_log: %s\n  metrics: 127.0.0.1:0\nauth: {passwd_file: passwd, allow_plain: "
+            "true}\n%s",
             config_head, f->dataplane, f->api, f->directory, f->session_log, extra);
     fclose(stream);
 }

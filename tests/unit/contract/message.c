@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "contract/message.h"
 
+#include "contract/policy.h"
+
 #include "base/rng.h"
 #include "contract/reason.h"
 
@@ -101,7 +103,7 @@ static void logins_are_printable(void **state)
     expect(&m, false);
     m.auth_question.user[0] = 'u';
     expect(&m, true);
-    m.auth_question.service = SERVICES_MAX;
+    m.auth_question.protocol = PROTOCOL_COUNT;
     expect(&m, false);
 }
 

@@ -249,7 +249,7 @@ static void asks(const char *script, const char *user, const char *password)
     assert_true(
         span_equal(span_of(question->password, question->password_size), span_text(password)));
     assert_true(addr_equal(&question->addr, &fake->host.client));
-    assert_int_equal(question->service, fake->host.service);
+    assert_int_equal(question->protocol, PROTOCOL_IMAP);
 }
 
 static void every_form_of_login_asks_the_same(void **state)

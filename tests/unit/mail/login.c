@@ -92,7 +92,11 @@ static void the_question_names_client_and_service(void **state)
     login_ask(&fake->host, &login);
     assert_int_equal(fake->asked, 1);
     assert_true(addr_equal(&fake->question.auth_question.addr, &fake->host.client));
-    assert_int_equal(fake->question.auth_question.service, fake->host.service);
+    assert_int_equal(fake->question.auth_question.protocol,
+                     fake->host.policy->services[fake->host.service].protocol);
+    assert_int_equal(fake->question.auth_question.session, fake->host.id);
+    assert_int_equal(fake->question.auth_question.port, fake->host.client_port);
+    assert_int_equal(fake->question.auth_question.tls, fake->host.tls);
     assert_memory_equal(fake->question.auth_question.password, "wonderland", 10);
 }
 

@@ -167,7 +167,7 @@ static void every_form_of_login_asks_the_same(void **state)
         assert_true(span_equal(span_of(question->user, question->user_size), span_text("alice")));
         assert_true(span_equal(span_of(question->password, question->password_size),
                                span_text("wonder land")));
-        assert_int_equal(question->service, fake->host.service);
+        assert_int_equal(question->protocol, PROTOCOL_POP3);
     }
 }
 

@@ -101,7 +101,8 @@ static void the_question_holds_what_was_said(void **unused)
     assert_true(span_equal(span_of(question->user, question->user_size), span_text("alice")));
     assert_true(
         span_equal(span_of(question->password, question->password_size), span_text("wonderland")));
-    assert_int_equal(question->service, 2);
+    assert_int_equal(question->protocol, PROTOCOL_SMTP);
+    assert_int_equal(question->local_port, fake->host.local_port);
     assert_true(addr_equal(&question->addr, &fake->host.client));
     const struct smtp *smtp = fake->state;
     assert_null(memmem(smtp, sizeof *smtp, "wonderland", 10)); // kept nowhere else

@@ -145,35 +145,16 @@ static void every_limit_is_listed_within_its_bounds(void **state)
     }
 }
 
-static void change_without_a_data_plane_says_that_it_waits(void **state)
-{
-    api_rig.plane.link.state = LINK_DOWN;
-    api_rig_start("{'command':'lists add','list':'allow','prefix':'198.18.0.0/15'}");
-    assert_false(is_published());
-    api_rig_start("{'command':'config reload'}"); // the file knows nothing of it
-    assert_non_null(api_rig_granted());
-    api_rig_start("{'command':'lists remove','list':'allow','prefix':'198.18.0.0/15'}");
-    api_rig_refused("allow: 198.18.0.0/15: is not on the list");
-    api_rig.plane.link.state = LINK_UP;
-}
+enum { FILE_SIZE = 32 };
 
-// The sample names files that only an operator has.
-static void check_names_the_files_that_are_missing(void **state)
+// A configuration that names nothing that is not there; taken for the control plane's.
+static void sound_file_make(char file[FILE_SIZE])
 {
-    struct config *before = running();
-    api_rig_start("{'command':'config check'}");
-    const char *error = json_string_value(json_object_get(api_rig.response, "error"));
-    assert_non_null(error);
-    assert_non_null(strstr(error, "tls.certificates[0].certificate: expected a file"));
-    assert_ptr_equal(running(), before);
-}
-
-static void sound_configuration_is_checked_without_effect(void **state)
-{
-    char file[] = "/tmp/weir-api-XXXXXX";
+    snprintf(file, FILE_SIZE, "/tmp/weir-api-XXXXXX");
     FILE *stream = fdopen(mkstemp(file), "w");
     assert_non_null(stream);
-    fputs("interfaces:\n"
+    fputs("control: {metrics: '127.0.0.1:9464'}\n"
+          "interfaces:\n"
           "  outside: {device: net_null0, ipv4: 198.51.100.1/24}\n"
           "  inside: {device: net_null1, ipv4: 203.0.113.1/24}\n"
           "backends:\n"
@@ -185,6 +166,43 @@ static void sound_configuration_is_checked_without_effect(void **state)
           stream);
     fclose(stream);
     snprintf(api_rig.plane.config_file, sizeof api_rig.plane.config_file, "%s", file);
+}
+
+static void change_without_a_data_plane_says_that_it_waits(void **state)
+{
+    char file[FILE_SIZE];
+    sound_file_make(file);
+    api_rig.plane.link.state = LINK_DOWN;
+    api_rig_start("{'command':'lists add','list':'allow','prefix':'198.18.0.0/15'}");
+    assert_false(is_published());
+    api_rig_start("{'command':'config reload'}"); // the file knows nothing of it
+    assert_non_null(api_rig_granted());
+    api_rig_start("{'command':'lists remove','list':'allow','prefix':'198.18.0.0/15'}");
+    api_rig_refused("allow: 198.18.0.0/15: is not on the list");
+    api_rig.plane.link.state = LINK_UP;
+    unlink(file);
+}
+
+// The sample names files that only an operator has.
+static void check_and_reload_name_the_files_that_are_missing(void **state)
+{
+    static const char *const commands[] = {"{'command':'config check'}",
+                                           "{'command':'config reload'}"};
+    for (int i = 0; i < 2; i++) {
+        struct config *before = running();
+        api_rig_start(commands[i]);
+        const char *error = json_string_value(json_object_get(api_rig.response, "error"));
+        assert_non_null(error);
+        assert_non_null(strstr(error, "tls.certificates[0].certificate: expected a file"));
+        assert_non_null(strstr(error, "auth.passwd_file: expected a file"));
+        assert_ptr_equal(running(), before);
+    }
+}
+
+static void sound_configuration_is_checked_without_effect(void **state)
+{
+    char file[FILE_SIZE];
+    sound_file_make(file);
     struct config *before = running();
     api_rig_start("{'command':'config check'}");
     assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "file")), file);
@@ -209,8 +227,8 @@ int main(void)
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(change_without_a_data_plane_says_that_it_waits, api_rig_up,
                                         api_rig_down),
-        cmocka_unit_test_setup_teardown(check_names_the_files_that_are_missing, api_rig_up,
-                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(check_and_reload_name_the_files_that_are_missing,
+                                        api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(sound_configuration_is_checked_without_effect, api_rig_up,
                                         api_rig_down),
     };

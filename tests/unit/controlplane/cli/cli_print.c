@@ -116,6 +116,8 @@ static void status_tells_both_planes_and_their_parts(void **state)
         "'dataplane':{'attached':true,'pid':11,'workers':1,'attached_ms':5000},"
         "'children':[{'name':'dns','state':'running','pid':12,'restarts':0},"
         "{'name':'auth','state':'waiting','pid':null,'restarts':3}],"
+        "'auth':{'right':1,'wrong':2,'throttled':3,'unavailable':4,'users':5,'waiting_pairs':6,"
+        "'waiting_known':7,'waiting_sources':8,'waiting_prefixes':9,'fault':'/p: gone'},"
         "'policy':{'generation':2,'domains':3,'relay_networks':4,'rules':5,'allow':6,'deny':7},"
         "'services':[{'name':'smtp','port':25,'protocol':'smtp','tls':'starttls',"
         "'submission':false,'backend':'postfix'}]}",
@@ -124,6 +126,9 @@ static void status_tells_both_planes_and_their_parts(void **state)
         "data plane     attached, pid 11, 1 worker, for 5 s\n"
         "dns  child     running, pid 12, restarted 0 times\n"
         "auth child     waiting, restarted 3 times\n"
+        "logins         1 right, 2 wrong, 3 told to wait, 4 unavailable; 5 users\n"
+        "waiting        6 users at an address (7 more where known), 8 addresses, 9 prefixes\n"
+        "USERS NOT READ /p: gone\n"
         "policy         generation 2: 3 domains, 4 relay networks, 5 rules, 6 allowed and 7 denied "
         "prefixes\n"
         "session log    /s.json: 5 lines, 1 lost\n"

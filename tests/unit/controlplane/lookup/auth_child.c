@@ -5,6 +5,7 @@
 #include "plane_fake.h"
 
 #include <crypt.h>
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,9 +29,20 @@
 static struct plane_fake plane;
 static char path[] = "/tmp/weir-passwd-XXXXXX";
 
+static struct auth_child_area *area; // shared with the child
+
 static int run(int socket, const void *config)
 {
-    return auth_child_run(socket, config);
+    area->config = *(const struct auth_child_config *)config;
+    return auth_child_run(socket, -1, area);
+}
+
+static void area_take(void)
+{
+    area = mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(area != MAP_FAILED);
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        area->limits[i] = limit_facts((enum limit)i)->value;
 }
 
 static void file_write(const char *text)
@@ -42,7 +55,8 @@ static void file_write(const char *text)
 
 static int start(void **state)
 {
-    struct auth_child_config config = {.user = "nobody", .parent = getpid()};
+    struct auth_child_config config = {.allow_plain = true, .user = "nobody", .parent = getpid()};
+    area_take();
     struct crypt_data data = {0};
     char text[512];
     snprintf(path, sizeof path, "/tmp/weir-passwd-XXXXXX");
@@ -158,10 +172,41 @@ static void changed_file_is_taken_within_the_sandbox(void **state)
     assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_WRONG);
 }
 
+static bool figure_becomes(enum auth_figure figure, uint64_t value)
+{
+    for (int tries = 0; tries < 500; tries++) {
+        if (__atomic_load_n(&area->figures[figure], __ATOMIC_RELAXED) == value)
+            return true;
+        poll(NULL, 0, 10);
+    }
+    return false;
+}
+
+static void missing_file_is_told_while_the_users_stay(void **state)
+{
+    assert_true(figure_becomes(FIGURE_USERS, 2));
+    assert_int_equal(unlink(path), 0);
+    assert_true(figure_becomes(FIGURE_BACKEND_ERROR, ENOENT));
+    assert_int_equal(verdict_of("alice@example.net", "wonderland"), AUTH_RIGHT);
+    file_write("bob@example.net:{PLAIN}builder\n");
+    assert_true(figure_becomes(FIGURE_BACKEND_ERROR, 0));
+    assert_true(figure_becomes(FIGURE_USERS, 1));
+}
+
+static void limit_changed_while_it_runs_counts(void **state)
+{
+    __atomic_store_n(&area->limits[LIMIT_AUTH_GUESSES_PAIR], 1, __ATOMIC_RELAXED);
+    assert_int_equal(verdict_of("alice@example.net", "guess"), AUTH_WRONG);
+    assert_int_equal(verdict_of("alice@example.net", "another"), AUTH_THROTTLED);
+    assert_true(figure_becomes(FIGURE_THROTTLED, 1));
+    assert_true(figure_becomes(FIGURE_WAITING_PAIRS, 1));
+}
+
 static void file_without_users_makes_it_unavailable(void **state)
 {
     struct auth_child_config config = {
         .passwd_file = "/nonexistent", .user = "nobody", .parent = getpid()};
+    area_take();
     assert_true(plane_fake_open(&plane, ROLE_AUTH, run, &config));
     assert_int_equal(verdict_of("alice@example.net", "wonderland"), -1);
     assert_int_equal(plane_fake_close(&plane), 0);
@@ -171,6 +216,7 @@ static void child_without_its_user_does_not_start(void **state)
 {
     struct auth_child_config config = {
         .passwd_file = "/nonexistent", .user = "no-such-user", .parent = getpid()};
+    area_take();
     assert_true(plane_fake_open(&plane, ROLE_AUTH, run, &config));
     assert_int_equal(plane_fake_wait(&plane), geteuid() == 0 ? 1 : 0);
     plane.child = 0;
@@ -195,6 +241,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(argon2_is_computed_within_the_sandbox, start, stop),
         cmocka_unit_test_setup_teardown(sixth_guess_in_a_minute_is_throttled, start, stop),
         cmocka_unit_test_setup_teardown(password_does_not_stay_in_the_ring, start, stop),
+        cmocka_unit_test_setup_teardown(missing_file_is_told_while_the_users_stay, start, stop),
+        cmocka_unit_test_setup_teardown(limit_changed_while_it_runs_counts, start, stop),
         cmocka_unit_test(file_without_users_makes_it_unavailable),
         cmocka_unit_test(child_without_its_user_does_not_start),
         cmocka_unit_test_setup_teardown(right_password_tells_the_login_in_lower_case, start, stop),

@@ -14,6 +14,7 @@
 static struct auth_job job_of(uint32_t id, const char *hash, const char *password)
 {
     struct auth_job job = {.id = id,
+                           .until_ms = UINT64_MAX,
                            .scheme = PASSWORD_PLAIN,
                            .hash_size = (uint8_t)strlen(hash),
                            .password_size = (uint8_t)strlen(password)};
@@ -22,10 +23,10 @@ static struct auth_job job_of(uint32_t id, const char *hash, const char *passwor
     return job;
 }
 
-static bool take(struct auth_pool *pool, uint32_t *ret_id, bool *ret_right)
+static bool take(struct auth_pool *pool, struct auth_job_result *ret_result)
 {
     for (int tries = 0; tries < 5000; tries++) {
-        if (auth_pool_take(pool, ret_id, ret_right))
+        if (auth_pool_take(pool, ret_result))
             return true;
         struct pollfd fd = {.fd = auth_pool_fd(pool), .events = POLLIN};
         poll(&fd, 1, 1);
@@ -36,25 +37,64 @@ static bool take(struct auth_pool *pool, uint32_t *ret_id, bool *ret_right)
 static void idle_pool_gives_nothing_and_ends(void **state)
 {
     struct auth_pool *pool;
-    uint32_t id;
-    bool right;
+    struct auth_job_result result;
     assert_int_equal(auth_pool_open(&pool), 0);
-    assert_false(auth_pool_take(pool, &id, &right));
+    assert_false(auth_pool_take(pool, &result));
     auth_pool_close(pool);
 }
 
 static void job_too_many_is_refused_until_one_is_taken(void **state)
 {
     struct auth_pool *pool;
-    uint32_t id;
-    bool right;
+    struct auth_job_result result;
     struct auth_job job = job_of(1, "a", "a");
     assert_int_equal(auth_pool_open(&pool), 0);
     for (int i = 0; i < AUTH_JOBS_MAX; i++)
         assert_true(auth_pool_put(pool, &job));
     assert_false(auth_pool_put(pool, &job));
-    assert_true(take(pool, &id, &right));
+    assert_true(take(pool, &result));
     assert_true(auth_pool_put(pool, &job));
+    auth_pool_close(pool);
+}
+
+static void job_whose_time_is_past_is_not_hashed(void **state)
+{
+    struct auth_pool *pool;
+    struct auth_job_result result;
+    struct auth_job job = job_of(1, "a", "a");
+    job.until_ms = 1;
+    assert_int_equal(auth_pool_open(&pool), 0);
+    assert_true(auth_pool_put(pool, &job));
+    assert_true(take(pool, &result));
+    assert_true(result.late && !result.right);
+    auth_pool_close(pool);
+}
+
+// Hashes that keep every thread busy long enough for the rest to queue up behind them.
+static struct auth_job slow_job(uint32_t id)
+{
+    struct auth_job job = job_of(id, "$6$rounds=200000$salt$x", "a");
+    job.scheme = PASSWORD_CRYPT;
+    return job;
+}
+
+static void job_that_goes_first_overtakes(void **state)
+{
+    enum { OTHERS = 20, FIRST = OTHERS };
+    struct auth_pool *pool;
+    struct auth_job_result result;
+    assert_int_equal(auth_pool_open(&pool), 0);
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        struct auth_job job = slow_job(i);
+        assert_true(auth_pool_put(pool, &job));
+    }
+    struct auth_job job = slow_job(FIRST);
+    job.first = true;
+    assert_true(auth_pool_put(pool, &job));
+    int before = 0;
+    for (assert_true(take(pool, &result)); result.id != FIRST; before++)
+        assert_true(take(pool, &result));
+    assert_true(before <= 2 * AUTH_THREADS);
     auth_pool_close(pool);
 }
 
@@ -69,12 +109,11 @@ static void each_job_comes_back_once_with_its_verdict(void **state)
         assert_true(auth_pool_put(pool, &job));
     }
     for (int i = 0; i < JOBS; i++) {
-        uint32_t id;
-        bool right;
-        assert_true(take(pool, &id, &right));
-        assert_false(seen[id]);
-        seen[id] = true;
-        assert_true(right == (id % 2 == 1));
+        struct auth_job_result result;
+        assert_true(take(pool, &result));
+        assert_false(seen[result.id] || result.late);
+        seen[result.id] = true;
+        assert_true(result.right == (result.id % 2 == 1));
     }
     auth_pool_close(pool);
 }
@@ -84,6 +123,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_pool_gives_nothing_and_ends),
         cmocka_unit_test(job_too_many_is_refused_until_one_is_taken),
+        cmocka_unit_test(job_whose_time_is_past_is_not_hashed),
+        cmocka_unit_test(job_that_goes_first_overtakes),
         cmocka_unit_test(each_job_comes_back_once_with_its_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static int start(void **state)
 {
     snprintf(path, sizeof path, "/tmp/weir-passwd-XXXXXX");
     int fd = mkstemp(path);
-    passwd_file_init(&file, path);
+    passwd_file_init(&file, path, true);
     return fd < 0 ? 1 : close(fd);
 }
 
@@ -58,7 +58,7 @@ static void missing_file_has_no_users(void **state)
 
 static void directory_is_no_passwd_file(void **state)
 {
-    passwd_file_init(&file, "/tmp");
+    passwd_file_init(&file, "/tmp", true);
     assert_true(passwd_file_refresh(&file) < 0);
 }
 
@@ -89,8 +89,19 @@ static void file_that_vanished_keeps_the_users(void **state)
 static void good_lines_of_a_bad_first_file_are_taken(void **state)
 {
     file_write("a:{PLAIN}x\nnonsense\nb:{PLAIN}y\n");
-    assert_int_equal(passwd_file_refresh(&file), 0);
+    assert_int_equal(passwd_file_refresh(&file), -EBADMSG);
+    assert_int_equal(passwd_file_refresh(&file), -EBADMSG); // for as long as it is so
     assert_int_equal(passwd_file_count(&file), 2);
+}
+
+static void plain_passwords_are_taken_only_when_allowed(void **state)
+{
+    struct passwd_user user;
+    file.allow_plain = false;
+    file_write("a:{PLAIN}x\n");
+    assert_int_equal(passwd_file_refresh(&file), 0);
+    assert_true(passwd_file_find(&file, span_text("a"), &user));
+    assert_int_equal(user.scheme, PASSWORD_UNSUPPORTED);
 }
 
 static void any_bytes_may_be_asked_for(void **state)
@@ -119,7 +130,7 @@ static void fields_comments_and_line_ends_are_understood(void **state)
 {
     struct passwd_user user;
     file_write("# comment\n\nAlice@Example.net:{PLAIN}wonder land:1000:1000::/home\r\n"
-               "bob:{SCRAM-SHA-256}4096,x,y,z\nlast:$6$a$b");
+               "bob:{NTLM}x\nlast:$6$a$b");
     assert_int_equal(passwd_file_refresh(&file), 0);
     assert_int_equal(passwd_file_count(&file), 3);
     assert_true(passwd_file_find(&file, span_text("ALICE@example.NET"), &user));
@@ -157,6 +168,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_file_keeps_the_users_read_before, start, stop),
         cmocka_unit_test_setup_teardown(file_that_vanished_keeps_the_users, start, stop),
         cmocka_unit_test_setup_teardown(good_lines_of_a_bad_first_file_are_taken, start, stop),
+        cmocka_unit_test_setup_teardown(plain_passwords_are_taken_only_when_allowed, start, stop),
         cmocka_unit_test_setup_teardown(any_bytes_may_be_asked_for, start, stop),
         cmocka_unit_test_setup_teardown(unchanged_file_is_not_read_again, start, stop),
         cmocka_unit_test_setup_teardown(fields_comments_and_line_ends_are_understood, start, stop),

@@ -12,6 +12,9 @@
 #include <cmocka.h>
 
 #define ARGON2I "$argon2i$v=19$m=64,t=3,p=1$c2FsdHNhbHQ$GdlQau+UItJSdqlo8Jnt4CnDwYbOkT5klSY1YuMTto0"
+#define SCRAM                                                                                      \
+    "4096,kQeGM+0EWT6b4JILXvYs7g==,g//B+O61JWpH3z6Wsnckd9sBU5LcZKt/+fnpDGdhZqM=,"                  \
+    "4xnCnNsX7GEar3RNICDgKKCoP7/HXZ7RMDS2NzEpE34="
 
 static bool parsed(const char *text, enum password_scheme *ret_scheme)
 {
@@ -31,6 +34,7 @@ static void malformed_hashes_are_refused(void **state)
                                         "{ARGON2ID}$argon2id$x",
                                         ("{ARGON2ID}" ARGON2I),
                                         "{ARGON2I}$6$a$b",
+                                        "{SCRAM-SHA-256}4096,x,y,z",
                                         "{PLAIN}"};
     enum password_scheme scheme;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -59,7 +63,9 @@ static void schemes_are_told_apart(void **state)
     assert_int_equal(scheme, PASSWORD_ARGON2);
     assert_true(parsed(ARGON2I, &scheme));
     assert_int_equal(scheme, PASSWORD_ARGON2);
-    assert_true(parsed("{SCRAM-SHA-256}4096,x,y,z", &scheme));
+    assert_true(parsed("{SCRAM-SHA-256}" SCRAM, &scheme));
+    assert_int_equal(scheme, PASSWORD_SCRAM);
+    assert_true(parsed("{NTLM}x", &scheme));
     assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
     assert_true(parsed("{CRYPT}!", &scheme));
     assert_int_equal(scheme, PASSWORD_LOCKED);
@@ -73,6 +79,8 @@ static void cost_that_is_not_paid_is_no_malformed_line(void **state)
     assert_true(parsed("{ARGON2ID}$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$"
                        "boF+454dkmRNgOK/QHEeV/Poj4XFcjrY43YjTyjc5ug",
                        &scheme));
+    assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
+    assert_true(parsed("{SCRAM-SHA-256}9999" SCRAM, &scheme)); // 99994096 iterations
     assert_int_equal(scheme, PASSWORD_UNSUPPORTED);
 }
 
@@ -116,6 +124,13 @@ static void argon2_verifies_its_own_and_no_other(void **state)
     assert_false(password_hash_verify(PASSWORD_ARGON2, span_text("$argon2"), span_text("")));
 }
 
+static void scram_keys_verify_their_own_and_no_other(void **state)
+{
+    assert_true(password_hash_verify(PASSWORD_SCRAM, span_text(SCRAM), span_text("wonderland")));
+    assert_false(password_hash_verify(PASSWORD_SCRAM, span_text(SCRAM), span_text("wonderlane")));
+    assert_false(password_hash_verify(PASSWORD_SCRAM, span_text("4096,"), span_text("")));
+}
+
 static void equal_means_all_bytes(void **state)
 {
     assert_false(password_equal(span_text("abc"), span_text("abd")));
@@ -135,6 +150,7 @@ int main(void)
         cmocka_unit_test(password_with_a_null_byte_matches_nothing),
         cmocka_unit_test(every_method_verifies_its_own_and_no_other),
         cmocka_unit_test(argon2_verifies_its_own_and_no_other),
+        cmocka_unit_test(scram_keys_verify_their_own_and_no_other),
         cmocka_unit_test(equal_means_all_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

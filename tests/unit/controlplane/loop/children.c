@@ -36,13 +36,14 @@ static unsigned said[CHILD_COUNT]; // hellos of each
 static bool config_is_sound(bool is_dns)
 {
     struct dns_child_config of_dns;
-    struct auth_child_config of_auth;
+    struct auth_child_area of_auth;
     if (is_dns)
         return pread(CHILD_CONFIG, &of_dns, sizeof of_dns, 0) == sizeof of_dns &&
                of_dns.parent == getppid() && of_dns.servers_count == 1 &&
                strcmp(of_dns.servers[0], "127.0.0.1:53") == 0;
     return pread(CHILD_CONFIG, &of_auth, sizeof of_auth, 0) == sizeof of_auth &&
-           of_auth.parent == getppid() && strcmp(of_auth.user, "nobody") == 0;
+           of_auth.config.parent == getppid() && strcmp(of_auth.config.user, "nobody") == 0 &&
+           of_auth.limits[LIMIT_AUTH_GUESSES_PAIR] == 5;
 }
 
 static int child_play(int argc, char **argv)

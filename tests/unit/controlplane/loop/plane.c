@@ -248,6 +248,53 @@ static void children_answer_on_their_rings(void **state)
     control_fixture_down(&f);
 }
 
+// `arg`: what the fault holds, NULL: there is none. The user stays.
+static bool auth_has_fault(struct control_fixture *fixture, void *arg)
+{
+    json_t *status = control_fixture_ask(fixture, "{s:s}", "command", "status");
+    const json_t *auth = json_object_get(status, "auth");
+    const char *fault = json_string_value(json_object_get(auth, "fault"));
+    bool as_wanted = arg ? fault && strstr(fault, arg) : !fault;
+    bool has = as_wanted && json_integer_value(json_object_get(auth, "users")) == 1;
+    json_decref(status);
+    return has;
+}
+
+static void passwd_file_that_is_gone_is_told_by_status_and_reload(void **state)
+{
+    char file[64];
+    control_fixture_up(&f, 1, "");
+    snprintf(file, sizeof file, "%s/passwd", f.directory);
+    assert_true(control_fixture_until(&f, auth_has_fault, NULL, 10000));
+    assert_int_equal(unlink(file), 0);
+    char text[] = "passwd: No such file or directory";
+    assert_true(control_fixture_until(&f, auth_has_fault, text, 10000));
+    json_t *response = control_fixture_ask(&f, "{s:s}", "command", "config reload");
+    const char *error = json_string_value(json_object_get(response, "error"));
+    assert_non_null(strstr(error, "auth.passwd_file: expected a file that can be read"));
+    json_decref(response);
+    control_fixture_down(&f);
+}
+
+static void limit_set_live_holds_the_auth_child(void **state)
+{
+    control_fixture_up(&f, 1, "");
+    pid_t auth = control_fixture_pid(&f, "auth");
+    json_decref(control_fixture_ask(&f, "{s:s, s:s, s:i}", "command", "limits set", "name",
+                                    "auth_guesses_pair", "value", 1));
+    for (int i = 0; i < 2; i++) {
+        struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 7), answer;
+        assert_true(addr_parse("198.51.100.10", &question.auth_question.addr));
+        question.auth_question.user_size = question.auth_question.password_size = 1;
+        question.auth_question.user[0] = 'u';
+        question.auth_question.password[0] = (char)('a' + i);
+        assert_true(fake_dataplane_ask(f.fake, ROLE_AUTH, 0, &question, &answer, 10000));
+        assert_int_equal(answer.auth_answer.verdict, i == 0 ? AUTH_WRONG : AUTH_THROTTLED);
+    }
+    assert_int_equal(control_fixture_pid(&f, "auth"), auth); // it is the same process
+    control_fixture_down(&f);
+}
+
 static bool policy_is_newer(struct control_fixture *fixture, void *arg)
 {
     return fake_dataplane_taken(fixture->fake) > *(const unsigned *)arg;
@@ -384,6 +431,8 @@ static void metrics_tell_every_counter_and_reason(void **state)
     assert_non_null(strstr(text, "\n# TYPE weir_sessions_open gauge\n"));
     assert_non_null(strstr(text, "\nweir_dataplane_attached 1\n"));
     assert_non_null(strstr(text, "\nweir_child_up{child=\"dns\"} 1\n"));
+    assert_non_null(strstr(text, "\n# TYPE weir_auth_waiting_pairs gauge\n"));
+    assert_non_null(strstr(text, "\nweir_auth_wrong_total 0\n"));
     ask = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     assert_int_equal(metrics_get(ask, text, sizeof text), 404);
     ask = "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -407,6 +456,8 @@ int main(void)
         cmocka_unit_test(killed_child_is_started_again),
         cmocka_unit_test(killed_control_plane_takes_its_children_along_and_comes_back),
         cmocka_unit_test(children_answer_on_their_rings),
+        cmocka_unit_test(passwd_file_that_is_gone_is_told_by_status_and_reload),
+        cmocka_unit_test(limit_set_live_holds_the_auth_child),
         cmocka_unit_test(hangup_reads_the_configuration_again),
         cmocka_unit_test(session_report_becomes_one_json_line),
         cmocka_unit_test(many_reports_lose_none),
