@@ -115,37 +115,42 @@ struct writer {
     size_t size;
 };
 
-static void put(struct writer *w, uint32_t value, unsigned bytes)
+static inline void put(struct writer *w, uint32_t word)
 {
-    while (bytes--)
-        w->at[w->size++] = (uint8_t)(value >> (8 * bytes));
+    word = __builtin_bswap32(word);
+    memcpy(w->at + w->size, &word, sizeof word);
+    w->size += sizeof word;
+}
+
+// SACK-permitted or not before timestamps or not: they share a word.
+static void put_flags(struct writer *w, bool sack, bool timestamps)
+{
+    const uint32_t nops = KIND_NOP << 8 | KIND_NOP, permitted = KIND_SACK_PERMITTED << 8 | 2;
+    if (timestamps)
+        put(w, (sack ? permitted : nops) << 16 | KIND_TIMESTAMPS << 8 | 10);
+    else if (sack)
+        put(w, nops << 16 | permitted);
 }
 
 size_t tcp_option_write(const struct tcp_option *o, bool syn, uint8_t out[40])
 {
     struct writer w = {.at = out};
     if (syn && o->mss)
-        put(&w, KIND_MSS << 24 | 4 << 16 | o->mss, 4);
-    if (syn && o->sack_permitted && o->has_timestamps)
-        put(&w, KIND_SACK_PERMITTED << 8 | 2, 2);
-    else if (syn && o->sack_permitted)
-        put(&w, KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK_PERMITTED << 8 | 2, 4);
-    else if (o->has_timestamps)
-        put(&w, KIND_NOP << 8 | KIND_NOP, 2);
+        put(&w, KIND_MSS << 24 | 4 << 16 | o->mss);
+    put_flags(&w, syn && o->sack_permitted, o->has_timestamps);
     if (o->has_timestamps) {
-        put(&w, KIND_TIMESTAMPS << 8 | 10, 2);
-        put(&w, o->ts_value, 4);
-        put(&w, o->ts_echo, 4);
+        put(&w, o->ts_value);
+        put(&w, o->ts_echo);
     }
     if (syn && o->has_window_scale)
-        put(&w, (uint32_t)(KIND_NOP << 24 | KIND_WINDOW_SCALE << 16 | 3 << 8) | o->window_scale, 4);
+        put(&w, (uint32_t)(KIND_NOP << 24 | KIND_WINDOW_SCALE << 16 | 3 << 8) | o->window_scale);
     if (!syn && o->sack_count) {
         size_t room = (40 - w.size - 4) / 8;
         size_t count = o->sack_count < room ? o->sack_count : room;
-        put(&w, KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK << 8 | (uint32_t)(2 + 8 * count), 4);
+        put(&w, KIND_NOP << 24 | KIND_NOP << 16 | KIND_SACK << 8 | (uint32_t)(2 + 8 * count));
         for (size_t i = 0; i < count; i++) {
-            put(&w, o->sack[i].left, 4);
-            put(&w, o->sack[i].right, 4);
+            put(&w, o->sack[i].left);
+            put(&w, o->sack[i].right);
         }
     }
     return w.size;

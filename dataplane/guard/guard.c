@@ -51,15 +51,7 @@ static struct siphash_key subkey(const struct siphash_key *key, uint32_t use)
     return derived;
 }
 
-enum key_use {
-    KEY_ANSWER,
-    KEY_CONNECTION,
-    KEY_BAN,
-    KEY_COOKIE,
-    KEY_TIMESTAMP,
-    KEY_SYNCACHE,
-    KEY_SHADOW
-};
+enum key_use { KEY_ANSWER, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_SYNCACHE, KEY_SHADOW };
 
 static int open_tables(struct guard *guard)
 {
@@ -92,8 +84,8 @@ struct guard *guard_open(const struct guard_config *config)
         return NULL;
     memset(guard, 0, sizeof *guard);
     guard->config = *config;
-    guard->cookie.mac_key = subkey(&config->key, KEY_COOKIE);
-    guard->cookie.offset_key = subkey(&config->key, KEY_TIMESTAMP);
+    struct siphash_key cookie = subkey(&config->key, KEY_COOKIE);
+    guard_cookie_init(&guard->cookie, &cookie);
     if (open_tables(guard) == 0)
         return guard;
     guard_shut(guard);
@@ -259,12 +251,13 @@ unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BU
 {
     struct pending *pending = &guard->pending;
     unsigned count = pending->count;
+    struct guard_cookie_answer cookies[GUARD_BURST];
+    guard_cookie_make(&guard->cookie, pending->syns, count, now_us, cookies);
     for (unsigned i = 0; i < count; i++) {
         const struct packet *syn = pending->syns[i];
-        struct guard_cookie_answer cookie = guard_cookie_make(&guard->cookie, syn, now_us);
-        write_synack(guard, pending->mbufs[i], syn, &cookie);
+        write_synack(guard, pending->mbufs[i], syn, &cookies[i]);
         if (!guard->answer.pressure.attack)
-            guard_syncache_note(&guard->syncache, syn, &cookie, pending->proven[i], now_us);
+            guard_syncache_note(&guard->syncache, syn, &cookies[i], pending->proven[i], now_us);
         ret_synacks[i] = pending->mbufs[i];
     }
     counter_add(guard->config.counters, COUNTER_SYN_ANSWERED, count);

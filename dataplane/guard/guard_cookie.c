@@ -25,48 +25,97 @@ struct options {   // what the cookie remembers
     bool timestamps;
 };
 
-struct flow {
-    struct addr src, dst; // as in the client's packets
-    uint16_t src_port, dst_port;
-};
-static_assert(sizeof(struct flow) == 36, "hashed as bytes: no padding");
-
-static struct flow flow_of(const struct packet *packet)
+static void derive(struct guard_cookie_slot *slot, const struct siphash_key *key, uint64_t number)
 {
-    return (struct flow){packet->src, packet->dst, packet->src_port, packet->dst_port};
+    slot->number = number;
+    for (uint64_t half = 0; half < 2; half++) {
+        uint64_t label[2] = {number, half};
+        slot->key.word[half] = siphash(key, label, sizeof label);
+    }
 }
 
-static uint32_t mac(const struct guard_cookie *cookie, const struct packet *packet, uint32_t irs,
-                    uint32_t slot, const struct options *o)
+void guard_cookie_init(struct guard_cookie *cookie, const struct siphash_key *key)
 {
-    struct {
-        struct flow flow;
-        uint32_t irs, slot, options;
-    } input = {
-        .flow = flow_of(packet),
-        .irs = irs,
-        .slot = slot,
-        .options = (uint32_t)(o->timestamps << 16 | o->mss << 8 | o->small),
-    };
-    static_assert(sizeof input == 48, "hashed as bytes: no padding");
-    return (uint32_t)siphash(&cookie->mac_key, &input, sizeof input);
+    cookie->key = *key;
+    for (unsigned number = 0; number < 2; number++)
+        derive(&cookie->slots[number], key, number);
 }
 
-static uint32_t ts_offset(const struct guard_cookie *cookie, const struct packet *packet)
+static const struct siphash_key *key_of(struct guard_cookie *cookie, uint64_t number)
 {
-    struct flow flow = flow_of(packet);
-    return (uint32_t)siphash(&cookie->offset_key, &flow, sizeof flow);
+    struct guard_cookie_slot *slot = &cookie->slots[number & 1];
+    if (slot->number != number)
+        derive(slot, &cookie->key, number);
+    return &slot->key;
 }
 
-static uint32_t sequence(const struct guard_cookie *cookie, const struct packet *packet,
-                         uint32_t irs, uint32_t slot, const struct options *o)
+// What is hashed, in words. The families differ in size.
+enum { V4_SIZE = 18, V6_SIZE = 42, V4_WORDS = 3, V6_WORDS = 6 };
+
+static inline uint64_t load_64(const uint8_t *at)
 {
-    uint32_t hash = mac(cookie, packet, irs, slot, o);
-    uint32_t head = (slot & 1) << MSS_BITS | o->mss;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static inline uint64_t options_word(const struct options *o)
+{
+    return (uint64_t)(o->timestamps << (MSS_BITS + SMALL_BITS) | o->mss << SMALL_BITS | o->small);
+}
+
+static inline uint64_t ports_word(const struct packet *packet, uint32_t irs)
+{
+    return (uint64_t)irs << 32 | (uint32_t)packet->src_port << 16 | packet->dst_port;
+}
+
+// Into column `at` of words.
+static inline void message_v4(uint64_t words[][SIPHASH_BURST], unsigned at,
+                              const struct packet *packet, uint32_t irs, const struct options *o)
+{
+    words[0][at] = load_64(packet->src.bytes + 8) >> 32 |
+                   (load_64(packet->dst.bytes + 8) & UINT64_C(0xffffffff00000000));
+    words[1][at] = ports_word(packet, irs);
+    words[2][at] = options_word(o);
+}
+
+static inline void message_v6(uint64_t words[][SIPHASH_BURST], unsigned at,
+                              const struct packet *packet, uint32_t irs, const struct options *o)
+{
+    words[0][at] = load_64(packet->src.bytes);
+    words[1][at] = load_64(packet->src.bytes + 8);
+    words[2][at] = load_64(packet->dst.bytes);
+    words[3][at] = load_64(packet->dst.bytes + 8);
+    words[4][at] = ports_word(packet, irs);
+    words[5][at] = options_word(o);
+}
+
+static uint64_t hash_one(const struct siphash_key *key, const struct packet *packet, uint32_t irs,
+                         const struct options *o)
+{
+    uint64_t words[V6_WORDS][SIPHASH_BURST], message[V6_WORDS];
+    bool v4 = addr_is_v4(&packet->src);
+    if (v4)
+        message_v4(words, 0, packet, irs, o);
+    else
+        message_v6(words, 0, packet, irs, o);
+    for (unsigned w = 0; w < (v4 ? V4_WORDS : V6_WORDS); w++)
+        message[w] = words[w][0];
+    return siphash(key, message, v4 ? V4_SIZE : V6_SIZE);
+}
+
+static uint32_t sequence_of(uint64_t hash, uint64_t slot, const struct options *o)
+{
+    uint32_t mac = (uint32_t)hash;
+    uint32_t head = (uint32_t)(slot & 1) << MSS_BITS | o->mss;
     if (o->timestamps)
-        return head << MAC_BITS_TIMESTAMPS | (hash & ((1u << MAC_BITS_TIMESTAMPS) - 1));
-    return (head << SMALL_BITS | o->small) << MAC_BITS_PLAIN |
-           (hash & ((1u << MAC_BITS_PLAIN) - 1));
+        return head << MAC_BITS_TIMESTAMPS | (mac & ((1u << MAC_BITS_TIMESTAMPS) - 1));
+    return (head << SMALL_BITS | o->small) << MAC_BITS_PLAIN | (mac & ((1u << MAC_BITS_PLAIN) - 1));
+}
+
+static uint32_t ts_offset_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
 }
 
 static uint8_t mss_index(const struct packet *syn)
@@ -75,8 +124,8 @@ static uint8_t mss_index(const struct packet *syn)
     if (mss == 0) // RFC 9293, section 3.7.1
         mss = addr_is_v4(&syn->src) ? TCP_MSS_DEFAULT_V4 : TCP_MSS_DEFAULT_V6;
     uint8_t index = 0;
-    while (index + 1 < 1 << MSS_BITS && mss_table[index + 1] <= mss)
-        index++;
+    for (unsigned i = 1; i < 1 << MSS_BITS; i++) // sorted; no way out that must be predicted
+        index = (uint8_t)(index + (mss_table[i] <= mss));
     return index;
 }
 
@@ -85,32 +134,74 @@ uint16_t guard_cookie_mss(const struct packet *syn)
     return mss_table[mss_index(syn)];
 }
 
-struct guard_cookie_answer guard_cookie_make(const struct guard_cookie *cookie,
-                                             const struct packet *syn, uint64_t now_us)
+static inline struct options options_of(const struct packet *syn)
 {
     const struct tcp_option *offer = &syn->options;
     uint8_t scale = offer->has_window_scale ? offer->window_scale : SCALE_NONE;
-    struct options o = {
+    return (struct options){
         .mss = mss_index(syn),
         .small = (uint8_t)(offer->sack_permitted << SCALE_BITS | scale),
         .timestamps = offer->has_timestamps,
     };
-    uint32_t slot = (uint32_t)(now_us / GUARD_COOKIE_SLOT_US);
-    struct guard_cookie_answer answer = {.iss = sequence(cookie, syn, syn->seq, slot, &o)};
-    if (o.timestamps) {
-        uint32_t clock = (uint32_t)(now_us / 1000) + ts_offset(cookie, syn);
-        answer.ts_value = (clock & ~((1u << SMALL_BITS) - 1)) | o.small;
-        if (seq_after(answer.ts_value, clock))
-            answer.ts_value -= 1u << SMALL_BITS;
-    }
+}
+
+static struct guard_cookie_answer answer_of(uint64_t hash, uint64_t slot, const struct options *o,
+                                            uint64_t now_us)
+{
+    struct guard_cookie_answer answer = {.iss = sequence_of(hash, slot, o)};
+    if (!o->timestamps)
+        return answer;
+    uint32_t clock = (uint32_t)(now_us / 1000) + ts_offset_of(hash);
+    answer.ts_value = (clock & ~((1u << SMALL_BITS) - 1)) | o->small;
+    if (seq_after(answer.ts_value, clock))
+        answer.ts_value -= 1u << SMALL_BITS;
     return answer;
 }
 
-bool guard_cookie_check(const struct guard_cookie *cookie, const struct packet *ack,
-                        uint64_t now_us, struct tcp_handshake *ret_handshake)
+// The messages of one family.
+struct batch {
+    uint64_t words[V6_WORDS][SIPHASH_BURST], hashes[SIPHASH_BURST];
+    uint8_t of[SIPHASH_BURST]; // which SYN
+    unsigned count;
+};
+
+void guard_cookie_make(struct guard_cookie *cookie, const struct packet *const *syns,
+                       unsigned count, uint64_t now_us, struct guard_cookie_answer *ret_answers)
+{
+    CHECK(count <= SIPHASH_BURST);
+    uint64_t slot = now_us / GUARD_COOKIE_SLOT_US;
+    const struct siphash_key *key = key_of(cookie, slot);
+    struct options options[SIPHASH_BURST];
+    struct batch batches[2]; // IPv6, IPv4
+    batches[0].count = batches[1].count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct packet *syn = syns[i];
+        options[i] = options_of(syn);
+        bool v4 = addr_is_v4(&syn->src);
+        struct batch *batch = &batches[v4];
+        unsigned at = batch->count++;
+        batch->of[at] = (uint8_t)i;
+        if (v4)
+            message_v4(batch->words, at, syn, syn->seq, &options[i]);
+        else
+            message_v6(batch->words, at, syn, syn->seq, &options[i]);
+    }
+    for (int v4 = 0; v4 < 2; v4++) {
+        struct batch *batch = &batches[v4];
+        siphash_burst(key, (const uint64_t(*)[SIPHASH_BURST])batch->words, v4 ? V4_SIZE : V6_SIZE,
+                      batch->count, batch->hashes);
+        for (unsigned at = 0; at < batch->count; at++) {
+            unsigned i = batch->of[at];
+            ret_answers[i] = answer_of(batch->hashes[at], slot, &options[i], now_us);
+        }
+    }
+}
+
+bool guard_cookie_check(struct guard_cookie *cookie, const struct packet *ack, uint64_t now_us,
+                        struct tcp_handshake *ret_handshake)
 {
     uint32_t iss = ack->ack - 1, irs = ack->seq - 1;
-    uint32_t slot = (uint32_t)(now_us / GUARD_COOKIE_SLOT_US);
+    uint64_t slot = now_us / GUARD_COOKIE_SLOT_US;
     if ((slot & 1) != iss >> 31)
         slot--;
 
@@ -119,15 +210,14 @@ bool guard_cookie_check(const struct guard_cookie *cookie, const struct packet *
         .small = iss >> MAC_BITS_PLAIN & ((1 << SMALL_BITS) - 1),
         .timestamps = ack->options.has_timestamps,
     };
-    uint32_t offset = 0;
-    if (o.timestamps) {
-        offset = ts_offset(cookie, ack);
-        uint32_t age_ms = (uint32_t)(now_us / 1000) + offset - ack->options.ts_echo;
-        if (age_ms > 2 * GUARD_COOKIE_SLOT_US / 1000 + GUARD_COOKIE_TS_LAG_MS)
-            return false;
+    if (o.timestamps)
         o.small = ack->options.ts_echo & ((1 << SMALL_BITS) - 1);
-    }
-    if (sequence(cookie, ack, irs, slot, &o) != iss)
+    uint64_t hash = hash_one(key_of(cookie, slot), ack, irs, &o);
+    if (sequence_of(hash, slot, &o) != iss)
+        return false;
+    uint32_t offset = o.timestamps ? ts_offset_of(hash) : 0;
+    uint32_t age_ms = (uint32_t)(now_us / 1000) + offset - ack->options.ts_echo;
+    if (o.timestamps && age_ms > 2 * GUARD_COOKIE_SLOT_US / 1000 + GUARD_COOKIE_TS_LAG_MS)
         return false;
 
     uint8_t scale = o.small & ((1 << SCALE_BITS) - 1);

@@ -3,31 +3,33 @@
 
 #include <rte_ip.h>
 #include <rte_mbuf.h>
-#include <rte_tcp.h>
 
-enum {
-    TTL = 64,
-    SIZE_MAX_V6 = sizeof(struct rte_ipv6_hdr) + sizeof(struct rte_tcp_hdr) + 40,
-};
+enum { TTL = 64 };
 
-static size_t write_tcp(struct rte_tcp_hdr *tcp, const struct packet *syn,
-                        const struct guard_synack *answer, const uint8_t *options, size_t size)
+/* Headers are made as whole words in registers, so that their checksum (RFC 1071, in native byte
+ * order) reads nothing back. */
+enum { V4_WORDS = 5, V6_WORDS = 10, TCP_WORDS = 10 }; // TCP with all options that we offer
+enum { TCP_WORDS_ROOM = (20 + 40) / 4 };              // what tcp_option_write wants
+
+static inline uint64_t sum_of(const uint32_t *words, unsigned count)
 {
-    *tcp = (struct rte_tcp_hdr){
-        .src_port = rte_cpu_to_be_16(syn->dst_port),
-        .dst_port = rte_cpu_to_be_16(syn->src_port),
-        .sent_seq = rte_cpu_to_be_32(answer->cookie.iss),
-        .recv_ack = rte_cpu_to_be_32(syn->seq + 1),
-        .data_off = (uint8_t)((sizeof *tcp + size) / 4 << 4),
-        .tcp_flags = TCP_SYN | TCP_ACK,
-        .rx_win = rte_cpu_to_be_16(answer->window),
-    };
-    memcpy(tcp + 1, options, size);
-    return sizeof *tcp + size;
+    uint64_t sum = 0;
+#pragma GCC unroll 10
+    for (unsigned i = 0; i < count; i++)
+        sum += words[i];
+    return sum;
+}
+
+static inline uint16_t checksum_of(uint64_t sum)
+{
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    return (uint16_t) ~((sum & UINT16_MAX) + (sum >> 16));
 }
 
 static size_t write_options(const struct packet *syn, const struct guard_synack *answer,
-                            uint8_t out[40])
+                            uint32_t *words)
 {
     struct tcp_option ours = {
         .mss = answer->mss,
@@ -38,42 +40,64 @@ static size_t write_options(const struct packet *syn, const struct guard_synack 
         .ts_value = answer->cookie.ts_value,
         .ts_echo = syn->options.ts_value,
     };
-    return tcp_option_write(&ours, true, out);
+    return tcp_option_write(&ours, true, (uint8_t *)words);
 }
 
-static void write_v4(struct rte_ipv4_hdr *ip, struct rte_tcp_hdr *tcp, const struct packet *syn,
-                     size_t tcp_size)
+// Without its checksum. Returns bytes.
+static size_t make_tcp(const struct packet *syn, const struct guard_synack *answer,
+                       uint32_t words[TCP_WORDS_ROOM])
 {
-    *ip = (struct rte_ipv4_hdr){
-        .version_ihl = RTE_IPV4_VHL_DEF,
-        .total_length = rte_cpu_to_be_16((uint16_t)(sizeof *ip + tcp_size)),
-        .fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG), // atomic, so the id may be 0 (RFC 6864)
-        .time_to_live = TTL,
-        .next_proto_id = IPPROTO_TCP,
-    };
-    memcpy(&ip->src_addr, syn->dst.bytes + 12, 4);
-    memcpy(&ip->dst_addr, syn->src.bytes + 12, 4);
-    ip->hdr_checksum = rte_ipv4_cksum(ip);
-    tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+    size_t size = 20 + write_options(syn, answer, words + 5);
+    words[0] = rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port);
+    words[1] = rte_cpu_to_be_32(answer->cookie.iss);
+    words[2] = rte_cpu_to_be_32(syn->seq + 1);
+    words[3] =
+        rte_cpu_to_be_32((uint32_t)size / 4 << 28 | (TCP_SYN | TCP_ACK) << 16 | answer->window);
+    words[4] = 0;
+    return size;
 }
 
-static void write_v6(struct rte_ipv6_hdr *ip, struct rte_tcp_hdr *tcp, const struct packet *syn,
-                     size_t tcp_size)
+// Words that are not used are zero, and count for nothing.
+static inline void finish_tcp(uint32_t words[TCP_WORDS], uint64_t addresses, size_t size)
 {
-    *ip = (struct rte_ipv6_hdr){
-        .vtc_flow = RTE_BE32(UINT32_C(6) << 28),
-        .payload_len = rte_cpu_to_be_16((uint16_t)tcp_size),
-        .proto = IPPROTO_TCP,
-        .hop_limits = TTL,
-    };
-    memcpy(ip->src_addr, syn->dst.bytes, 16);
-    memcpy(ip->dst_addr, syn->src.bytes, 16);
-    tcp->cksum = rte_ipv6_udptcp_cksum(ip, tcp);
+    uint64_t pseudo = addresses + rte_cpu_to_be_32(IPPROTO_TCP) + rte_cpu_to_be_32((uint32_t)size);
+    words[4] = checksum_of(pseudo + sum_of(words, TCP_WORDS));
+}
+
+static inline uint32_t word_at(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// An atomic datagram, so the identification may be 0 (RFC 6864).
+static uint64_t make_v4(const struct packet *syn, size_t tcp_size, uint32_t words[V4_WORDS])
+{
+    words[0] = rte_cpu_to_be_32(UINT32_C(0x45000000) | (uint32_t)(V4_WORDS * 4 + tcp_size));
+    words[1] = rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG);
+    words[2] = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
+    words[3] = word_at(syn->dst.bytes + 12);
+    words[4] = word_at(syn->src.bytes + 12);
+    uint64_t addresses = sum_of(words + 3, 2);
+    // The checksum is the second half of its word.
+    uint32_t checksum = checksum_of(addresses + sum_of(words, 3));
+    words[2] |= RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? checksum << 16 : checksum;
+    return addresses;
+}
+
+static uint64_t make_v6(const struct packet *syn, size_t tcp_size, uint32_t words[V6_WORDS])
+{
+    words[0] = rte_cpu_to_be_32(UINT32_C(6) << 28);
+    words[1] = rte_cpu_to_be_32((uint32_t)tcp_size << 16 | IPPROTO_TCP << 8 | TTL);
+    memcpy(words + 2, syn->dst.bytes, 16);
+    memcpy(words + 6, syn->src.bytes, 16);
+    return sum_of(words + 2, 8);
 }
 
 bool guard_synack_fits(const struct rte_mbuf *m)
 {
-    return m->nb_segs == 1 && m->buf_len - m->data_off >= SIZE_MAX_V6;
+    return m->nb_segs == 1 && m->buf_len - m->data_off >= (V6_WORDS + TCP_WORDS) * 4;
 }
 
 static void resize(struct rte_mbuf *m, size_t size)
@@ -88,16 +112,18 @@ static void resize(struct rte_mbuf *m, size_t size)
 void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
                         const struct guard_synack *answer)
 {
-    uint8_t options[40];
-    size_t options_size = write_options(syn, answer, options);
+    uint32_t tcp[TCP_WORDS_ROOM] = {0}, ip[V6_WORDS];
     bool v4 = addr_is_v4(&syn->src);
-    size_t ip_size = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
-    resize(m, ip_size + sizeof(struct rte_tcp_hdr) + options_size);
-    void *ip = rte_pktmbuf_mtod(m, void *);
-    struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, ip_size);
-    size_t tcp_size = write_tcp(tcp, syn, answer, options, options_size);
+    size_t tcp_size = make_tcp(syn, answer, tcp), ip_size = (v4 ? V4_WORDS : V6_WORDS) * 4;
+    CHECK(tcp_size <= TCP_WORDS * 4);
+    uint64_t addresses = v4 ? make_v4(syn, tcp_size, ip) : make_v6(syn, tcp_size, ip);
+    finish_tcp(tcp, addresses, tcp_size);
+    resize(m, ip_size + tcp_size);
+    uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
+    // Sizes that the compiler knows: what is past the end is zeros.
     if (v4)
-        write_v4(ip, tcp, syn, tcp_size);
+        memcpy(to, ip, V4_WORDS * 4);
     else
-        write_v6(ip, tcp, syn, tcp_size);
+        memcpy(to, ip, sizeof ip);
+    memcpy(to + ip_size, tcp, TCP_WORDS * 4);
 }

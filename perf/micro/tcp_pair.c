@@ -45,10 +45,9 @@ static void emit(void *context, struct rte_mbuf *m, enum leg leg)
 
 void tcp_pair_open(struct tcp_pair *pair, const struct tcp_pair_config *config)
 {
-    *pair = (struct tcp_pair){.config = *config,
-                              .mbufs = mbufs,
-                              .cookie = {{{1, 2}}, {{3, 4}}},
-                              .now_us = tcp_pair_clock_ns() / 1000 + 1000000000};
+    *pair = (struct tcp_pair){
+        .config = *config, .mbufs = mbufs, .now_us = tcp_pair_clock_ns() / 1000 + 1000000000};
+    guard_cookie_init(&pair->cookie, &(struct siphash_key){{1, 2}});
     for (int end = 0; end < 2; end++) {
         struct tcp_config tcp = {
             .connections = config->connections,
@@ -121,7 +120,8 @@ struct packet tcp_pair_parse(const struct rte_mbuf *m, bool v4, enum leg leg)
 static void answer_syn(struct tcp_pair *pair, const struct packet *syn)
 {
     struct tcp *tcp = pair->ends[TCP_PAIR_SERVER].tcp;
-    struct guard_cookie_answer answer = guard_cookie_make(&pair->cookie, syn, pair->now_us);
+    struct guard_cookie_answer answer;
+    guard_cookie_make(&pair->cookie, &syn, 1, pair->now_us, &answer);
     struct tcp_option option = {.mss = pair->config.v4 ? 1460 : 1440,
                                 .has_window_scale = true,
                                 .window_scale = TCP_WINDOW_SCALE_OURS,

@@ -10,9 +10,23 @@
 
 #include <cmocka.h>
 
-static const struct guard_cookie cookie = {{{1, 2}}, {{3, 4}}};
+static const struct siphash_key key = {{1, 2}};
+static struct guard_cookie cookie;
 
 enum { T0_US = 1000000 }; // early in slot 0
+
+static int set_up(void **state)
+{
+    guard_cookie_init(&cookie, &key);
+    return 0;
+}
+
+static struct guard_cookie_answer make(const struct packet *syn, uint64_t now_us)
+{
+    struct guard_cookie_answer answer;
+    guard_cookie_make(&cookie, &syn, 1, now_us, &answer);
+    return answer;
+}
 
 static bool check(const struct packet *ack, uint64_t now_us)
 {
@@ -29,7 +43,7 @@ static struct packet with_timestamps(struct packet syn, bool timestamps)
 
 static struct packet acked(const struct packet *syn, uint64_t made_us)
 {
-    struct guard_cookie_answer answer = guard_cookie_make(&cookie, syn, made_us);
+    struct guard_cookie_answer answer = make(syn, made_us);
     return made_ack(syn, answer.iss, answer.ts_value);
 }
 
@@ -86,10 +100,14 @@ static void another_key_is_refused(void **state)
 {
     struct packet syn = made_syn("192.0.2.1", 25);
     struct packet ack = acked(&syn, T0_US);
-    struct guard_cookie other = cookie;
-    other.mac_key.word[1] ^= 1;
-    struct tcp_handshake handshake;
-    assert_false(guard_cookie_check(&other, &ack, T0_US, &handshake));
+    for (unsigned half = 0; half < 2; half++) {
+        struct siphash_key other_key = key;
+        other_key.word[half] ^= 1;
+        struct guard_cookie other;
+        guard_cookie_init(&other, &other_key);
+        struct tcp_handshake handshake;
+        assert_false(guard_cookie_check(&other, &ack, T0_US, &handshake));
+    }
 }
 
 static void timestamps_that_come_or_go_are_refused(void **state)
@@ -131,6 +149,58 @@ static void a_cookie_lives_for_one_to_two_slots(void **state)
             assert_true(check(&ack, end_us - 1));
             for (uint64_t later = 0; later < 10; later++)
                 assert_false(check(&ack, end_us + later * slot));
+        }
+    }
+}
+
+// Each slot has its own key: the same SYN gives unrelated answers, none of them for slot -1.
+static void nothing_of_a_slot_is_in_the_next(void **state)
+{
+    struct packet syn = with_timestamps(made_syn("192.0.2.1", 25), true);
+    const uint32_t mac_mask = (1u << 28) - 1;
+    for (uint64_t slot = 0; slot < 64; slot += 2) {
+        uint64_t now_us = slot * GUARD_COOKIE_SLOT_US;
+        struct guard_cookie_answer one = make(&syn, now_us);
+        struct guard_cookie_answer two = make(&syn, now_us + UINT64_C(2) * GUARD_COOKIE_SLOT_US);
+        assert_int_not_equal(one.iss & mac_mask, two.iss & mac_mask);
+        assert_int_equal(one.iss >> 28, two.iss >> 28);
+    }
+    struct packet ack = acked(&syn, GUARD_COOKIE_SLOT_US); // the parity of slot 1, in slot 0
+    assert_false(check(&ack, T0_US));
+}
+
+static void a_clock_that_jumps_makes_no_cookie_good_that_was_not(void **state)
+{
+    struct packet syn = made_syn("192.0.2.1", 25);
+    struct packet ack = acked(&syn, UINT64_C(100) * GUARD_COOKIE_SLOT_US);
+    assert_false(check(&ack, UINT64_C(50) * GUARD_COOKIE_SLOT_US));
+    assert_false(check(&ack, UINT64_C(1000000) * GUARD_COOKIE_SLOT_US));
+    assert_false(check(&ack, UINT64_MAX));
+    assert_true(check(&ack, UINT64_C(101) * GUARD_COOKIE_SLOT_US));
+}
+
+static void a_burst_of_both_families_is_made_as_one_by_one(void **state)
+{
+    struct rng rng;
+    rng_seed(&rng, 20240610);
+    struct packet syns[SIPHASH_BURST];
+    const struct packet *of[SIPHASH_BURST];
+    struct guard_cookie_answer answers[SIPHASH_BURST];
+    for (unsigned count = 0; count <= SIPHASH_BURST; count++) {
+        for (unsigned i = 0; i < count; i++) {
+            syns[i] = with_timestamps(
+                made_syn(rng_next(&rng) & 1 ? "192.0.2.1" : "2001:db8::1", 25), rng_next(&rng) & 1);
+            syns[i].seq = (uint32_t)rng_next(&rng);
+            syns[i].src.bytes[15] = (uint8_t)rng_next(&rng);
+            syns[i].dst.bytes[14] = (uint8_t)rng_next(&rng);
+            of[i] = &syns[i];
+        }
+        guard_cookie_make(&cookie, of, count, T0_US, answers);
+        for (unsigned i = 0; i < count; i++) {
+            struct guard_cookie_answer one = make(&syns[i], T0_US);
+            assert_memory_equal(&answers[i], &one, sizeof one);
+            struct packet ack = made_ack(&syns[i], answers[i].iss, answers[i].ts_value);
+            assert_true(check(&ack, T0_US + 1));
         }
     }
 }
@@ -189,7 +259,7 @@ static void the_timestamp_is_never_ahead_of_the_connections_clock(void **state)
         syn.options.window_scale = (uint8_t)rng_below(&rng, TCP_WINDOW_SCALE_MAX + 1);
         syn.options.sack_permitted = rng_next(&rng) & 1;
         uint64_t now_us = rng_below(&rng, UINT64_C(1) << 50);
-        struct guard_cookie_answer answer = guard_cookie_make(&cookie, &syn, now_us);
+        struct guard_cookie_answer answer = make(&syn, now_us);
         struct packet ack = made_ack(&syn, answer.iss, answer.ts_value);
         struct tcp_handshake h;
         assert_true(guard_cookie_check(&cookie, &ack, now_us, &h));
@@ -217,10 +287,13 @@ int main(void)
         cmocka_unit_test(timestamps_that_come_or_go_are_refused),
         cmocka_unit_test(forgeries_succeed_no_more_often_than_the_mac_allows),
         cmocka_unit_test(a_cookie_lives_for_one_to_two_slots),
+        cmocka_unit_test(nothing_of_a_slot_is_in_the_next),
+        cmocka_unit_test(a_clock_that_jumps_makes_no_cookie_good_that_was_not),
+        cmocka_unit_test(a_burst_of_both_families_is_made_as_one_by_one),
         cmocka_unit_test(every_combination_of_options_survives),
         cmocka_unit_test(without_an_mss_the_familys_default_holds),
         cmocka_unit_test(the_timestamp_is_never_ahead_of_the_connections_clock),
         cmocka_unit_test(a_segment_with_data_proves_the_handshake_too),
     };
-    return cmocka_run_group_tests_name("guard_cookie", cases, NULL, NULL);
+    return cmocka_run_group_tests_name("guard_cookie", cases, set_up, NULL);
 }

@@ -128,8 +128,10 @@ static void the_print_of_the_ack_is_that_of_the_syn(void **state)
         syn.options.sack_permitted = bits & 2;
         syn.options.has_timestamps = bits & 4;
         syn.options.mss = bits ? 1445 : 0;
-        struct guard_cookie cookie = {{{1, 2}}, {{3, 4}}};
-        struct guard_cookie_answer answer = guard_cookie_make(&cookie, &syn, start_us);
+        struct guard_cookie cookie;
+        guard_cookie_init(&cookie, &key);
+        struct guard_cookie_answer answer;
+        guard_cookie_make(&cookie, &(const struct packet *){&syn}, 1, start_us, &answer);
         struct packet ack = made_ack(&syn, answer.iss, answer.ts_value);
         ack.options.ts_value = syn.options.ts_value + 100;
         struct tcp_handshake handshake;

@@ -27,8 +27,8 @@ static struct packet full_syn(const char *client)
 static void without_room_for_any_answer_or_in_a_chain_it_does_not_fit(void **state)
 {
     struct made_mbuf made;
-    assert_false(guard_synack_fits(made_mbuf_init(&made, 40, 99)));
-    struct rte_mbuf *m = made_mbuf_init(&made, 40, 100);
+    assert_false(guard_synack_fits(made_mbuf_init(&made, 40, 79)));
+    struct rte_mbuf *m = made_mbuf_init(&made, 40, 80);
     assert_true(guard_synack_fits(m));
     m->nb_segs = 2;
     assert_false(guard_synack_fits(m));
