@@ -40,7 +40,7 @@ static struct plane_fake plane;
 static struct dns_fake dns;
 static struct message question;
 static int peer_socket;
-static struct rng rng; // of pauses
+static struct rng rng;                          // of pauses
 static uint64_t samples[2][ROUNDS * QUESTIONS]; // ns: ours, the peer's
 
 static uint64_t clock_ns(void)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -71,6 +72,7 @@ void control_fixture_launch(struct control_fixture *f)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that fails leaves nothing behind
         int errors = open(f->errors, O_WRONLY | O_CREAT | O_APPEND, 0644);
         dup2(errors, STDERR_FILENO);
         dup2(errors, STDOUT_FILENO);

@@ -2,6 +2,7 @@
 #include "support/fake_dataplane.h"
 
 #include "contract/doorbell.h"
+#include "support/hostile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -432,6 +433,21 @@ void fake_dataplane_break_ring(struct fake_dataplane *fake, unsigned worker)
     CHECK(worker < ops->channels_count);
     ops->channels[worker].out.memory->tail += SPSC_SLOTS * 7;
     doorbell_ring(ops->button);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_dataplane_lie(struct fake_dataplane *fake, struct rng *rng, unsigned touches)
+{
+    pthread_mutex_lock(&fake->lock);
+    for (unsigned i = 0; i < touches; i++) {
+        uint64_t which = rng_below(rng, ROLE_COUNT);
+        struct fake_role *role = &fake->roles[which];
+        if (role->channels_count == 0)
+            continue;
+        struct spsc_channel *channel = &role->channels[rng_below(rng, role->channels_count)];
+        hostile_touch(channel->memory, which == ROLE_OPS ? SPSC_ANSWERER : SPSC_ASKER, rng);
+        doorbell_ring(role->button);
+    }
     pthread_mutex_unlock(&fake->lock);
 }
 

@@ -7,6 +7,7 @@
  * the test's thread. Stopping it is its death: all connections close.
  */
 
+#include "base/rng.h"
 #include "contract/attach.h"
 #include "contract/counter.h"
 #include "contract/policy.h"
@@ -33,6 +34,10 @@ bool fake_dataplane_send(struct fake_dataplane *fake, enum attach_role role, uns
                          const struct message *message);
 // Publishes an impossible index on that worker's ops ring.
 void fake_dataplane_break_ring(struct fake_dataplane *fake, unsigned worker);
+
+// Rewrites what it shares, any role's channels, that often (support/hostile.h). To be muted before,
+// and not to be believed until it was stopped and started again.
+void fake_dataplane_lie(struct fake_dataplane *fake, struct rng *rng, unsigned touches);
 
 // The worker's question to a child and its answer. False without one within timeout_ms.
 bool fake_dataplane_ask(struct fake_dataplane *fake, enum attach_role role, unsigned worker,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/attach_server.h"
 
+#include "support/hostile.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -222,10 +227,103 @@ static void a_second_server_at_the_same_path_is_refused(void **state)
     serve(rig);
 }
 
+static void another_user_is_turned_away(void **state)
+{
+    struct rig *rig = *state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(rig->path, 0666), 0); // so that it is the check that says no
+    pid_t pid = fork();
+    if (pid == 0) {
+        enum { NOBODY = 65534 };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        memcpy(address.sun_path, rig->path, sizeof rig->path);
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        struct attach_hello hello = {ATTACH_MAGIC, contract_version, ROLE_OPS};
+        char byte;
+        bool dialled = setresuid(NOBODY, NOBODY, NOBODY) == 0 &&
+                       connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+        int error = attach_send(fd, &hello, sizeof hello, NULL, 0); // it may be closed already
+        _exit(dialled && (error < 0 || recv(fd, &byte, 1, 0) <= 0) ? 0 : 1);
+    }
+    int status = -1;
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        attach_server_wait(rig->server, 1);
+    assert_int_equal(status, 0);
+    assert_int_equal(rig->seen.attached[ROLE_OPS], 0);
+}
+
+static int descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void forged_records_and_floods_of_descriptors_leave_nothing_behind(void **state)
+{
+    struct rig *rig = *state;
+    struct rng rng;
+    int memory = memfd_create("flood", MFD_CLOEXEC);
+    attach_server_ready(rig->server);
+    rng_seed(&rng, 1);
+    int before = descriptors();
+    for (int i = 0; i < 2000; i++) {
+        int fd = rng_below(&rng, 2) ? dial(rig) : attach(rig, (enum attach_role)rng_below(&rng, 3));
+        for (uint64_t records = rng_below(&rng, 4); records > 0; records--)
+            hostile_record(fd, memory, &rng);
+        serve(rig);
+        close(fd);
+        serve(rig);
+    }
+    assert_int_equal(descriptors(), before);
+    int fd = attach(rig, ROLE_OPS);
+    assert_false(is_closed(fd));
+    close(fd);
+    close(memory);
+}
+
+static void a_newcomer_is_heard_before_a_crowd_that_stays_and_says_nothing(void **state)
+{
+    struct rig *rig = *state;
+    int crowd[20];
+    for (int i = 0; i < 20; i++) {
+        crowd[i] = dial(rig);
+        serve(rig);
+    }
+    int fd = attach(rig, ROLE_OPS);
+    assert_int_equal(rig->seen.attached[ROLE_OPS], 1);
+    assert_true(is_closed(crowd[0]));
+    for (int i = 0; i < 20; i++)
+        close(crowd[i]);
+    close(fd);
+}
+
+static void a_dropped_role_may_come_again(void **state)
+{
+    struct rig *rig = *state;
+    int fd = attach(rig, ROLE_OPS);
+    attach_server_drop(rig->server, ROLE_OPS, "test");
+    attach_server_drop(rig->server, ROLE_OPS, "test"); // gone already
+    assert_true(is_closed(fd));
+    assert_int_equal(rig->seen.detached[ROLE_OPS], 1);
+    int given[1] = {0};
+    assert_int_equal(attach_server_welcome(rig->server, ROLE_OPS, 1, given, 1), -EBADF);
+    close(fd);
+    fd = attach(rig, ROLE_OPS);
+    assert_int_equal(rig->seen.attached[ROLE_OPS], 2);
+    close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(another_user_is_turned_away),
+        TEST(forged_records_and_floods_of_descriptors_leave_nothing_behind),
+        TEST(a_newcomer_is_heard_before_a_crowd_that_stays_and_says_nothing),
+        TEST(a_dropped_role_may_come_again),
         TEST(a_hello_of_another_version_is_refused),
         TEST(bytes_that_are_no_hello_close_the_connection),
         TEST(a_crowd_without_hello_does_not_keep_a_role_out_for_ever),

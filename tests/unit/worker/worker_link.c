@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "contract/doorbell.h"
 #include "contract/spsc.h"
+#include "support/hostile.h"
 #include "worker_rig.h"
 
 #include <setjmp.h>
@@ -193,10 +194,64 @@ static void a_sleeper_is_rung_once_a_turn(void **state)
     detach(rig, &dns, ROLE_DNS);
 }
 
+static bool is_told_broken(const struct control *control)
+{
+    return spsc_channel_is_broken(&control->link.channel);
+}
+
+// Every role in turn lies until its channel is useless, which may be at once or late; the worker
+// turns on, and the next channel of the role works.
+static void a_peer_that_rewrites_its_memory_harms_its_own_channel_alone(void **state)
+{
+    enum { CHANNELS = 60, TOUCHES_A_TURN = 16, TURNS = 200 };
+    struct worker_rig *rig = *state;
+    struct rng rng;
+    rng_seed(&rng, 7);
+    unsigned broken = 0;
+    for (int i = 0; i < CHANNELS; i++) {
+        enum attach_role role = (enum attach_role)(i % ROLE_COUNT);
+        enum spsc_end end = role == ROLE_OPS ? SPSC_ASKER : SPSC_ANSWERER;
+        struct control control;
+        attach(rig, &control, role);
+        for (int turn = 0; turn < TURNS; turn++) {
+            struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
+            (void)worker_link_ask(rig->worker, role, &question);
+            for (int touch = 0; touch < TOUCHES_A_TURN; touch++)
+                hostile_touch(control.channel.memory, end, &rng);
+            worker_rig_turns(rig, 1);
+        }
+        broken += is_told_broken(&control);
+        detach(rig, &control, role);
+    }
+    assert_in_range(broken, 1, CHANNELS);
+    assert_true(rig->counters.reasons[REASON_SESSION_ANSWER_BAD] > CHANNELS);
+    assert_true(rig->counters.reasons[REASON_SESSION_ANSWER_LATE] > CHANNELS);
+
+    struct control ops;
+    attach(rig, &ops, ROLE_OPS);
+    struct message list = message_make(MESSAGE_SESSION_LIST, STATUS_ASKED, 6);
+    assert_int_equal(order(rig, &ops, &list).status, STATUS_OK);
+    detach(rig, &ops, ROLE_OPS);
+}
+
+static void no_more_than_a_budget_is_taken_a_turn(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control ops;
+    attach(rig, &ops, ROLE_OPS);
+    struct message list = message_make(MESSAGE_SESSION_LIST, STATUS_ASKED, 6);
+    for (int i = 0; i < SPSC_SLOTS; i++)
+        assert_true(spsc_put(&ops.channel.out, &list));
+    assert_int_equal(worker_link_serve(rig->worker), 8);
+    detach(rig, &ops, ROLE_OPS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_peer_that_rewrites_its_memory_harms_its_own_channel_alone),
+        TEST(no_more_than_a_budget_is_taken_a_turn),
         TEST(an_operators_ban_is_obeyed_and_listed),
         TEST(the_heaviest_source_is_named_and_explained),
         TEST(a_session_that_is_not_there_cannot_be_killed),

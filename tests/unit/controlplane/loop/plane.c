@@ -167,6 +167,36 @@ static void broken_ring_is_thrown_away_and_replaced(void **state)
     control_fixture_down(&f);
 }
 
+enum { LIES = 400, TOUCHES = 25 };
+
+struct lies {
+    struct rng rng;
+    unsigned told;
+};
+
+static bool all_lies_are_told(struct control_fixture *fixture, void *arg)
+{
+    struct lies *lies = (struct lies *)arg;
+    fake_dataplane_lie(fixture->fake, &lies->rng, TOUCHES);
+    return ++lies->told == LIES;
+}
+
+static void data_plane_that_lies_on_every_ring_harms_nobody_for_good(void **state)
+{
+    struct lies lies = {.told = 0};
+    char text[256];
+    rng_seed(&lies.rng, 3);
+    control_fixture_up(&f, 2, "");
+    fake_dataplane_mute(f.fake, true, false);
+    assert_true(control_fixture_until(&f, all_lies_are_told, &lies, 60000));
+    assert_true(control_fixture_is_alive(f.pid));
+    fake_dataplane_stop(f.fake);
+    f.fake = fake_dataplane_start(f.dataplane, 2);
+    assert_true(control_fixture_until(&f, control_fixture_is_up, NULL, 10000));
+    assert_int_equal(control_fixture_weirctl(&f, "sessions list", text, sizeof text), 0);
+    control_fixture_down(&f);
+}
+
 struct replaced {
     const char *name;
     pid_t old;
@@ -452,6 +482,7 @@ int main(void)
         cmocka_unit_test(data_plane_that_comes_later_is_found),
         cmocka_unit_test(end_removes_sockets_and_pid_files),
         cmocka_unit_test(data_plane_that_dies_is_attached_again_with_its_policy),
+        cmocka_unit_test(data_plane_that_lies_on_every_ring_harms_nobody_for_good),
         cmocka_unit_test(broken_ring_is_thrown_away_and_replaced),
         cmocka_unit_test(killed_child_is_started_again),
         cmocka_unit_test(killed_control_plane_takes_its_children_along_and_comes_back),
