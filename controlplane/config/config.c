@@ -47,6 +47,7 @@ struct config *config_new(void)
     snprintf(c->head.classes[CLASS_DENY].name, sizeof c->head.classes[0].name, "deny");
     for (int i = 0; i < LIMIT_COUNT; i++)
         c->head.limits[i] = limit_facts((enum limit)i)->value;
+    c->head.smtp.dnsbl_threshold = 1;
     c->rules = rules_read_none();
     return c;
 }

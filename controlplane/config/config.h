@@ -9,10 +9,18 @@
  * took it. Rules are shared between copies. One thread.
  */
 
+#include "base/addr_pattern.h"
 #include "config/config_errors.h"
 #include "contract/policy.h"
 
-enum { CONFIG_PREFIXES_MAX = 1 << 20, CONFIG_SERVERS_MAX = 8, CONFIG_SERVER_SIZE = 64 };
+enum {
+    CONFIG_PREFIXES_MAX = 1 << 20,
+    CONFIG_SERVERS_MAX = 8,
+    CONFIG_SERVER_SIZE = 64,
+    CONFIG_DNSBL_MAX = 16,
+    CONFIG_DNSBL_WEIGHT_MAX = 100, // either way
+    CONFIG_DNSBL_ZONE_SIZE = 128,
+};
 
 struct config_control { // read once, when weir-controlplane starts
     char dataplane_socket[108];
@@ -27,6 +35,12 @@ struct config_dns {
     char servers[CONFIG_SERVERS_MAX][CONFIG_SERVER_SIZE]; // ADDRESS:PORT
     uint32_t servers_count;
     uint32_t timeout_ms;
+};
+
+struct config_dnsbl { // one entry; threshold and action are in the policy
+    char zone[CONFIG_DNSBL_ZONE_SIZE];
+    struct addr_pattern replies;
+    int32_t weight;
 };
 
 struct config_auth {
@@ -58,6 +72,7 @@ struct config_rules {
 struct config {
     struct config_control control;
     struct config_dns dns;
+    struct config_dnsbl dnsbl[CONFIG_DNSBL_MAX]; // head.smtp.dnsbl_zones of them
     struct config_auth auth;
     struct policy head;
     struct config_prefixes relay_networks;

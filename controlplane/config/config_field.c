@@ -2,6 +2,7 @@
 #include "config/config_field.h"
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/span.h"
 
 #include <ctype.h>
@@ -195,4 +196,37 @@ bool config_field_name(struct config_reader *r, yaml_node_t *node, char *name, s
     config_schema_error(r, node, "expected a name of 1 to %zu letters, digits, '-', '_' and '.'",
                         size - 1);
     return false;
+}
+
+const char *const config_field_actions[] = {"tag", "defer", "reject", "shadow", "off", NULL};
+
+bool config_field_host_copy(const char *text, char *name, size_t size)
+{
+    size_t length = strlen(text);
+    if (length > 0 && text[length - 1] == '.')
+        length--;
+    if (length == 0 || length >= size || text[0] == '.' || text[0] == '-')
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char c = (char)tolower((unsigned char)text[i]);
+        bool dot_after_dot = c == '.' && i > 0 && text[i - 1] == '.';
+        if ((!isalnum((unsigned char)c) && c != '-' && c != '_' && c != '.') || dot_after_dot)
+            return false;
+        name[i] = c;
+    }
+    name[length] = '\0';
+    return true;
+}
+
+void config_field_host(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                       void *at)
+{
+    char name[HOST_NAME_MAX_DNS + 1];
+    const char *text = config_schema_text(r, node, "a host name");
+    if (!text)
+        return;
+    if (config_field_host_copy(text, name, key->size))
+        snprintf(at, key->size, "%s", name);
+    else
+        config_schema_expected(r, node, "a host name");
 }

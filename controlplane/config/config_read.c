@@ -3,6 +3,7 @@
  * come before services, which refer to them. */
 #include "config/config.h"
 #include "config/config_classes.h"
+#include "config/config_dnsbl.h"
 #include "config/config_field.h"
 #include "config/rules_read.h"
 
@@ -18,7 +19,6 @@ enum { LCORE_MAX = 1023, VLAN_MAX = 4094, MTU_LEAST = 1280, MTU_MOST = 9000 };
 static const char *const protocol_names[] = {"smtp", "imap", "pop3", NULL};
 static const char *const tls_names[] = {"off", "starttls", "implicit", NULL};
 static const char *const identity_names[] = {"none", "forward", NULL};
-static const char *const action_names[] = {"tag", "defer", "reject", NULL};
 static const char *const leg_names[] = {"outside", "inside", NULL};
 
 // control
@@ -307,37 +307,6 @@ static void read_services(struct config_reader *r, yaml_node_t *node, const stru
 
 // domains
 
-static bool host_name_copy(const char *text, char *name, size_t size)
-{
-    size_t length = strlen(text);
-    if (length > 0 && text[length - 1] == '.')
-        length--;
-    if (length == 0 || length >= size || text[0] == '.' || text[0] == '-')
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        char c = (char)tolower((unsigned char)text[i]);
-        bool dot_after_dot = c == '.' && i > 0 && text[i - 1] == '.';
-        if ((!isalnum((unsigned char)c) && c != '-' && c != '_' && c != '.') || dot_after_dot)
-            return false;
-        name[i] = c;
-    }
-    name[length] = '\0';
-    return true;
-}
-
-static void read_host_name(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
-                           void *at)
-{
-    char name[HOST_NAME_MAX_DNS + 1];
-    const char *text = config_schema_text(r, node, "a host name");
-    if (!text)
-        return;
-    if (host_name_copy(text, name, sizeof name))
-        snprintf(at, key->size, "%s", name);
-    else
-        config_schema_expected(r, node, "a host name");
-}
-
 static const struct config_key domain_keys[] = {
     {"backend", read_backend_name, CONFIG_FIELD(policy_domain, backend), .required = true},
     {NULL},
@@ -357,7 +326,8 @@ static void take_domain(struct config_reader *r, yaml_node_t *name, yaml_node_t 
     struct config *config = (struct config *)arg;
     struct policy_domain domain = {0};
     unsigned errors_before = r->errors->count;
-    if (!host_name_copy((const char *)name->data.scalar.value, domain.name, sizeof domain.name))
+    if (!config_field_host_copy((const char *)name->data.scalar.value, domain.name,
+                                sizeof domain.name))
         config_schema_expected(r, name, "a domain name");
     else if (domain_is_known(config, domain.name))
         config_schema_error(r, name, "given twice");
@@ -399,26 +369,37 @@ static const struct config_key lists_keys[] = {
 // smtp
 
 static const struct config_key rdns_keys[] = {
-    {"none", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_none), .choices = action_names},
+    {"none", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_none),
+     .choices = config_field_actions},
     {"unconfirmed", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unconfirmed),
-     .choices = action_names},
+     .choices = config_field_actions},
     {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unavailable),
-     .choices = action_names},
+     .choices = config_field_actions},
+    {NULL},
+};
+
+static const struct config_key helo_keys[] = {
+    {"mismatch", config_field_choice, CONFIG_FIELD(policy_smtp, helo_mismatch),
+     .choices = config_field_actions},
+    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, helo_unavailable),
+     .choices = config_field_actions},
     {NULL},
 };
 
 static const struct config_key spf_keys[] = {
-    {"fail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_fail), .choices = action_names},
+    {"fail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_fail),
+     .choices = config_field_actions},
     {"softfail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_softfail),
-     .choices = action_names},
+     .choices = config_field_actions},
     {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, spf_unavailable),
-     .choices = action_names},
+     .choices = config_field_actions},
     {NULL},
 };
 
 static const struct config_key smtp_keys[] = {
-    {"host_name", read_host_name, CONFIG_FIELD(policy_smtp, host_name), .required = true},
+    {"host_name", config_field_host, CONFIG_FIELD(policy_smtp, host_name), .required = true},
     {"rdns", config_schema_mapping, .keys = rdns_keys},
+    {"helo", config_schema_mapping, .keys = helo_keys},
     {"spf", config_schema_mapping, .keys = spf_keys},
     {NULL},
 };
@@ -495,6 +476,7 @@ static const struct config_key root_keys[] = {
      .most = RELAY_NETWORKS_MAX},
     {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
      .required = true},
+    {"dnsbl", config_schema_mapping, .keys = config_dnsbl_keys},
     {"auth", config_schema_mapping, CONFIG_FIELD(config, auth), .keys = auth_keys},
     {"dns", config_schema_mapping, CONFIG_FIELD(config, dns), .keys = dns_keys},
     {"limits", config_classes_limits, CONFIG_FIELD(config, head)},

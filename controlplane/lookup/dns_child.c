@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/log.h"
 #include "lookup/dns_questions.h"
+#include "lookup/helo_match.h"
 #include "lookup/lookup.h"
 #include "lookup/lookup_child.h"
 #include "lookup/lookup_wait.h"
@@ -42,8 +43,14 @@ static int dns_open(void *context, const char **ret_doing)
     if (error)
         return error;
     *ret_doing = "take memory";
-    struct dns_questions_config questions = {child->resolver, child->config->timeout_ms,
-                                             child->config->host_name, on_answer, child};
+    struct dns_questions_config questions = {child->resolver,
+                                             child->config->timeout_ms,
+                                             child->config->host_name,
+                                             child->config->dnsbl,
+                                             child->config->dnsbl_count,
+                                             on_answer,
+                                             child};
+    helo_match_open();
     return dns_questions_open(&child->questions, &questions);
 }
 
@@ -60,6 +67,7 @@ static void dns_close(void *context)
         dns_resolver_close(child->resolver);
     if (child->questions)
         dns_questions_close(child->questions);
+    helo_match_close();
 }
 
 static void dns_work(void *context, uint64_t now_ms)
@@ -92,7 +100,7 @@ int dns_child_run(int socket, const struct dns_child_config *config)
         .name = "dns",
         .role = ROLE_DNS,
         .sandbox = SANDBOX_DNS,
-        .kinds = 1U << MESSAGE_RDNS | 1U << MESSAGE_SPF,
+        .kinds = 1U << MESSAGE_RDNS | 1U << MESSAGE_DNSBL | 1U << MESSAGE_HELO | 1U << MESSAGE_SPF,
         .user = config->user,
         .parent = config->parent,
         .open = dns_open,

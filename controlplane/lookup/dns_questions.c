@@ -2,7 +2,9 @@
 #include "lookup/dns_questions.h"
 
 #include "base/pool.h"
+#include "lookup/dnsbl.h"
 #include "lookup/fiber.h"
+#include "lookup/helo_match.h"
 #include "lookup/lookup_cache.h"
 #include "lookup/rdns.h"
 #include "lookup/spf_check.h"
@@ -10,7 +12,26 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 2048 };
+enum { BUCKETS = 2048, SOURCES = 4096, KINDS = MESSAGE_SPF - MESSAGE_RDNS + 1 };
+
+union body {
+    struct rdns_answer rdns;
+    struct dnsbl_answer dnsbl;
+    struct helo_answer helo;
+    struct spf_answer spf;
+};
+
+static const struct {
+    uint32_t size;     // bytes of an answer's body
+    uint32_t remember; // answers
+} kinds[KINDS] = {
+    {sizeof(struct rdns_answer), DNS_CACHE_RDNS},
+    {sizeof(struct dnsbl_answer), DNS_CACHE_OTHERS},
+    {sizeof(struct helo_answer), DNS_CACHE_OTHERS},
+    {sizeof(struct spf_answer), DNS_CACHE_OTHERS},
+};
+static_assert(MESSAGE_DNSBL == MESSAGE_RDNS + 1 && MESSAGE_HELO == MESSAGE_RDNS + 2,
+              "the kinds in their order");
 
 struct waiter {
     uint64_t asker; // the message's handle
@@ -34,10 +55,13 @@ struct job {
     struct job *later, *sooner; // by deadline, while open
     struct waiter *waiters;
     uint64_t deadline_ms;
-    uint8_t kind; // MESSAGE_RDNS or MESSAGE_SPF
-    bool open;    // not answered yet: can be joined
+    uint16_t source; // index of its count
+    uint8_t kind;    // enum message_kind
+    bool open;       // not answered yet: can be joined
     union {
         struct rdns rdns;
+        struct dnsbl dnsbl;
+        struct helo_match_job helo;
         struct spf_job spf;
     };
 };
@@ -46,12 +70,13 @@ struct dns_questions {
     struct dns_questions_config config;
     struct dns_questions_counters counters;
     struct lookup_secret secret;
-    struct lookup_cache rdns_cache, spf_cache;
+    struct lookup_cache caches[KINDS];
     struct pool jobs, waiters;
     struct job *buckets[BUCKETS];
     struct job *soonest, *latest;
     uint64_t now_ms;
     unsigned spf_jobs;
+    uint8_t source_jobs[SOURCES];
 };
 
 int dns_questions_open(struct dns_questions **ret_questions,
@@ -62,10 +87,8 @@ int dns_questions_open(struct dns_questions **ret_questions,
         return -ENOMEM;
     q->config = *config;
     int error = lookup_secret_make(&q->secret);
-    if (!error)
-        error = lookup_cache_init(&q->rdns_cache, DNS_CACHE_RDNS, sizeof(struct rdns_answer));
-    if (!error)
-        error = lookup_cache_init(&q->spf_cache, DNS_CACHE_SPF, sizeof(struct spf_answer));
+    for (int i = 0; i < KINDS && !error; i++)
+        error = lookup_cache_init(&q->caches[i], kinds[i].remember, kinds[i].size);
     if (!error)
         error = pool_init(&q->jobs, DNS_JOBS_MAX, sizeof(struct job));
     if (!error)
@@ -79,8 +102,8 @@ int dns_questions_open(struct dns_questions **ret_questions,
 
 void dns_questions_close(struct dns_questions *q)
 {
-    lookup_cache_done(&q->rdns_cache);
-    lookup_cache_done(&q->spf_cache);
+    for (int i = 0; i < KINDS; i++)
+        lookup_cache_done(&q->caches[i]);
     if (q->jobs.objects) {
         CHECK(q->jobs.used == 0);
         pool_done(&q->jobs);
@@ -96,32 +119,57 @@ const struct dns_questions_counters *dns_questions_counters(const struct dns_que
     return &q->counters;
 }
 
-static size_t lower_copy(uint8_t *to, const char *from, size_t size)
+static const struct addr *source_of(const struct message *m)
 {
-    for (size_t i = 0; i < size; i++)
-        to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (uint8_t)(from[i] + 32) : (uint8_t)from[i];
-    return size;
+    static_assert(offsetof(struct message, rdns_question.addr) ==
+                          offsetof(struct message, dnsbl_question.addr) &&
+                      offsetof(struct message, rdns_question.addr) ==
+                          offsetof(struct message, helo_question.addr) &&
+                      offsetof(struct message, rdns_question.addr) ==
+                          offsetof(struct message, spf_question.addr),
+                  "every question begins with the address");
+    return &m->rdns_question.addr;
+}
+
+static uint16_t source_index(const struct dns_questions *q, const struct addr *addr)
+{
+    size_t size = addr_is_v4(addr) ? sizeof addr->bytes : sizeof addr->bytes / 2;
+    return (uint16_t)(siphash(&q->secret.keys[0], addr->bytes, size) % SOURCES);
+}
+
+struct key_bytes {
+    size_t size;
+    uint8_t bytes[sizeof(struct spf_question) + sizeof(struct helo_question)];
+};
+
+static void key_add_lower(struct key_bytes *key, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        key->bytes[key->size++] = (uint8_t)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+    }
+}
+
+static void key_add_name(struct key_bytes *key, const struct message_name *name)
+{
+    key->bytes[key->size++] = name->size;
+    key_add_lower(key, name->text, name->size);
 }
 
 // What makes two questions equal. A local part may be told apart by its case; a record that asks
 // DNS about it cannot, so all of it is compared without.
 static struct lookup_digest key_of(const struct dns_questions *q, const struct message *m)
 {
-    uint8_t bytes[sizeof(struct spf_question) + 8];
-    size_t size = 0;
-    bytes[size++] = m->kind;
-    if (m->kind == MESSAGE_RDNS) {
-        memcpy(bytes + size, m->rdns_question.addr.bytes, sizeof(struct addr));
-        size += sizeof(struct addr);
-    } else {
-        const struct spf_question *spf = &m->spf_question;
-        memcpy(bytes + size, spf->addr.bytes, sizeof spf->addr);
-        size += sizeof spf->addr;
-        bytes[size++] = spf->helo.size;
-        size += lower_copy(bytes + size, spf->helo.text, spf->helo.size);
-        size += lower_copy(bytes + size, spf->mail_from, spf->mail_from_size);
+    struct key_bytes key = {.size = 1 + sizeof(struct addr), .bytes[0] = m->kind};
+    memcpy(key.bytes + 1, source_of(m), sizeof(struct addr));
+    if (m->kind == MESSAGE_HELO) {
+        key_add_name(&key, &m->helo_question.helo);
+        key_add_name(&key, &m->helo_question.name);
+    } else if (m->kind == MESSAGE_SPF) {
+        key_add_name(&key, &m->spf_question.helo);
+        key_add_lower(&key, m->spf_question.mail_from, m->spf_question.mail_from_size);
     }
-    return lookup_digest_of(&q->secret, span_of(bytes, size));
+    return lookup_digest_of(&q->secret, span_of(key.bytes, key.size));
 }
 
 static struct job **bucket_of(struct dns_questions *q, struct lookup_digest key)
@@ -129,22 +177,19 @@ static struct job **bucket_of(struct dns_questions *q, struct lookup_digest key)
     return &q->buckets[key.word[0] % BUCKETS];
 }
 
-static void answer_body_set(struct message *m, const void *body)
+static struct lookup_cache *cache_of(struct dns_questions *q, uint8_t kind)
 {
-    if (m->kind == MESSAGE_RDNS)
-        memcpy(&m->rdns_answer, body, sizeof m->rdns_answer);
-    else
-        memcpy(&m->spf_answer, body, sizeof m->spf_answer);
+    return &q->caches[kind - MESSAGE_RDNS];
 }
 
-// body: struct rdns_answer or spf_answer; NULL: unavailable.
+// body: of that kind; NULL: unavailable.
 static void answer(struct dns_questions *q, unsigned worker, uint8_t kind, uint64_t asker,
                    const void *body)
 {
     struct message m =
         message_make((enum message_kind)kind, body ? STATUS_OK : STATUS_UNAVAILABLE, asker);
     if (body)
-        answer_body_set(&m, body);
+        memcpy(m.bytes, body, kinds[kind - MESSAGE_RDNS].size);
     q->config.answer(q->config.context, worker, &m);
 }
 
@@ -188,24 +233,47 @@ static void job_answer(struct job *job, const void *body)
 
 static void job_end(struct job *job)
 {
+    struct dns_questions *q = job->questions;
     CHECK(!job->open);
-    pool_give(&job->questions->jobs, job->self);
+    q->source_jobs[job->source]--;
+    pool_give(&q->jobs, job->self);
 }
 
-static uint64_t until_ms(const struct dns_questions *q, uint32_t ttl, uint32_t most)
+static void remember(struct job *job, const void *body, uint32_t ttl, uint32_t most)
 {
+    struct dns_questions *q = job->questions;
     uint32_t keep = ttl < DNS_KEEP_LEAST_S ? DNS_KEEP_LEAST_S : ttl;
-    return q->now_ms + 1000ULL * (keep < most ? keep : most);
+    lookup_cache_put(cache_of(q, job->kind), job->key, body,
+                     q->now_ms + 1000ULL * (keep < most ? keep : most));
 }
 
-static void on_rdns(void *context, bool available, const struct rdns_answer *verdict, uint32_t ttl)
+static void on_rdns(void *context, const struct rdns_answer *verdict, uint32_t ttl)
 {
     struct job *job = context;
-    struct dns_questions *q = job->questions;
     uint32_t most = verdict->verdict == RDNS_CONFIRMED ? DNS_KEEP_MOST_S : DNS_KEEP_EMPTY_MOST_S;
-    if (available)
-        lookup_cache_put(&q->rdns_cache, job->key, verdict, until_ms(q, ttl, most));
-    job_answer(job, available ? verdict : NULL);
+    if (verdict->verdict != RDNS_TEMPERROR)
+        remember(job, verdict, ttl, most);
+    job_answer(job, verdict);
+    job_end(job);
+}
+
+static void on_dnsbl(void *context, bool whole, int16_t score, uint32_t ttl)
+{
+    struct job *job = context;
+    struct dnsbl_answer verdict = {score};
+    if (whole)
+        remember(job, &verdict, ttl, DNS_KEEP_EMPTY_MOST_S);
+    job_answer(job, &verdict);
+    job_end(job);
+}
+
+static void on_helo(void *context, enum helo_match match, uint32_t ttl)
+{
+    struct job *job = context;
+    struct helo_answer verdict = {(uint8_t)match};
+    if (match != HELO_TEMPERROR)
+        remember(job, &verdict, ttl, DNS_KEEP_EMPTY_MOST_S);
+    job_answer(job, &verdict);
     job_end(job);
 }
 
@@ -240,7 +308,7 @@ static void spf_run(void *argument)
     uint32_t ttl;
     struct spf_answer verdict = {.result = (uint8_t)spf_check(&job->spf.question, &dns, &ttl)};
     if (verdict.result != SPF_TEMPERROR)
-        lookup_cache_put(&q->spf_cache, job->key, &verdict, until_ms(q, ttl, DNS_KEEP_MOST_S));
+        remember(job, &verdict, ttl, DNS_KEEP_MOST_S);
     job_answer(job, &verdict);
     q->spf_jobs--;
     job_end(job);
@@ -263,6 +331,9 @@ static struct job *job_open(struct dns_questions *q, struct lookup_digest key,
                             const struct message *m, unsigned worker)
 {
     void *memory;
+    uint16_t source = source_index(q, source_of(m));
+    if (q->source_jobs[source] >= DNS_SOURCE_JOBS_MAX)
+        return NULL;
     handle self = pool_take(&q->jobs, &memory);
     if (self == HANDLE_NONE)
         return NULL;
@@ -272,20 +343,16 @@ static struct job *job_open(struct dns_questions *q, struct lookup_digest key,
     job->self = self;
     job->key = key;
     job->deadline_ms = q->now_ms + q->config.timeout_ms;
+    job->source = source;
     job->kind = m->kind;
     if (!waiter_add(job, worker, m->handle)) {
         pool_give(&q->jobs, self);
         return NULL;
     }
+    q->source_jobs[source]++;
     job->open = true;
     job_link(job);
     return job;
-}
-
-static void rdns_begin(struct dns_questions *q, struct job *job, const struct message *m)
-{
-    rdns_start(&job->rdns, q->config.resolver, &m->rdns_question.addr, on_rdns, job);
-    // The job may be gone after this call.
 }
 
 static void spf_begin(struct dns_questions *q, struct job *job, const struct message *m)
@@ -302,6 +369,24 @@ static void spf_begin(struct dns_questions *q, struct job *job, const struct mes
     fiber_resume(job->spf.fiber); // the job may be gone after this call
 }
 
+// The job may be gone after this call.
+static void job_begin(struct job *job, const struct message *m)
+{
+    struct dns_questions *q = job->questions;
+    const struct dns_questions_config *config = &q->config;
+    switch (m->kind) {
+    case MESSAGE_RDNS:
+        return rdns_start(&job->rdns, config->resolver, source_of(m), on_rdns, job);
+    case MESSAGE_DNSBL:
+        return dnsbl_start(&job->dnsbl, config->resolver, config->dnsbl, config->dnsbl_count,
+                           source_of(m), on_dnsbl, job);
+    case MESSAGE_HELO:
+        return helo_match_start(&job->helo, config->resolver, &m->helo_question, on_helo, job);
+    default:
+        return spf_begin(q, job, m);
+    }
+}
+
 static struct job *job_find(struct dns_questions *q, struct lookup_digest key)
 {
     struct job *job = *bucket_of(q, key);
@@ -313,12 +398,11 @@ static struct job *job_find(struct dns_questions *q, struct lookup_digest key)
 void dns_questions_take(struct dns_questions *q, unsigned worker, const struct message *m,
                         uint64_t now_ms)
 {
-    CHECK(m->kind == MESSAGE_RDNS || m->kind == MESSAGE_SPF);
+    CHECK(m->kind >= MESSAGE_RDNS && m->kind < MESSAGE_RDNS + KINDS);
     q->now_ms = now_ms;
     q->counters.asked++;
     struct lookup_digest key = key_of(q, m);
-    struct lookup_cache *cache = m->kind == MESSAGE_RDNS ? &q->rdns_cache : &q->spf_cache;
-    const void *known = lookup_cache_find(cache, key, now_ms);
+    const void *known = lookup_cache_find(cache_of(q, m->kind), key, now_ms);
     if (known) {
         q->counters.from_cache++;
         return answer(q, worker, m->kind, m->handle, known);
@@ -333,20 +417,31 @@ void dns_questions_take(struct dns_questions *q, unsigned worker, const struct m
         q->counters.refused++;
         return answer(q, worker, m->kind, m->handle, NULL);
     }
-    if (m->kind == MESSAGE_RDNS)
-        rdns_begin(q, job, m);
-    else
-        spf_begin(q, job, m);
+    job_begin(job, m);
+}
+
+static union body late_body(const struct job *job)
+{
+    switch (job->kind) {
+    case MESSAGE_RDNS:
+        return (union body){.rdns = {.verdict = RDNS_TEMPERROR}};
+    case MESSAGE_DNSBL:
+        return (union body){.dnsbl = {job->dnsbl.score}};
+    case MESSAGE_HELO:
+        return (union body){.helo = {HELO_TEMPERROR}};
+    default:
+        return (union body){.spf = {SPF_TEMPERROR}};
+    }
 }
 
 void dns_questions_expire(struct dns_questions *q, uint64_t now_ms)
 {
-    static const struct spf_answer too_late = {.result = SPF_TEMPERROR};
     q->now_ms = now_ms;
     while (q->soonest && q->soonest->deadline_ms <= now_ms) {
         struct job *job = q->soonest;
         q->counters.expired++;
-        job_answer(job, job->kind == MESSAGE_SPF ? &too_late : NULL);
+        union body body = late_body(job);
+        job_answer(job, &body);
     }
 }
 

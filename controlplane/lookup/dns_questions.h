@@ -3,24 +3,27 @@
 
 /* The dns child's questions while they are worked on: equal ones are joined and asked once, answers
  * are remembered for their time to live, and everything is bounded: DNS_JOBS_MAX different
- * questions at a time, DNS_SPF_MAX of them SPF, DNS_WAITERS_MAX askers in all. What is beyond gets
- * STATUS_UNAVAILABLE at once.
+ * questions at a time, DNS_SOURCE_JOBS_MAX of them about one source (an IPv4 address or an IPv6
+ * /64), DNS_SPF_MAX of them SPF, DNS_WAITERS_MAX askers in all. What is beyond gets
+ * STATUS_UNAVAILABLE at once. Sources are counted by a keyed hash, so now and then two share.
  *
- * Each question is answered exactly once, at the latest timeout_ms after the first equal one came:
- * reverse DNS then is unavailable, SPF is temperror. No verdict for want of servers is not
+ * Each question is answered exactly once, at the latest timeout_ms after the first equal one came,
+ * then with temperror; DNS lists with the sum so far. No verdict for want of servers is not
  * remembered. One thread; the answer function must not call back.
  */
 
 #include "contract/message.h"
 #include "lookup/dns_resolver.h"
+#include "lookup/lookup.h"
 
 enum {
     DNS_JOBS_MAX = 1024,
+    DNS_SOURCE_JOBS_MAX = 64,
     DNS_SPF_MAX = 512,
     DNS_WAITERS_MAX = 8192,
-    DNS_CACHE_RDNS = 65536, // entries, 320 bytes each
-    DNS_CACHE_SPF = 65536,  // entries, 64 bytes each
-    DNS_KEEP_LEAST_S = 10,  // a time to live of 0 is for the resolver; a flood is still joined
+    DNS_CACHE_RDNS = 65536,   // entries, 320 bytes each
+    DNS_CACHE_OTHERS = 65536, // entries of each other kind, 64 bytes each
+    DNS_KEEP_LEAST_S = 10,    // a time to live of 0 is for the resolver; a flood is still joined
     DNS_KEEP_MOST_S = 3600,
     DNS_KEEP_EMPTY_MOST_S = 300,
 };
@@ -30,7 +33,9 @@ typedef void dns_questions_answer(void *context, unsigned worker, const struct m
 struct dns_questions_config {
     struct dns_resolver *resolver; // stays the caller's
     unsigned timeout_ms;
-    const char *host_name; // ours, for SPF's %{r}; stays the caller's
+    const char *host_name;            // ours, for SPF's %{r}; stays the caller's
+    const struct lookup_dnsbl *dnsbl; // the lists that are asked; stay the caller's
+    unsigned dnsbl_count;
     dns_questions_answer *answer;
     void *context;
 };
@@ -47,7 +52,7 @@ int dns_questions_open(struct dns_questions **ret_questions,
 // All look-ups must have ended: close the resolver first, which ends them.
 void dns_questions_close(struct dns_questions *questions);
 
-// A sound question of kind RDNS or SPF. May answer before it returns.
+// A sound question of kind RDNS, DNSBL, HELO or SPF. May answer before it returns.
 void dns_questions_take(struct dns_questions *questions, unsigned worker,
                         const struct message *question, uint64_t now_ms);
 

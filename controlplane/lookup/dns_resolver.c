@@ -258,22 +258,22 @@ uint64_t dns_resolver_asked(const struct dns_resolver *resolver)
     return resolver->asked;
 }
 
-static void reverse_name_v4(const uint8_t *v4, char *ret_name)
+void dns_reverse_name(const struct addr *addr, const char *zone, char ret_name[DNS_NAME_SIZE])
 {
-    snprintf(ret_name, DNS_NAME_SIZE, "%u.%u.%u.%u.in-addr.arpa", v4[3], v4[2], v4[1], v4[0]);
-}
-
-void dns_reverse_name(const struct addr *addr, char ret_name[DNS_NAME_SIZE])
-{
-    if (addr_is_v4(addr))
-        return reverse_name_v4(addr->bytes + 12, ret_name);
     static const char digits[] = "0123456789abcdef";
-    char *at = ret_name;
-    for (int i = 15; i >= 0; i--) {
-        *at++ = digits[addr->bytes[i] & 15];
-        *at++ = '.';
-        *at++ = digits[addr->bytes[i] >> 4];
-        *at++ = '.';
+    char labels[65];
+    size_t size = 0;
+    if (addr_is_v4(addr)) {
+        const uint8_t *v4 = addr->bytes + 12;
+        size = (size_t)snprintf(labels, sizeof labels, "%u.%u.%u.%u.", v4[3], v4[2], v4[1], v4[0]);
+    } else {
+        for (int i = 15; i >= 0; i--) {
+            labels[size++] = digits[addr->bytes[i] & 15];
+            labels[size++] = '.';
+            labels[size++] = digits[addr->bytes[i] >> 4];
+            labels[size++] = '.';
+        }
     }
-    memcpy(at, "ip6.arpa", sizeof "ip6.arpa");
+    int made = snprintf(ret_name, DNS_NAME_SIZE, "%.*s%s", (int)size, labels, zone);
+    CHECK(made > 0 && made < DNS_NAME_SIZE);
 }

@@ -45,8 +45,9 @@ void dns_resolver_close(struct dns_resolver *resolver); // pending questions fai
 void dns_resolver_ask(struct dns_resolver *resolver, const char *name, enum dns_type type,
                       dns_resolver_done *done, void *context);
 
-// The name that PTR records of an address stand at (RFC 1035, section 3.5; RFC 3596, section 2.5).
-void dns_reverse_name(const struct addr *addr, char ret_name[DNS_NAME_SIZE]);
+// The name that an address has in a zone of addresses: in-addr.arpa (RFC 1035, section 3.5),
+// ip6.arpa (RFC 3596, section 2.5) or a list (RFC 5782, section 2). zone: at most 127 bytes.
+void dns_reverse_name(const struct addr *addr, const char *zone, char ret_name[DNS_NAME_SIZE]);
 
 // Readable when run has something to do; run must also be called after timeout_ms (-1: no need).
 int dns_resolver_fd(const struct dns_resolver *resolver);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* The two children of the control plane that read what strangers sent: dns (reverse DNS, SPF) and
- * auth (passwords). Each is a process of its own, started by loop/children.h.
+/* The two children of the control plane that read what strangers sent: dns (reverse DNS, lists,
+ * SPF) and auth (passwords). Each is a process of its own, started by loop/children.h.
  *
  * `socket` is a fresh SEQPACKET connection to the data plane on which nothing was sent yet: the
  * child attaches for its role (link/attach_client.h), drops to `user`, closes itself off and
@@ -15,16 +15,32 @@
  * came, else 1 after one line in the log. The parent starts a child again either way.
  */
 
+#include "base/addr_pattern.h"
 #include "contract/policy.h"
 
 #include <stdint.h>
 
-enum { LOOKUP_SERVERS_MAX = 8, LOOKUP_SERVER_TEXT = 64, LOOKUP_USER_SIZE = 32 };
+enum {
+    LOOKUP_SERVERS_MAX = 8,
+    LOOKUP_SERVER_TEXT = 64,
+    LOOKUP_USER_SIZE = 32,
+    LOOKUP_DNSBL_MAX = 16,
+    LOOKUP_DNSBL_WEIGHT_MAX = 100, // either way
+    LOOKUP_DNSBL_ZONE_SIZE = 128,
+};
+
+struct lookup_dnsbl { // one entry of the DNS lists
+    char zone[LOOKUP_DNSBL_ZONE_SIZE];
+    struct addr_pattern replies; // that mean that the address is listed
+    int32_t weight;
+};
 
 struct dns_child_config {
     char servers[LOOKUP_SERVERS_MAX][LOOKUP_SERVER_TEXT]; // ADDRESS:PORT or [ADDRESS]:PORT
     unsigned servers_count;
-    unsigned timeout_ms;         // for one question, all tries
+    unsigned timeout_ms; // for one question, all tries
+    struct lookup_dnsbl dnsbl[LOOKUP_DNSBL_MAX];
+    unsigned dnsbl_count;
     char user[LOOKUP_USER_SIZE]; // to drop to
     char host_name[256];         // ours, for SPF's %{r}
     int parent;                  // process id

@@ -17,17 +17,20 @@ bool rdns_is_host_name(struct span name)
 // The rdns may be gone after this call.
 static void finish(struct rdns *rdns)
 {
-    struct rdns_answer answer = {.verdict = RDNS_UNCONFIRMED};
-    if (rdns->names > 0)
+    struct rdns_answer answer = {.verdict = RDNS_NONE};
+    if (rdns->failed) {
+        answer.verdict = RDNS_TEMPERROR;
+    } else if (rdns->names > 0) {
+        answer.verdict = RDNS_UNCONFIRMED;
         answer.name = rdns->forwards[0].name;
+    }
     for (unsigned i = 0; i < rdns->names; i++)
         if (rdns->forwards[i].confirmed) {
             answer.verdict = RDNS_CONFIRMED;
             answer.name = rdns->forwards[i].name;
             break;
         }
-    bool available = answer.verdict == RDNS_CONFIRMED || !rdns->failed;
-    rdns->done(rdns->context, available, &answer, available ? rdns->ttl : RDNS_TTL_FAILED);
+    rdns->done(rdns->context, &answer, rdns->ttl);
 }
 
 static void ttl_take(struct rdns *rdns, const struct dns_answer *answer)
@@ -81,12 +84,8 @@ static void forwards_ask(struct rdns *rdns)
 static void on_ptr(void *context, const struct dns_answer *answer)
 {
     struct rdns *rdns = context;
-    struct rdns_answer none = {.verdict = RDNS_NONE};
     ttl_take(rdns, answer);
-    if (answer->status == DNS_FAILED)
-        return rdns->done(rdns->context, false, &none, RDNS_TTL_FAILED);
-    if (answer->status == DNS_EMPTY)
-        return rdns->done(rdns->context, true, &none, rdns->ttl);
+    rdns->failed = answer->status == DNS_FAILED;
     names_take(rdns, answer); // before anything else is asked: the answer does not last
     forwards_ask(rdns);
 }
@@ -102,6 +101,6 @@ void rdns_start(struct rdns *rdns, struct dns_resolver *resolver, const struct a
     rdns->names = rdns->pending = 0;
     rdns->failed = false;
     char name[DNS_NAME_SIZE];
-    dns_reverse_name(addr, name);
+    dns_reverse_name(addr, addr_is_v4(addr) ? "in-addr.arpa" : "ip6.arpa", name);
     dns_resolver_ask(resolver, name, DNS_PTR, on_ptr, rdns);
 }

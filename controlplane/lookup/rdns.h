@@ -5,21 +5,20 @@
  * and whether one of them leads back to it. At most RDNS_NAMES_MAX names are looked at, the first
  * ones that are host names; their addresses are asked for all at once.
  *
- * No PTR record: RDNS_NONE. A name that leads back: RDNS_CONFIRMED with it. None does: UNCONFIRMED
- * with the first name, empty when none was a host name. Servers that fail: no verdict, unless a
- * name was confirmed anyway.
+ * No PTR record, or none that names a host: RDNS_NONE. A name that leads back: RDNS_CONFIRMED with
+ * it. None does: RDNS_UNCONFIRMED with the first. Servers that fail: RDNS_TEMPERROR, unless a name
+ * was confirmed anyway.
  */
 
 #include "contract/message.h"
 #include "lookup/dns_resolver.h"
 
-enum { RDNS_NAMES_MAX = 10, RDNS_TTL_FAILED = 5 };
+enum { RDNS_NAMES_MAX = 10 };
 
 struct rdns;
 
-// available false: no verdict could be had. ttl in seconds.
-typedef void rdns_done(void *context, bool available, const struct rdns_answer *answer,
-                       uint32_t ttl);
+// ttl in seconds.
+typedef void rdns_done(void *context, const struct rdns_answer *answer, uint32_t ttl);
 
 struct rdns_forward { // one name's look-up
     struct rdns *rdns;

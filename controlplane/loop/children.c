@@ -257,6 +257,12 @@ static void configure(struct children *children, const struct config *config)
         memcpy(dns->servers[i], config->dns.servers[i], sizeof dns->servers[i]);
     dns->servers_count = config->dns.servers_count;
     dns->timeout_ms = config->dns.timeout_ms;
+    dns->dnsbl_count = config->head.smtp.dnsbl_zones;
+    for (unsigned i = 0; i < dns->dnsbl_count; i++) {
+        memcpy(dns->dnsbl[i].zone, config->dnsbl[i].zone, sizeof dns->dnsbl[i].zone);
+        dns->dnsbl[i].replies = config->dnsbl[i].replies;
+        dns->dnsbl[i].weight = config->dnsbl[i].weight;
+    }
     memcpy(dns->host_name, config->head.smtp.host_name, sizeof dns->host_name);
     memcpy(dns->user, config->control.dns_user, sizeof dns->user);
     memcpy(auth->passwd_file, config->auth.passwd_file, sizeof auth->passwd_file);
@@ -266,6 +272,9 @@ static void configure(struct children *children, const struct config *config)
     dns->parent = auth->parent = (int)getpid();
 }
 static_assert((int)LOOKUP_SERVERS_MAX == (int)CONFIG_SERVERS_MAX, "one fits the other");
+static_assert((int)LOOKUP_DNSBL_MAX == (int)CONFIG_DNSBL_MAX, "one fits the other");
+static_assert((int)LOOKUP_DNSBL_ZONE_SIZE == (int)CONFIG_DNSBL_ZONE_SIZE, "one fits the other");
+static_assert((int)LOOKUP_DNSBL_WEIGHT_MAX == (int)CONFIG_DNSBL_WEIGHT_MAX, "one fits the other");
 static_assert((int)LOOKUP_SERVER_TEXT == (int)CONFIG_SERVER_SIZE, "one fits the other");
 
 void children_init(struct children *children, uv_loop_t *loop, const struct config *config)

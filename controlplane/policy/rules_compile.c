@@ -74,7 +74,7 @@ static int check_source(const struct rules_source *source, char error[RULES_ERRO
         return refuse(error, "rule name must be 1 to 31 printable ASCII characters");
     if (source->parts == 0 || (source->parts & ~all_parts) != 0)
         return refuse(error, "rule %s: parts must name envelope, headers or body", source->name);
-    if (source->action >= ACTION_COUNT)
+    if (source->action >= ACTION_RULE_COUNT)
         return refuse(error, "rule %s: unknown action", source->name);
     return check_pattern(source, error);
 }

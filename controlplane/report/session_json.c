@@ -9,7 +9,10 @@
 
 enum { TEXT_MAX = 256, NONE = 255 };
 
-static const char *const rdns_names[RDNS_VERDICT_COUNT] = {"none", "unconfirmed", "confirmed"};
+static const char *const rdns_names[RDNS_VERDICT_COUNT] = {"none", "unconfirmed", "confirmed",
+                                                           "temperror"};
+static const char *const helo_names[HELO_MATCH_COUNT] = {"equal", "organisation", "forward",
+                                                         "mismatch", "temperror"};
 static const char *const spf_names[SPF_RESULT_COUNT] = {"none",     "neutral",   "pass",     "fail",
                                                         "softfail", "temperror", "permerror"};
 
@@ -83,6 +86,8 @@ json_t *session_json_report(const struct report *r, const struct policy *policy)
     json_object_set_new(o, "mail_from", session_json_text(r->mail_from, r->mail_from_size));
     json_object_set_new(o, "tls", tls_name(r->tls_version));
     json_object_set_new(o, "rdns", name_of(rdns_names, RDNS_VERDICT_COUNT, r->rdns));
+    json_object_set_new(o, "helo_match", name_of(helo_names, HELO_MATCH_COUNT, r->helo_match));
+    json_object_set_new(o, "dnsbl", r->dnsbl == INT16_MIN ? json_null() : json_integer(r->dnsbl));
     json_object_set_new(o, "spf", name_of(spf_names, SPF_RESULT_COUNT, r->spf));
     json_object_set_new(o, "backend", backend_name(policy, r->backend));
     json_object_set_new(o, "mails", number(r->mails));

@@ -60,6 +60,7 @@ static bool question_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
     case MESSAGE_RDNS:
+    case MESSAGE_DNSBL:
     case MESSAGE_BAN_LIST:
     case MESSAGE_SESSION_LIST:
     case MESSAGE_SESSION_KILL:
@@ -71,6 +72,8 @@ static bool question_is_sound(const struct message *m)
     case MESSAGE_BAN_ADD:
     case MESSAGE_BAN_REMOVE:
         return m->ban.reason < REASON_COUNT;
+    case MESSAGE_HELO:
+        return name_is_sound(&m->helo_question.helo) && name_is_sound(&m->helo_question.name);
     case MESSAGE_SPF:
         return name_is_sound(&m->spf_question.helo) &&
                m->spf_question.mail_from_size <= MAIL_ADDRESS_MAX &&
@@ -93,12 +96,19 @@ static bool is_below_or_none(uint8_t value, unsigned count)
     return value < count || value == 255;
 }
 
+static bool score_is_sound(int16_t score)
+{
+    return score >= -DNSBL_SCORE_MAX && score <= DNSBL_SCORE_MAX;
+}
+
 static bool report_is_sound(const struct report *r)
 {
     return r->reason < REASON_COUNT && r->service < SERVICES_MAX &&
            is_below_or_none(r->backend, BACKENDS_MAX) &&
            is_below_or_none(r->rdns, RDNS_VERDICT_COUNT) &&
-           is_below_or_none(r->spf, SPF_RESULT_COUNT) && r->tls_version <= 3 &&
+           is_below_or_none(r->helo_match, HELO_MATCH_COUNT) &&
+           is_below_or_none(r->spf, SPF_RESULT_COUNT) &&
+           (r->dnsbl == INT16_MIN || score_is_sound(r->dnsbl)) && r->tls_version <= 3 &&
            r->user_size <= sizeof r->user && r->helo_size <= sizeof r->helo &&
            r->mail_from_size <= sizeof r->mail_from;
 }
@@ -142,6 +152,10 @@ static bool answer_is_sound(const struct message *m)
     switch ((enum message_kind)m->kind) {
     case MESSAGE_RDNS:
         return m->rdns_answer.verdict < RDNS_VERDICT_COUNT && name_is_sound(&m->rdns_answer.name);
+    case MESSAGE_DNSBL:
+        return score_is_sound(m->dnsbl_answer.score);
+    case MESSAGE_HELO:
+        return m->helo_answer.match < HELO_MATCH_COUNT;
     case MESSAGE_SPF:
         return m->spf_answer.result < SPF_RESULT_COUNT;
     case MESSAGE_AUTH:

@@ -6,7 +6,7 @@
  * message_is_sound, and only then reads it.
  *
  * Three roles have channels (contract/attach.h):
- *   dns   worker asks, the dns child answers        RDNS, SPF
+ *   dns   worker asks, the dns child answers        RDNS, DNSBL, HELO, SPF
  *   auth  worker asks, the auth child answers       AUTH
  *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN),
  *         and the worker also sends REPORT messages unasked in the answers' direction.
@@ -29,6 +29,8 @@
 
 enum message_kind {
     MESSAGE_RDNS = 1,
+    MESSAGE_DNSBL,
+    MESSAGE_HELO,
     MESSAGE_SPF,
     MESSAGE_AUTH,
     MESSAGE_BAN_ADD,
@@ -56,14 +58,49 @@ struct message_name { // LDH and dots and underscore only (and ':' for literals)
 };
 
 // Reverse DNS, forward confirmed: PTR, then A or AAAA of each name (RFC 8601's iprev).
-enum rdns_verdict { RDNS_NONE, RDNS_UNCONFIRMED, RDNS_CONFIRMED, RDNS_VERDICT_COUNT };
+enum rdns_verdict {
+    RDNS_NONE,        // no PTR record that names a host
+    RDNS_UNCONFIRMED, // none of the names leads back
+    RDNS_CONFIRMED,
+    RDNS_TEMPERROR, // DNS failed, or there was no answer in time
+    RDNS_VERDICT_COUNT,
+};
 
 struct rdns_question {
     struct addr addr;
 };
 struct rdns_answer {
     uint8_t verdict;          // enum rdns_verdict
-    struct message_name name; // confirmed name, else the first PTR, else empty
+    struct message_name name; // CONFIRMED: that name; UNCONFIRMED: the first; else empty
+};
+
+// Block and allow lists in DNS (RFC 5782): the sum of the weights of those that list the address.
+enum { DNSBL_SCORE_MAX = 1600 }; // either way
+
+struct dnsbl_question {
+    struct addr addr;
+};
+struct dnsbl_answer {
+    int16_t score;
+};
+
+// How a HELO name, no literal, stands to the client's address; the first that holds.
+enum helo_match {
+    HELO_EQUAL,        // it is the confirmed name
+    HELO_ORGANISATION, // it and the confirmed name have one registrable domain
+    HELO_FORWARD,      // its addresses hold the client's
+    HELO_MISMATCH,
+    HELO_TEMPERROR, // DNS failed, or there was no answer in time
+    HELO_MATCH_COUNT,
+};
+
+struct helo_question {
+    struct addr addr;
+    struct message_name helo;
+    struct message_name name; // confirmed by reverse DNS, or empty
+};
+struct helo_answer {
+    uint8_t match; // enum helo_match
 };
 
 // SPF (RFC 7208): result for one identity. An empty mail_from asks for the HELO identity.
@@ -196,8 +233,10 @@ struct report {
     uint8_t service;     // index in the policy
     uint8_t backend;     // 255: none
     uint8_t tls_version; // 0: none, 2: TLS 1.2, 3: TLS 1.3
-    uint8_t rdns;        // enum rdns_verdict, 255: not asked or not answered
+    uint8_t rdns;        // enum rdns_verdict, 255: not asked
+    uint8_t helo_match;  // enum helo_match, 255: likewise
     uint8_t spf;         // enum spf_result, 255: likewise
+    int16_t dnsbl;       // score, INT16_MIN: not asked or not answered
     uint8_t user_size, helo_size;
     uint16_t mails, recipients, refusals;
     char user[64]; // cut
@@ -215,6 +254,10 @@ struct message {
     union {
         struct rdns_question rdns_question;
         struct rdns_answer rdns_answer;
+        struct dnsbl_question dnsbl_question;
+        struct dnsbl_answer dnsbl_answer;
+        struct helo_question helo_question;
+        struct helo_answer helo_answer;
         struct spf_question spf_question;
         struct spf_answer spf_answer;
         struct auth_question auth_question;

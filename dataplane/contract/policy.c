@@ -157,10 +157,16 @@ static bool classes_are_sound(const struct policy *p)
 
 static bool smtp_is_sound(const struct policy_smtp *s)
 {
-    return IS_TEXT(s->host_name) && s->host_name[0] && s->rdns_none < ACTION_COUNT &&
-           s->rdns_unconfirmed < ACTION_COUNT && s->rdns_unavailable < ACTION_COUNT &&
-           s->spf_fail < ACTION_COUNT && s->spf_softfail < ACTION_COUNT &&
-           s->spf_unavailable < ACTION_COUNT;
+    const uint8_t actions[] = {
+        s->rdns_none,     s->rdns_unconfirmed, s->rdns_unavailable,
+        s->helo_mismatch, s->helo_unavailable, s->spf_fail,
+        s->spf_softfail,  s->spf_unavailable,  s->dnsbl_listed,
+    };
+    for (size_t i = 0; i < sizeof actions; i++)
+        if (actions[i] >= ACTION_COUNT)
+            return false;
+    return IS_TEXT(s->host_name) && s->host_name[0] &&
+           (s->dnsbl_zones == 0 || s->dnsbl_threshold >= 1);
 }
 
 static bool certificates_are_sound(const struct policy *p)
@@ -232,7 +238,7 @@ static bool rules_are_sound(const struct policy *p)
         return false;
     const struct policy_rule *rules = policy_at(p, p->rules);
     for (uint32_t i = 0; i < p->rules.count; i++)
-        if (!IS_TEXT(rules[i].name) || rules[i].action >= ACTION_COUNT || rules[i].parts > 7)
+        if (!IS_TEXT(rules[i].name) || rules[i].action >= ACTION_RULE_COUNT || rules[i].parts > 7)
             return false;
     return true;
 }

@@ -103,13 +103,25 @@ struct policy_backend {
     uint8_t identity; // enum backend_identity
 };
 
-enum action { ACTION_TAG, ACTION_DEFER, ACTION_REJECT, ACTION_COUNT }; // tag: accept and say so
+enum action {
+    ACTION_TAG, // accept, and say so in the headers
+    ACTION_DEFER,
+    ACTION_REJECT,
+    ACTION_RULE_COUNT,                 // rules know those above
+    ACTION_SHADOW = ACTION_RULE_COUNT, // tag, and count that it would have been refused
+    ACTION_OFF,                        // not looked at
+    ACTION_COUNT,
+};
 
 struct policy_smtp {
     char host_name[HOST_NAME_MAX_DNS + 1]; // in greeting, Received and Authentication-Results
     // Actions are enum action, on the services that are not submission.
     uint8_t rdns_none, rdns_unconfirmed, rdns_unavailable;
+    uint8_t helo_mismatch, helo_unavailable;
     uint8_t spf_fail, spf_softfail, spf_unavailable;
+    uint8_t dnsbl_listed;    // the score is at least the threshold
+    uint8_t dnsbl_zones;     // how many are asked; 0: none
+    int16_t dnsbl_threshold; // 1 or more
 };
 
 struct policy_certificate {
@@ -122,7 +134,7 @@ enum rule_part { RULE_ENVELOPE = 1, RULE_HEADERS = 2, RULE_BODY = 4 }; // bits
 struct policy_rule { // id in the Hyperscan database is the index
     char name[32];
     uint8_t parts;  // bits of enum rule_part
-    uint8_t action; // enum action
+    uint8_t action; // enum action below ACTION_RULE_COUNT
 };
 
 struct policy_domain {

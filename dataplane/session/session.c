@@ -105,6 +105,8 @@ static void fill_host(struct session *s, const struct packet *ack, unsigned serv
         .service = (uint8_t)service,
         .backend = 255,
         .rdns = 255,
+        .helo_match = 255,
+        .dnsbl = INT16_MIN,
         .spf = 255,
     };
 }

@@ -10,7 +10,7 @@
 
 struct rules_scan;
 
-enum { SIDES = 2, QUESTION_KINDS = 3 }; // RDNS, SPF, AUTH
+enum { SIDES = 2, QUESTION_KINDS = MESSAGE_AUTH - MESSAGE_RDNS + 1 };
 
 enum session_phase {
     SESSION_HANDSHAKE, // TLS, before the protocol starts or after STARTTLS

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "mail/line.h"
+#include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
 
 static_assert(sizeof(struct smtp) <= 3584, "what an open session costs beside TCP and TLS");
@@ -133,21 +134,44 @@ void smtp_greet(struct smtp *smtp)
     smtp_enter(smtp, SMTP_GREETED);
 }
 
+void smtp_ask(struct smtp *smtp, const struct message *question)
+{
+    smtp->awaited |= (uint8_t)(1u << question->kind);
+    smtp->host->ops->ask(smtp->host, question);
+}
+
+bool smtp_is_stranger(const struct smtp *smtp)
+{
+    return !smtp_service(smtp)->submission && !smtp_relay_is_trusted(smtp);
+}
+
+// The greeting waits for the answers.
+static void ask_about_client(struct smtp *smtp)
+{
+    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 0);
+    question.rdns_question.addr = smtp->host->client;
+    smtp_ask(smtp, &question);
+    const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    if (policy->dnsbl_zones == 0 || policy->dnsbl_listed == ACTION_OFF || !smtp_is_stranger(smtp))
+        return;
+    question = message_make(MESSAGE_DNSBL, STATUS_ASKED, 0);
+    question.dnsbl_question.addr = smtp->host->client;
+    smtp_ask(smtp, &question);
+}
+
 static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
 {
     struct smtp *smtp = state;
     smtp->host = host;
     smtp->now_us = now_us;
-    smtp->rdns = VERDICT_NONE;
+    smtp->rdns = smtp->helo_match = VERDICT_NONE;
     smtp->budget.start_us = now_us;
     smtp_enter(smtp, SMTP_START);
     if (smtp_service(smtp)->submission) {
         smtp_greet(smtp);
         return;
     }
-    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 0);
-    question.rdns_question.addr = host->client;
-    host->ops->ask(host, &question);
+    ask_about_client(smtp);
 }
 
 // A client must wait for the greeting (RFC 5321, section 3.1); spam engines do not. What another
@@ -306,28 +330,63 @@ static void smtp_tls_started(void *state, uint64_t now_us)
         smtp_enter(smtp, SMTP_GREETED);
 }
 
-static void take_rdns(struct smtp *smtp, const struct message *answer)
+static void take_rdns(struct smtp *smtp, const struct rdns_answer *answer)
 {
-    if (smtp->state != SMTP_START)
-        return;
-    if (answer->status == STATUS_OK) {
-        smtp->rdns = answer->rdns_answer.verdict;
-        smtp->rdns_name = answer->rdns_answer.name;
-        smtp->host->report.rdns = smtp->rdns;
-    }
-    smtp_greet(smtp);
+    smtp->rdns = answer ? answer->verdict : RDNS_TEMPERROR;
+    if (answer)
+        smtp->rdns_name = answer->name;
+    smtp->host->report.rdns = smtp->rdns;
+}
+
+// Lists are open where they fail.
+static void take_dnsbl(struct smtp *smtp, const struct dnsbl_answer *answer)
+{
+    if (answer)
+        smtp->dnsbl = smtp->host->report.dnsbl = answer->score;
+}
+
+static void take_helo(struct smtp *smtp, const struct helo_answer *answer)
+{
+    smtp->helo_match = answer ? answer->match : HELO_TEMPERROR;
+    smtp->host->report.helo_match = smtp->helo_match;
+}
+
+static void take_spf(struct smtp *smtp, const struct spf_answer *answer)
+{
+    smtp->mail.spf = answer ? answer->result : SPF_TEMPERROR;
+    smtp->host->report.spf = smtp->mail.spf;
 }
 
 static void smtp_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct smtp *smtp = state;
+    bool ok = answer->status == STATUS_OK;
     smtp->now_us = now_us;
-    if (answer->kind == MESSAGE_RDNS)
-        take_rdns(smtp, answer);
-    else if (answer->kind == MESSAGE_SPF && smtp->state == SMTP_SENDER)
-        smtp_envelope_spf(smtp, answer);
-    else if (answer->kind == MESSAGE_AUTH && smtp->state == SMTP_VERIFY)
+    if (answer->kind == MESSAGE_AUTH && smtp->state == SMTP_VERIFY)
         smtp_auth_answer(smtp, answer);
+    if (smtp->state == SMTP_CLOSED || !(smtp->awaited & 1u << answer->kind))
+        return;
+    smtp->awaited &= (uint8_t) ~(1u << answer->kind);
+    switch (answer->kind) {
+    case MESSAGE_RDNS:
+        take_rdns(smtp, ok ? &answer->rdns_answer : NULL);
+        break;
+    case MESSAGE_DNSBL:
+        take_dnsbl(smtp, ok ? &answer->dnsbl_answer : NULL);
+        break;
+    case MESSAGE_HELO:
+        take_helo(smtp, ok ? &answer->helo_answer : NULL);
+        break;
+    case MESSAGE_SPF:
+        take_spf(smtp, ok ? &answer->spf_answer : NULL);
+        break;
+    default:
+        CHECK(!"asked by smtp_ask");
+    }
+    if (smtp->awaited == 0 && smtp->state == SMTP_START)
+        smtp_greet(smtp);
+    else if (smtp->awaited == 0)
+        smtp_envelope_judge(smtp);
 }
 
 static void smtp_timeout(void *state, uint64_t now_us)

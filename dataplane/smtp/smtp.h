@@ -41,7 +41,7 @@ enum smtp_refusal {
     REFUSAL_COUNT,
 };
 
-enum { VERDICT_NONE = 255 }; // of rdns and spf: not asked, or no answer
+enum { VERDICT_NONE = 255 }; // of rdns, helo_match and spf: not asked
 
 struct smtp_mail {               // one transaction; zeroed between
     char from[MAIL_ADDRESS_MAX]; // without angle brackets; empty: the null sender
@@ -62,12 +62,15 @@ struct smtp_mail {               // one transaction; zeroed between
 
 struct smtp {
     struct mail_host *host;
-    uint64_t now_us;  // of the event being handled
-    uint8_t state;    // enum smtp_state
-    bool esmtp;       // EHLO, not HELO
-    bool skipping;    // in the rest of a line that was refused
-    bool half_closed; // the client will send nothing more
-    uint8_t rdns;     // enum rdns_verdict or VERDICT_NONE
+    uint64_t now_us;    // of the event being handled
+    uint8_t state;      // enum smtp_state
+    bool esmtp;         // EHLO, not HELO
+    bool skipping;      // in the rest of a line that was refused
+    bool half_closed;   // the client will send nothing more
+    uint8_t awaited;    // bits of enum message_kind: questions of smtp_ask without an answer
+    uint8_t rdns;       // enum rdns_verdict or VERDICT_NONE
+    uint8_t helo_match; // enum helo_match or VERDICT_NONE
+    int16_t dnsbl;      // score; 0: nothing is known against the client
     uint8_t helo_size, user_size;
     uint16_t errors, auth_failures;
     struct smtp_budget budget;
@@ -113,6 +116,11 @@ void smtp_finish(struct smtp *smtp, const char *reply, enum reason reason); // r
 void smtp_reset(struct smtp *smtp); // forgets the transaction; the state becomes HELLO
 
 void smtp_greet(struct smtp *smtp);
+void smtp_ask(struct smtp *smtp, const struct message *question); // of the dns child
+
+// Mail programs of users call themselves what they like and come from where they are, so only
+// strangers are judged.
+bool smtp_is_stranger(const struct smtp *smtp);
 
 // smtp_command.c: a whole line in a command state. `ahead`: more input waits behind it.
 void smtp_command(struct smtp *smtp, struct span line, bool ahead);
@@ -139,7 +147,7 @@ void smtp_auth_answer(struct smtp *smtp, const struct message *answer);
 
 smtp_check smtp_envelope_check_mail, smtp_envelope_check_rcpt; // smtp_envelope.c
 smtp_proceed smtp_envelope_mail, smtp_envelope_rcpt;
-void smtp_envelope_spf(struct smtp *smtp, const struct message *answer);
+void smtp_envelope_judge(struct smtp *smtp); // what was asked about the sender is answered
 void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of a recipient
 
 smtp_check smtp_content_check; // smtp_content.c

@@ -26,39 +26,58 @@ static enum smtp_refusal check_gate(const struct smtp *smtp)
     return smtp->user_size ? REFUSE_NONE : REFUSE_AUTH_FIRST;
 }
 
-static enum smtp_refusal by_action(uint8_t action, enum smtp_refusal reject,
-                                   enum smtp_refusal defer)
+static enum smtp_refusal by_action(const struct smtp *smtp, uint8_t action,
+                                   enum smtp_refusal reject, enum smtp_refusal defer)
 {
     switch ((enum action)action) {
     case ACTION_REJECT:
         return reject;
     case ACTION_DEFER:
         return defer;
+    case ACTION_SHADOW:
+        smtp->host->ops->count(smtp->host, REASON_SMTP_SHADOW);
+        break;
     case ACTION_TAG:
+    case ACTION_OFF:
     case ACTION_COUNT:
         break;
     }
     return REFUSE_NONE;
 }
 
-// The verdict was awaited before the greeting; it is spoken here, where a sender's log shows it.
+static enum smtp_refusal check_dnsbl(const struct smtp *smtp)
+{
+    const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    if (policy->dnsbl_zones == 0 || smtp->dnsbl < policy->dnsbl_threshold)
+        return REFUSE_NONE;
+    return by_action(smtp, policy->dnsbl_listed, REFUSE_DNSBL, REFUSE_DNSBL_NOW);
+}
+
 static enum smtp_refusal check_rdns(const struct smtp *smtp)
 {
     const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp))
-        return REFUSE_NONE;
     switch (smtp->rdns) {
-    case RDNS_CONFIRMED:
-        return REFUSE_NONE;
     case RDNS_NONE:
-        return by_action(policy->rdns_none, REFUSE_RDNS_NONE, REFUSE_RDNS_NONE_NOW);
+        return by_action(smtp, policy->rdns_none, REFUSE_RDNS_NONE, REFUSE_RDNS_NONE_NOW);
     case RDNS_UNCONFIRMED:
-        return by_action(policy->rdns_unconfirmed, REFUSE_RDNS_UNCONFIRMED,
+        return by_action(smtp, policy->rdns_unconfirmed, REFUSE_RDNS_UNCONFIRMED,
                          REFUSE_RDNS_UNCONFIRMED_NOW);
-    default:
-        return by_action(policy->rdns_unavailable, REFUSE_RDNS_UNAVAILABLE,
+    case RDNS_TEMPERROR:
+        return by_action(smtp, policy->rdns_unavailable, REFUSE_RDNS_UNAVAILABLE,
                          REFUSE_RDNS_UNAVAILABLE_NOW);
+    default:
+        return REFUSE_NONE;
     }
+}
+
+// The verdicts were awaited before the greeting; they are spoken here, where a sender's log shows
+// them.
+static enum smtp_refusal check_client(const struct smtp *smtp)
+{
+    if (!smtp_is_stranger(smtp))
+        return REFUSE_NONE;
+    enum smtp_refusal refusal = check_dnsbl(smtp);
+    return refusal == REFUSE_NONE ? check_rdns(smtp) : refusal;
 }
 
 static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span text,
@@ -100,7 +119,7 @@ enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
         return REFUSE_SENDER_NOT_OWNED;
     arguments->path = path.text;
     arguments->domain = path.domain;
-    return check_rdns(smtp);
+    return check_client(smtp);
 }
 
 static void report_sender(struct smtp *smtp)
@@ -147,26 +166,48 @@ static void accept_sender(struct smtp *smtp)
     smtp_reply(smtp, "250 2.1.0 Ok");
 }
 
-// SPF is asked for what strangers claim. Without a sender the HELO name stands for it (RFC 7208,
-// section 2.4); an address literal has no policy.
-static bool ask_spf(struct smtp *smtp)
+static bool helo_is_literal(const struct smtp *smtp)
+{
+    return smtp->helo_size > 0 && smtp->helo[0] == '[';
+}
+
+// Once a HELO. An address literal needs no DNS.
+static void ask_helo(struct smtp *smtp)
+{
+    struct addr addr;
+    if (smtp->helo_match != VERDICT_NONE || smtp->host->policy->smtp.helo_mismatch == ACTION_OFF)
+        return;
+    if (smtp_path_literal(smtp_helo(smtp), &addr)) {
+        bool same = addr_equal(&addr, &smtp->host->client);
+        smtp->helo_match = same ? HELO_FORWARD : HELO_MISMATCH;
+        smtp->host->report.helo_match = smtp->helo_match;
+        return;
+    }
+    struct message question = message_make(MESSAGE_HELO, STATUS_ASKED, 0);
+    question.helo_question.addr = smtp->host->client;
+    CHECK(message_name_set(&question.helo_question.helo, smtp_helo(smtp)));
+    if (smtp->rdns == RDNS_CONFIRMED)
+        question.helo_question.name = smtp->rdns_name;
+    smtp_ask(smtp, &question);
+}
+
+// Without a sender the HELO name stands for it (RFC 7208, section 2.4); an address literal has no
+// policy.
+static void ask_spf(struct smtp *smtp)
 {
     struct message question = message_make(MESSAGE_SPF, STATUS_ASKED, 0);
     struct spf_question *spf = &question.spf_question;
     struct span helo = smtp_helo(smtp);
-    bool literal = helo.size && helo.at[0] == '[';
-    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp) ||
-        (literal && smtp->mail.from_size == 0))
-        return false;
+    bool literal = helo_is_literal(smtp);
+    if (literal && smtp->mail.from_size == 0)
+        return;
     if (literal)
         helo = span_skip(span_head(helo, helo.size - 1), 1);
     spf->addr = smtp->host->client;
     CHECK(message_name_set(&spf->helo, helo));
     spf->mail_from_size = smtp->mail.from_size;
     memcpy(spf->mail_from, smtp->mail.from, smtp->mail.from_size);
-    smtp_enter(smtp, SMTP_SENDER);
-    smtp->host->ops->ask(smtp->host, &question);
-    return true;
+    smtp_ask(smtp, &question);
 }
 
 void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
@@ -180,8 +221,31 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
     if (mail->from_size)
         memcpy(mail->from, arguments->path.at, mail->from_size);
     report_sender(smtp);
-    if (!ask_spf(smtp))
+    if (!smtp_is_stranger(smtp)) {
         accept_sender(smtp);
+        return;
+    }
+    ask_helo(smtp);
+    ask_spf(smtp);
+    if (smtp->awaited)
+        smtp_enter(smtp, SMTP_SENDER);
+    else
+        smtp_envelope_judge(smtp);
+}
+
+static enum smtp_refusal check_helo(const struct smtp *smtp)
+{
+    const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    switch (smtp->helo_match) {
+    case HELO_MISMATCH:
+        return by_action(smtp, policy->helo_mismatch, REFUSE_HELO_MISMATCH,
+                         REFUSE_HELO_MISMATCH_NOW);
+    case HELO_TEMPERROR:
+        return by_action(smtp, policy->helo_unavailable, REFUSE_HELO_UNAVAILABLE,
+                         REFUSE_HELO_UNAVAILABLE_NOW);
+    default:
+        return REFUSE_NONE;
+    }
 }
 
 static enum smtp_refusal check_spf(const struct smtp *smtp)
@@ -189,25 +253,22 @@ static enum smtp_refusal check_spf(const struct smtp *smtp)
     const struct policy_smtp *policy = &smtp->host->policy->smtp;
     switch (smtp->mail.spf) {
     case SPF_FAIL:
-        return by_action(policy->spf_fail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
+        return by_action(smtp, policy->spf_fail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
     case SPF_SOFTFAIL:
-        return by_action(policy->spf_softfail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
+        return by_action(smtp, policy->spf_softfail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
     case SPF_TEMPERROR:
-    case VERDICT_NONE:
-        return by_action(policy->spf_unavailable, REFUSE_SPF_UNAVAILABLE,
+        return by_action(smtp, policy->spf_unavailable, REFUSE_SPF_UNAVAILABLE,
                          REFUSE_SPF_UNAVAILABLE_NOW);
     default:
         return REFUSE_NONE;
     }
 }
 
-void smtp_envelope_spf(struct smtp *smtp, const struct message *answer)
+void smtp_envelope_judge(struct smtp *smtp)
 {
-    if (answer->status == STATUS_OK) {
-        smtp->mail.spf = answer->spf_answer.result;
-        smtp->host->report.spf = smtp->mail.spf;
-    }
-    enum smtp_refusal refusal = check_spf(smtp);
+    enum smtp_refusal refusal = check_helo(smtp);
+    if (refusal == REFUSE_NONE)
+        refusal = check_spf(smtp);
     if (refusal == REFUSE_NONE) {
         accept_sender(smtp);
         return;

@@ -21,6 +21,12 @@ static const char *const iprev_names[RDNS_VERDICT_COUNT] = {
     [RDNS_NONE] = "permerror",
     [RDNS_UNCONFIRMED] = "fail",
     [RDNS_CONFIRMED] = "pass",
+    [RDNS_TEMPERROR] = "temperror",
+};
+
+static const char *const helo_names[HELO_MATCH_COUNT] = {
+    [HELO_EQUAL] = "equal",       [HELO_ORGANISATION] = "organisation", [HELO_FORWARD] = "forward",
+    [HELO_MISMATCH] = "mismatch", [HELO_TEMPERROR] = "temperror",
 };
 
 void smtp_header_date(int64_t unix_s, char text[SMTP_DATE_SIZE])
@@ -122,11 +128,19 @@ static void add_results(struct smtp_text *text, const struct smtp *smtp)
         any = true;
     }
     if (!smtp_service(smtp)->submission) {
-        smtp_text_add(text, ";\r\n\tiprev=%s policy.iprev=%s",
-                      smtp->rdns == VERDICT_NONE ? "temperror" : iprev_names[smtp->rdns],
+        smtp_text_add(text, ";\r\n\tiprev=%s policy.iprev=%s", iprev_names[smtp->rdns],
                       addr_text(&smtp->host->client, addr));
         any = true;
     }
+    // Not registered methods, hence the x.
+    if (smtp->helo_match != VERDICT_NONE) {
+        smtp_text_add(text, ";\r\n\tx-helo=%s smtp.helo=", helo_names[smtp->helo_match]);
+        smtp_text_add_foreign(text, smtp_helo(smtp), FOREIGN_MAX);
+    }
+    if (smtp->dnsbl != 0)
+        smtp_text_add(text, ";\r\n\tx-dnsbl=%s policy.score=%d",
+                      smtp->dnsbl >= smtp->host->policy->smtp.dnsbl_threshold ? "fail" : "pass",
+                      smtp->dnsbl);
     smtp_text_add(text, any ? "\r\n" : "; none\r\n");
 }
 

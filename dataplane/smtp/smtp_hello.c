@@ -2,7 +2,6 @@
 #include "base/check.h"
 #include "smtp/smtp.h"
 #include "smtp/smtp_path.h"
-#include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
 
 // Nobody but us has our name or our address; senders of spam take them, since they are sure to
@@ -10,16 +9,10 @@
 static bool is_ours(const struct smtp *smtp, struct span name)
 {
     const struct policy *policy = smtp->host->policy;
-    struct span tag = span_text("[IPv6:");
     struct addr addr;
-    char text[ADDR_TEXT_SIZE];
     if (span_equal_nocase(name, span_text(policy->smtp.host_name)))
         return true;
-    if (!smtp_path_is_literal(name))
-        return false;
-    size_t head = span_starts_nocase(name, tag) ? tag.size : 1;
-    span_to_text(span_skip(span_head(name, name.size - 1), head), text, sizeof text);
-    if (!addr_parse(text, &addr))
+    if (!smtp_path_literal(name, &addr))
         return false;
     const struct policy_interface *outside = &policy->boot.legs[LEG_OUTSIDE];
     return addr_equal(&addr, &smtp->host->local) || addr_equal(&addr, &outside->addr[FAMILY_V4]) ||
@@ -36,10 +29,9 @@ static bool is_bare_address(struct span name)
     return at > 0 && span_to_u64(span_skip(name, at), UINT64_MAX, &number);
 }
 
-// Mail programs of users call themselves what they like, so only strangers are judged.
 static enum smtp_refusal check_stranger(const struct smtp *smtp, struct span name)
 {
-    if (smtp_service(smtp)->submission || smtp_relay_is_trusted(smtp))
+    if (!smtp_is_stranger(smtp))
         return REFUSE_NONE;
     if (is_bare_address(name))
         return REFUSE_HELO_NAME;
@@ -62,6 +54,7 @@ static void set_name(struct smtp *smtp, struct span name)
     struct report *report = &smtp->host->report;
     smtp_backend_quit(smtp);
     smtp->helo_size = (uint8_t)name.size;
+    smtp->helo_match = VERDICT_NONE;
     memcpy(smtp->helo, name.at, name.size);
     report->helo_size = (uint8_t)span_head(name, sizeof report->helo).size;
     memcpy(report->helo, name.at, report->helo_size);

@@ -76,9 +76,14 @@ bool smtp_path_is_domain(struct span name, bool utf8)
 
 bool smtp_path_is_literal(struct span name)
 {
+    struct addr addr;
+    return smtp_path_literal(name, &addr);
+}
+
+bool smtp_path_literal(struct span name, struct addr *ret_addr)
+{
     struct span tag = span_text("[IPv6:");
     char text[ADDR_TEXT_SIZE];
-    struct addr addr;
     if (name.size < 3 || name.at[0] != '[' || name.at[name.size - 1] != ']')
         return false;
     bool v6 = span_starts_nocase(name, tag);
@@ -91,7 +96,7 @@ bool smtp_path_is_literal(struct span name)
         return false;
     memcpy(text, inside.at, inside.size);
     text[inside.size] = '\0';
-    return addr_parse(text, &addr);
+    return addr_parse(text, ret_addr);
 }
 
 // The size of the dot-string at the start of s; 0: none.

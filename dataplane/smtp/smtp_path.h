@@ -6,6 +6,7 @@
  * refuse them), no trailing dot, no empty label, no address without domain but <> and <postmaster>.
  */
 
+#include "base/addr.h"
 #include "base/check.h"
 #include "base/span.h"
 
@@ -31,3 +32,4 @@ bool smtp_path_is_postmaster(const struct smtp_path *path); // <postmaster>, wit
 
 bool smtp_path_is_domain(struct span name, bool utf8); // host name as text; utf8: U-labels allowed
 bool smtp_path_is_literal(struct span name);           // [192.0.2.1] or [IPv6:2001:db8::1]
+bool smtp_path_literal(struct span name, struct addr *ret_addr) MUST_CHECK; // the address in it

@@ -5,6 +5,7 @@ import unittest
 
 import lab
 import talk
+from labkit import names
 
 
 class Refusal(unittest.TestCase):
@@ -87,6 +88,37 @@ class Refusal(unittest.TestCase):
                 answer = client.smtp(f"RCPT TO:<{lab.ALICE}>")
             self.assertRegex(answer, r"^55\d 5\.7\.1")
             watch.wait("SMTP_SENDER_NOT_OWNED")
+
+    def test_a_client_on_dns_lists_is_refused(self):
+        """In bl and not in allow, whose weight is the greater, or too little in bl."""
+        zone = names.MOUNT / "bl.zone"
+        head = "$TTL 60\n@ IN SOA ns.example.net. hostmaster.example.net. 2 60 60 600 60\n" \
+               "@ IN NS ns.example.net.\n"
+        nibbles = names.client6(71).replace("::", ":0:0:0:0:")
+        nibbles = ".".join(reversed("".join(part.zfill(4) for part in nibbles.split(":"))))
+        zone.write_text(f"$ORIGIN bl.example.org.\n{head}"
+                        "71.100.51.198 IN A 127.0.0.2\n72.100.51.198 IN A 127.0.0.4\n"
+                        f"73.100.51.198 IN A 127.0.0.9\n{nibbles} IN A 127.0.0.2\n")
+        lab.lab("dns", zone)
+        zone.write_text(f"$ORIGIN allow.example.org.\n{head}72.100.51.198 IN A 127.0.0.1\n")
+        lab.lab("dns", zone)
+        for source, code in ((names.client4(71), "554 5.7.1 "), (names.client6(71), "554 5.7.1 "),
+                             (names.client4(72), "250 "), (names.client4(73), "250 ")):
+            server = lab.SHIELDS[":" in source]
+            with self.subTest(source=source), talk.smtp(server=server, source=source) as client:
+                self.assertTrue(client.smtp("MAIL FROM:<a@many.example.org>").startswith(code))
+
+    def test_what_a_helo_name_is_to_its_address_is_told(self):
+        for helo, source, match in (
+                ("client.good.example.org", names.CLIENT4, "equal"),
+                ("other.example.org", names.CLIENT4, "organisation"),
+                ("mail.bank.example", names.CLIENT4, "mismatch"),
+                ("[198.51.100.10]", names.CLIENT4, "forward")):
+            with self.subTest(helo=helo):
+                subject = lab.marker()
+                lab.swaks(lab.SHIELD, 25, "--helo", helo, "--local-interface", source,
+                          subject=subject)
+                self.assertIn(f"x-helo={match}", lab.arrived(subject).decode())
 
     def test_spf_fail_is_refused(self):
         with talk.smtp() as client, lab.Watch() as watch:

@@ -37,7 +37,7 @@ void dns_resolver_ask(struct dns_resolver *resolver, const char *name, enum dns_
     memcpy(p->name, name, strlen(name) + 1);
 }
 
-void dns_reverse_name(const struct addr *addr, char ret_name[DNS_NAME_SIZE])
+void dns_reverse_name(const struct addr *addr, const char *zone, char ret_name[DNS_NAME_SIZE])
 {
     memcpy(ret_name, "1.2.0.192.in-addr.arpa", sizeof "1.2.0.192.in-addr.arpa");
 }
@@ -52,7 +52,10 @@ static void on_verdict(void *context, unsigned worker, const struct message *ans
 static void ask(struct reader *r)
 {
     uint8_t what = reader_u8(r);
-    struct message m = message_make(what & 1 ? MESSAGE_SPF : MESSAGE_RDNS, STATUS_ASKED, asked);
+    static const enum message_kind others[] = {MESSAGE_RDNS, MESSAGE_DNSBL, MESSAGE_HELO,
+                                               MESSAGE_RDNS};
+    enum message_kind kind = what & 1 ? MESSAGE_SPF : others[what >> 2 & 3];
+    struct message m = message_make(kind, STATUS_ASKED, asked);
     struct addr addr;
     CHECK(addr_parse(what & 2 ? "2001:db8::1" : "192.0.2.1", &addr));
     if (what & 1) {
@@ -65,8 +68,12 @@ static void ask(struct reader *r)
         if (sender.size)
             memcpy(m.spf_question.mail_from, sender.at, sender.size);
     } else {
-        m.rdns_question.addr = addr;
+        m.rdns_question.addr = addr; // where all have it
     }
+    if (kind == MESSAGE_HELO &&
+        (!message_name_set(&m.helo_question.helo, reader_bytes(r, reader_u8(r))) ||
+         !message_name_set(&m.helo_question.name, reader_bytes(r, reader_u8(r)))))
+        return;
     if (asked == ASKED_MAX || !message_is_sound(&m))
         return;
     dns_questions_take(questions, asked++ % 2, &m, now_ms);
@@ -196,8 +203,16 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct dns_questions_config config = {
-        .timeout_ms = 5000, .host_name = "mail.example", .answer = on_verdict};
+    static struct lookup_dnsbl lists[] = {{.zone = "a.example", .weight = 3},
+                                          {.zone = "b.example", .weight = -100},
+                                          {.zone = "a.example", .weight = 100}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        CHECK(addr_pattern_parse("127.0.0.[2..11]", &lists[i].replies));
+    struct dns_questions_config config = {.dnsbl = lists,
+                                          .dnsbl_count = sizeof lists / sizeof lists[0],
+                                          .timeout_ms = 5000,
+                                          .host_name = "mail.example",
+                                          .answer = on_verdict};
     if (!questions)
         CHECK(dns_questions_open(&questions, &config) == 0);
     struct reader r = reader_of(span_of(data, size));

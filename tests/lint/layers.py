@@ -17,7 +17,7 @@ ROOMS = (  # header, folders and files that may include it
                      "dataplane/worker/", "dataplane/main.c")),
     (r"openssl/.*", ("dataplane/tls/",)),
     (r"hs(/.*|_\w+)?\.h|hs/.*", ("dataplane/rules/", "controlplane/policy/")),
-    (r"ares\w*\.h|spf2/.*|spf\w*\.h", ("controlplane/lookup/",)),
+    (r"ares\w*\.h|libpsl\.h|spf2/.*|spf\w*\.h", ("controlplane/lookup/",)),
     (r"(uv|yaml|jansson|microhttpd|seccomp|crypt)\.h", ("controlplane/",)),
 )
 

@@ -22,8 +22,9 @@ TABLE_KEY = re.compile(r'\{"(\w+)",\s+[a-z]')  # of a struct config_key table
 
 def main():
     keys = section(KEYS, "KEYS")
-    schema = {key for name in ("config_read", "config_classes")
-              for key in TABLE_KEY.findall(tree.text(f"controlplane/config/{name}.c"))}
+    tables = (tree.text(path) for path in tree.files(".c", folders=["controlplane/config"])
+              if path.name != "rules_read.c")
+    schema = {key for table in tables for key in TABLE_KEY.findall(table)}
     rules = set(TABLE_KEY.findall(tree.text("controlplane/config/rules_read.c")))
     words = {word for key in items(keys) | headings(keys) for word in key.split(".")} - {"NAME"}
     commands = re.findall(r'^    \{"([a-z ]+)",', tree.text("controlplane/cli/cli_command.c"), re.M)

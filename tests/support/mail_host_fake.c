@@ -173,6 +173,7 @@ static void policy_init(struct fake_policy *fake)
     p->size = sizeof *fake;
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;
+    p->smtp.helo_mismatch = ACTION_OFF;
     memcpy(p->smtp.host_name, "mail.example.net", sizeof "mail.example.net");
     p->services_count = FAKE_SERVICES;
     memcpy(p->services, fake_services, sizeof fake_services);
@@ -224,7 +225,8 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     host->local_port = host->policy->services[host->service].port;
     host->id = 0xabcd;
     host->unix_us_offset = 1700000000LL * 1000000;
-    host->report.rdns = host->report.spf = host->report.backend = 255;
+    host->report.dnsbl = INT16_MIN;
+    host->report.rdns = host->report.helo_match = host->report.spf = host->report.backend = 255;
     return fake;
 }
 
@@ -363,6 +365,20 @@ void mail_host_fake_answer_rdns(struct mail_host_fake *fake, enum rdns_verdict v
     struct message answer = message_make(MESSAGE_RDNS, STATUS_OK, 0);
     answer.rdns_answer.verdict = (uint8_t)verdict;
     CHECK(message_name_set(&answer.rdns_answer.name, span_text(name)));
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_answer_dnsbl(struct mail_host_fake *fake, int score)
+{
+    struct message answer = message_make(MESSAGE_DNSBL, STATUS_OK, 0);
+    answer.dnsbl_answer.score = (int16_t)score;
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_answer_helo(struct mail_host_fake *fake, enum helo_match match)
+{
+    struct message answer = message_make(MESSAGE_HELO, STATUS_OK, 0);
+    answer.helo_answer.match = (uint8_t)match;
     mail_host_fake_answer(fake, &answer);
 }
 

@@ -84,6 +84,8 @@ void mail_host_fake_tls(struct mail_host_fake *fake); // the handshake that was 
 void mail_host_fake_answer(struct mail_host_fake *fake, const struct message *answer);
 void mail_host_fake_answer_rdns(struct mail_host_fake *fake, enum rdns_verdict verdict,
                                 const char *name);
+void mail_host_fake_answer_dnsbl(struct mail_host_fake *fake, int score);
+void mail_host_fake_answer_helo(struct mail_host_fake *fake, enum helo_match match);
 void mail_host_fake_answer_spf(struct mail_host_fake *fake, enum spf_result result);
 void mail_host_fake_answer_auth(struct mail_host_fake *fake, enum auth_verdict verdict,
                                 const char *user);

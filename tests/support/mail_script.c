@@ -70,7 +70,9 @@ static void say(struct mail_host_fake *fake, enum mail_side side, struct span te
     mail_host_fake_input(fake, side, span_of(bytes, size));
 }
 
-static const char *const rdns_words[] = {"none", "unconfirmed", "confirmed"};
+static const char *const rdns_words[] = {"none", "unconfirmed", "confirmed", "temperror"};
+static const char *const helo_words[] = {"equal", "organisation", "forward", "mismatch",
+                                         "temperror"};
 static const char *const spf_words[] = {"none",     "neutral",   "pass",     "fail",
                                         "softfail", "temperror", "permerror"};
 static const char *const auth_words[] = {"wrong", "right", "throttled"};
@@ -97,17 +99,23 @@ static void answer(struct mail_host_fake *fake, const char *what, const char *fi
                    const char *second)
 {
     if (strcmp(what, "rdns") == 0)
-        mail_host_fake_answer_rdns(fake, (enum rdns_verdict)word_index(first, rdns_words, 3),
+        mail_host_fake_answer_rdns(fake, (enum rdns_verdict)word_index(first, rdns_words, 4),
                                    second);
+    else if (strcmp(what, "dnsbl") == 0)
+        mail_host_fake_answer_dnsbl(fake, atoi(first));
+    else if (strcmp(what, "helo") == 0)
+        mail_host_fake_answer_helo(fake, (enum helo_match)word_index(first, helo_words, 5));
     else if (strcmp(what, "spf") == 0)
         mail_host_fake_answer_spf(fake, (enum spf_result)word_index(first, spf_words, 7));
     else if (strcmp(what, "auth") == 0)
         mail_host_fake_answer_auth(fake, (enum auth_verdict)word_index(first, auth_words, 3),
                                    second);
     else if (strcmp(what, "unavailable") == 0)
-        mail_host_fake_unavailable(fake, strcmp(first, "rdns") == 0  ? MESSAGE_RDNS
-                                         : strcmp(first, "spf") == 0 ? MESSAGE_SPF
-                                                                     : MESSAGE_AUTH);
+        mail_host_fake_unavailable(fake, strcmp(first, "rdns") == 0    ? MESSAGE_RDNS
+                                         : strcmp(first, "dnsbl") == 0 ? MESSAGE_DNSBL
+                                         : strcmp(first, "helo") == 0  ? MESSAGE_HELO
+                                         : strcmp(first, "spf") == 0   ? MESSAGE_SPF
+                                                                       : MESSAGE_AUTH);
     else
         fail_msg("unknown event in a script: %s", what);
 }

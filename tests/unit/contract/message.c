@@ -80,6 +80,17 @@ static void enums_of_answers_are_checked(void **state)
     expect(&m, true);
     m.spf_answer.result = SPF_RESULT_COUNT;
     expect(&m, false);
+    m = message_make(MESSAGE_HELO, STATUS_OK, 1);
+    m.helo_answer.match = HELO_MATCH_COUNT;
+    expect(&m, false);
+    m = message_make(MESSAGE_DNSBL, STATUS_OK, 1);
+    m.dnsbl_answer.score = -DNSBL_SCORE_MAX;
+    expect(&m, true);
+    m.dnsbl_answer.score--;
+    expect(&m, false);
+    m = message_make(MESSAGE_HELO, STATUS_ASKED, 1);
+    m.helo_question.helo = (struct message_name){.size = 1, .text = "\n"};
+    expect(&m, false);
     m = message_make(MESSAGE_AUTH, STATUS_OK, 1);
     m.auth_answer.verdict = AUTH_VERDICT_COUNT;
     expect(&m, false);
@@ -167,8 +178,16 @@ static void sizes_and_counts_are_checked(void **state)
 static void reports_index_nothing_out_of_range(void **state)
 {
     struct message good = message_make(MESSAGE_REPORT, STATUS_OK, 0), m;
-    good.report.backend = good.report.rdns = good.report.spf = 255;
+    good.report.backend = good.report.rdns = good.report.helo_match = good.report.spf = 255;
     expect(&good, true);
+    m = good;
+    m.report.helo_match = HELO_MATCH_COUNT;
+    expect(&m, false);
+    m = good;
+    m.report.dnsbl = DNSBL_SCORE_MAX + 1;
+    expect(&m, false);
+    m.report.dnsbl = INT16_MIN;
+    expect(&m, true);
     m = good;
     m.report.rdns = RDNS_VERDICT_COUNT;
     expect(&m, false);

@@ -216,6 +216,8 @@ static void services_and_backends_must_belong_together(void **state)
     EXPECT_REFUSED("certificates", p->certificates_count = CERTIFICATES_MAX + 1);
     EXPECT_REFUSED("smtp", p->smtp.host_name[0] = '\0');
     EXPECT_REFUSED("smtp", p->smtp.spf_fail = ACTION_COUNT);
+    EXPECT_REFUSED("smtp", p->smtp.helo_mismatch = ACTION_COUNT);
+    EXPECT_REFUSED("smtp", p->smtp.dnsbl_zones = 1);
     EXPECT_REFUSED("routes", p->routes_count = ROUTES_MAX + 1);
     EXPECT_REFUSED("routes", p->routes[0].leg = LEG_COUNT);
     EXPECT_REFUSED("routes", p->routes[0].to.addr.bytes[15] = 1);

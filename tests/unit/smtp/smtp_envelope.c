@@ -89,6 +89,87 @@ static void reverse_dns_is_judged_at_mail(void **unused)
     play_rdns(ACTION_TAG, "E:rdns none\n" BANNER EHLO MAIL);
 }
 
+// Plays it with that action for two lists whose scores count from 3 on.
+static void play_dnsbl(enum action action, const char *script)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    struct policy_smtp *policy = &fake->policy.policy.smtp;
+    policy->dnsbl_zones = 2;
+    policy->dnsbl_threshold = 3;
+    policy->dnsbl_listed = (uint8_t)action;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, script);
+    mail_host_fake_close(fake);
+}
+
+#define RDNS "E:rdns confirmed client.example\n"
+
+static void lists_are_judged_at_mail(void **unused)
+{
+    play_dnsbl(ACTION_REJECT,
+               RDNS "E:dnsbl 3\n" BANNER EHLO FROM_JOE "S:554 5.7.1 Your address is on a list*\n"
+                    "E:counted smtp_dnsbl_listed\n"
+                    "E:state hello\n");
+    play_dnsbl(ACTION_DEFER, "E:dnsbl 99\n" RDNS BANNER EHLO FROM_JOE "S:450 4.7.1 *\n");
+    play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl 2\n" BANNER EHLO MAIL);
+    play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl -5\n" BANNER EHLO MAIL);
+    play_dnsbl(ACTION_REJECT, RDNS "E:unavailable dnsbl\n" BANNER EHLO MAIL);
+    play_dnsbl(ACTION_SHADOW, RDNS "E:dnsbl 3\n" BANNER EHLO MAIL "E:counted smtp_shadow\n");
+    play_dnsbl(ACTION_TAG, RDNS "E:dnsbl 3\n" BANNER EHLO MAIL);
+    play_dnsbl(ACTION_OFF, RDNS BANNER EHLO MAIL);
+}
+
+static void play_helo(enum action action, const char *script)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    struct policy_smtp *policy = &fake->policy.policy.smtp;
+    policy->helo_mismatch = policy->helo_unavailable = (uint8_t)action;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, script);
+    mail_host_fake_close(fake);
+}
+
+static void helo_name_is_judged_at_mail(void **unused)
+{
+    static const char *const good[] = {"equal", "organisation", "forward"};
+    play_helo(ACTION_REJECT, HELLO FROM_JOE "E:helo mismatch\n"
+                                            "E:spf pass\n"
+                                            "S:550 5.7.1 The name that you said is not*\n"
+                                            "E:counted smtp_helo_mismatch\n"
+                                            "E:state hello\n");
+    play_helo(ACTION_REJECT, HELLO FROM_JOE "E:spf pass\n"
+                                            "E:helo temperror\n"
+                                            "S:550 5.7.1 The name that you said cannot*\n");
+    play_helo(ACTION_DEFER, HELLO FROM_JOE "E:spf pass\n"
+                                           "E:unavailable helo\n"
+                                           "S:450 4.7.1 The name that you said cannot*\n");
+    play_helo(ACTION_DEFER, HELLO FROM_JOE "E:spf pass\n"
+                                           "E:helo mismatch\n"
+                                           "S:450 4.7.1 *\n"
+              // known already
+              FROM_JOE "E:spf pass\n"
+                                           "S:450 4.7.1 *\n");
+    play_helo(ACTION_SHADOW, HELLO FROM_JOE "E:spf pass\n"
+                                            "E:helo mismatch\n"
+                                            "S:250 2.1.0 Ok\n"
+                                            "E:counted smtp_shadow\n");
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char script[1024];
+        snprintf(script, sizeof script, HELLO FROM_JOE "E:helo %s\nE:spf pass\nS:250 2.1.0 Ok\n",
+                 good[i]);
+        play_helo(ACTION_REJECT, script);
+    }
+}
+
+static void address_literal_as_helo_must_be_the_clients(void **unused)
+{
+    play_helo(ACTION_REJECT, GREETED "C:HELO [198.51.100.11]\n"
+                                     "S:250 mail.example.net\n" FROM_JOE "E:spf pass\n"
+                                     "S:550 5.7.1 The name that you said is not*\n");
+    play_helo(ACTION_REJECT, GREETED "C:HELO [198.51.100.10]\n"
+                                     "S:250 mail.example.net\n" MAIL);
+}
+
 static void play_spf(enum action action, const char *verdict, const char *reply)
 {
     char script[512];
@@ -225,6 +306,9 @@ int main(void)
         cmocka_unit_test(senders_are_read_strictly),
         cmocka_unit_test(sizes_up_to_the_limit_are_taken),
         cmocka_unit_test(reverse_dns_is_judged_at_mail),
+        cmocka_unit_test(lists_are_judged_at_mail),
+        cmocka_unit_test(helo_name_is_judged_at_mail),
+        cmocka_unit_test(address_literal_as_helo_must_be_the_clients),
         cmocka_unit_test(spf_is_judged_by_policy),
         cmocka_unit_test(spf_is_asked_for_what_was_said),
         cmocka_unit_test(recipients_are_read_strictly),

@@ -62,7 +62,7 @@ static void the_longest_of_all_fits(void **unused)
     mail_host_fake_close(fake);
 }
 
-static void without_verdicts_none_are_claimed(void **unused)
+static void without_answers_verdicts_are_temporary_errors(void **unused)
 {
     assert_header(smtp_play_open("smtp", "E:unavailable rdns\n" BANNER "C:HELO [192.0.2.1]\n"
                                          "S:250 mail.example.net\n"
@@ -70,10 +70,40 @@ static void without_verdicts_none_are_claimed(void **unused)
                                          "E:unavailable spf\n"
                                          "S:250 2.1.0 Ok\n"),
                   "Authentication-Results: mail.example.net;\r\n"
+                  "\tspf=temperror smtp.mailfrom=good.example.org;\r\n"
                   "\tiprev=temperror policy.iprev=198.51.100.10\r\n"
+                  "Received-SPF: temperror receiver=mail.example.net; identity=mailfrom;\r\n"
+                  "\tclient-ip=198.51.100.10; helo=[192.0.2.1];\r\n"
+                  "\tenvelope-from=\"joe@good.example.org\"\r\n"
                   "Received: from [192.0.2.1] ([198.51.100.10])\r\n"
                   "\tby mail.example.net (Weir) with SMTP id abcd;\r\n"
                   "\tTue, 14 Nov 2023 22:13:21 +0000\r\n");
+}
+
+static void verdicts_of_our_own_are_told(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    struct policy_smtp *policy = &fake->policy.policy.smtp;
+    policy->helo_mismatch = ACTION_TAG;
+    policy->dnsbl_zones = 1;
+    policy->dnsbl_threshold = 3;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, "E:rdns none\n"
+                           "E:dnsbl 4\n" BANNER EHLO "C:MAIL FROM:<joe@good.example.org>\n"
+                           "E:helo mismatch\n"
+                           "E:spf pass\n"
+                           "S:250 2.1.0 Ok\n");
+    assert_header(fake, "Authentication-Results: mail.example.net;\r\n"
+                        "\tspf=pass smtp.mailfrom=good.example.org;\r\n"
+                        "\tiprev=permerror policy.iprev=198.51.100.10;\r\n"
+                        "\tx-helo=mismatch smtp.helo=client.example;\r\n"
+                        "\tx-dnsbl=fail policy.score=4\r\n"
+                        "Received-SPF: pass receiver=mail.example.net; identity=mailfrom;\r\n"
+                        "\tclient-ip=198.51.100.10; helo=client.example;\r\n"
+                        "\tenvelope-from=\"joe@good.example.org\"\r\n"
+                        "Received: from client.example ([198.51.100.10])\r\n"
+                        "\tby mail.example.net (Weir) with ESMTP id abcd;\r\n"
+                        "\tTue, 14 Nov 2023 22:13:21 +0000\r\n");
 }
 
 static void a_submitted_mail_tells_login_and_tls(void **unused)
@@ -124,7 +154,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_strangers_words_make_no_header_lines),
         cmocka_unit_test(the_longest_of_all_fits),
-        cmocka_unit_test(without_verdicts_none_are_claimed),
+        cmocka_unit_test(without_answers_verdicts_are_temporary_errors),
+        cmocka_unit_test(verdicts_of_our_own_are_told),
         cmocka_unit_test(a_submitted_mail_tells_login_and_tls),
         cmocka_unit_test(verdicts_have_their_names),
         cmocka_unit_test(dates_are_of_rfc_5322),

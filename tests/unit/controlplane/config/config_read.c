@@ -94,7 +94,8 @@ static void every_wrong_value_is_refused_by_line_key_and_expectation(void **stat
     } rows[] = {
         {"colour: red\n",
          "9:1: colour: unknown key, expected one of: control, boot, interfaces, routes, tls, "
-         "backends, services, domains, relay_networks, smtp, auth, dns, limits, classes, lists, "
+         "backends, services, domains, relay_networks, smtp, dnsbl, auth, dns, limits, classes, "
+         "lists, "
          "rules"},
         {"dns: {timeout_ms: 1}\n",
          "9:19: dns.timeout_ms: expected a number from 10 to 60000, not \"1\""},

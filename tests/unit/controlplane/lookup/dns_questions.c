@@ -2,6 +2,7 @@
 #include "lookup/dns_questions.h"
 
 #include "lookup_rig.h"
+#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -23,6 +24,7 @@ struct scene {
 };
 
 static struct scene scene;
+static struct lookup_dnsbl lists[] = {{.zone = "dnsbl.example", .weight = 3}};
 
 static void on_answer(void *context, unsigned worker, const struct message *answer)
 {
@@ -40,8 +42,10 @@ static int start(void **state)
     scene.rig = lookup_rig_open(TIMEOUT_MS);
     if (!scene.rig)
         return 1;
-    struct dns_questions_config config = {scene.rig->resolver, TIMEOUT_MS, "mail.example.net",
-                                          on_answer, &scene};
+    struct dns_questions_config config = {
+        scene.rig->resolver, TIMEOUT_MS, "mail.example.net", lists, 1, on_answer, &scene};
+    assert_true(addr_pattern_parse("127.0.0.2", &lists[0].replies));
+    dns_fake_add_addr(&scene.rig->dns, "1.2.0.192.dnsbl.example", "127.0.0.2");
     dns_fake_add_ptr(&scene.rig->dns, "192.0.2.1", "mx.example.org");
     dns_fake_add_addr(&scene.rig->dns, "mx.example.org", "192.0.2.1");
     dns_fake_add_txt(&scene.rig->dns, "good.example.org", "v=spf1 a:mx.example.org -all");
@@ -74,6 +78,22 @@ static struct message spf(const char *from)
     return m;
 }
 
+static struct message dnsbl(const char *addr)
+{
+    struct message m = message_make(MESSAGE_DNSBL, STATUS_ASKED, 44);
+    assert_true(addr_parse(addr, &m.dnsbl_question.addr));
+    return m;
+}
+
+static struct message helo(const char *helo, const char *name)
+{
+    struct message m = message_make(MESSAGE_HELO, STATUS_ASKED, 45);
+    assert_true(addr_parse("192.0.2.1", &m.helo_question.addr));
+    assert_true(message_name_set(&m.helo_question.helo, span_text(helo)));
+    assert_true(message_name_set(&m.helo_question.name, span_text(name)));
+    return m;
+}
+
 static void take(struct message m)
 {
     scene.wanted++;
@@ -103,6 +123,40 @@ static void beyond_the_limit_it_is_unavailable_at_once(void **state)
     assert_int_equal(dns_questions_counters(scene.questions)->refused, 1);
 }
 
+static void one_source_cannot_take_all_room(void **state)
+{
+    scene.rig->dns.manner = DNS_FAKE_SILENT;
+    for (unsigned i = 0; i < DNS_SOURCE_JOBS_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "h%u.example.org", i);
+        take(helo(name, ""));
+    }
+    assert_int_equal(scene.answers, 0);
+    take(rdns("192.0.2.1"));
+    assert_int_equal(scene.answers, 1);
+    assert_int_equal(scene.last.status, STATUS_UNAVAILABLE);
+    take(rdns("192.0.2.2"));
+    assert_int_equal(scene.answers, 1);
+    dns_questions_expire(scene.questions, scene.now_ms + TIMEOUT_MS);
+    scene.done = false;
+    lookup_rig_run(scene.rig, &scene.done, TIMEOUT_MS + 200); // the look-ups end
+    scene.rig->dns.manner = DNS_FAKE_HONEST;
+    take(rdns("192.0.2.1"));
+    assert_int_equal(wait_all()->rdns_answer.verdict, RDNS_CONFIRMED);
+}
+
+static void addresses_of_one_64_are_one_source(void **state)
+{
+    scene.rig->dns.manner = DNS_FAKE_SILENT;
+    for (unsigned i = 0; i <= DNS_SOURCE_JOBS_MAX; i++) {
+        char addr[32];
+        snprintf(addr, sizeof addr, "2001:db8::%x", i + 1);
+        take(rdns(addr));
+    }
+    assert_int_equal(scene.answers, 1);
+    assert_int_equal(scene.last.status, STATUS_UNAVAILABLE);
+}
+
 static void question_past_its_time_is_answered_once(void **state)
 {
     scene.rig->dns.manner = DNS_FAKE_SILENT;
@@ -112,10 +166,41 @@ static void question_past_its_time_is_answered_once(void **state)
     assert_int_equal(scene.answers, 0);
     dns_questions_expire(scene.questions, scene.now_ms + TIMEOUT_MS);
     assert_int_equal(scene.answers, 1);
-    assert_int_equal(scene.last.status, STATUS_UNAVAILABLE);
+    assert_int_equal(scene.last.rdns_answer.verdict, RDNS_TEMPERROR);
     scene.done = false;
     lookup_rig_run(scene.rig, &scene.done, TIMEOUT_MS + 200); // the look-up fails, too late
     assert_int_equal(scene.answers, 1);
+}
+
+static void list_past_its_time_counts_nothing(void **state)
+{
+    scene.rig->dns.manner = DNS_FAKE_SILENT;
+    take(dnsbl("192.0.2.1"));
+    take(helo("mx.example.org", ""));
+    dns_questions_expire(scene.questions, scene.now_ms + TIMEOUT_MS);
+    assert_int_equal(scene.answers, 2);
+    assert_int_equal(scene.last.helo_answer.match, HELO_TEMPERROR);
+    scene.rig->dns.manner = DNS_FAKE_HONEST;
+    take(dnsbl("192.0.2.1")); // not remembered
+    assert_int_equal(wait_all()->dnsbl_answer.score, 3);
+}
+
+static void names_and_lists_are_remembered(void **state)
+{
+    take(helo("mx.example.org", ""));
+    assert_int_equal(wait_all()->helo_answer.match, HELO_FORWARD);
+    take(dnsbl("192.0.2.1"));
+    assert_int_equal(wait_all()->dnsbl_answer.score, 3);
+    take(helo("mail.example.org", "mx.example.org"));
+    assert_int_equal(wait_all()->helo_answer.match, HELO_ORGANISATION);
+    take(helo("MX.example.org", "mx.EXAMPLE.org"));
+    assert_int_equal(wait_all()->helo_answer.match, HELO_EQUAL);
+    unsigned queries = scene.rig->dns.queries;
+    take(helo("MX.example.ORG", ""));
+    take(dnsbl("192.0.2.1"));
+    assert_int_equal(wait_all()->dnsbl_answer.score, 3);
+    assert_int_equal(scene.rig->dns.queries, queries);
+    assert_int_equal(dns_questions_counters(scene.questions)->from_cache, 2);
 }
 
 static void sender_policy_past_its_time_is_a_temporary_error(void **state)
@@ -132,7 +217,7 @@ static void no_verdict_is_not_remembered(void **state)
 {
     scene.rig->dns.manner = DNS_FAKE_SERVFAIL;
     take(rdns("192.0.2.1"));
-    assert_int_equal(wait_all()->status, STATUS_UNAVAILABLE);
+    assert_int_equal(wait_all()->rdns_answer.verdict, RDNS_TEMPERROR);
     take(spf("a@good.example.org"));
     assert_int_equal(wait_all()->spf_answer.result, SPF_TEMPERROR);
     scene.rig->dns.manner = DNS_FAKE_HONEST;
@@ -179,6 +264,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(beyond_the_limit_it_is_unavailable_at_once, start, stop),
+        cmocka_unit_test_setup_teardown(one_source_cannot_take_all_room, start, stop),
+        cmocka_unit_test_setup_teardown(addresses_of_one_64_are_one_source, start, stop),
+        cmocka_unit_test_setup_teardown(list_past_its_time_counts_nothing, start, stop),
+        cmocka_unit_test_setup_teardown(names_and_lists_are_remembered, start, stop),
         cmocka_unit_test_setup_teardown(question_past_its_time_is_answered_once, start, stop),
         cmocka_unit_test_setup_teardown(sender_policy_past_its_time_is_a_temporary_error, start,
                                         stop),

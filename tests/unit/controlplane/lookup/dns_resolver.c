@@ -155,10 +155,10 @@ static void reverse_names_are_as_the_rfcs_say(void **state)
     struct addr addr;
     char name[DNS_NAME_SIZE];
     assert_true(addr_parse("192.0.2.1", &addr));
-    dns_reverse_name(&addr, name);
+    dns_reverse_name(&addr, "in-addr.arpa", name);
     assert_string_equal(name, "1.2.0.192.in-addr.arpa");
     assert_true(addr_parse("2001:db8::567:89ab", &addr));
-    dns_reverse_name(&addr, name);
+    dns_reverse_name(&addr, "ip6.arpa", name);
     assert_string_equal(name,
                         "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
 }

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 struct outcome {
-    bool done, available;
+    bool done;
     unsigned calls;
     uint32_t ttl;
     struct rdns_answer answer;
@@ -32,12 +32,11 @@ static int stop(void **state)
     return 0;
 }
 
-static void on_rdns(void *context, bool available, const struct rdns_answer *answer, uint32_t ttl)
+static void on_rdns(void *context, const struct rdns_answer *answer, uint32_t ttl)
 {
     struct outcome *outcome = context;
     outcome->done = true;
     outcome->calls++;
-    outcome->available = available;
     outcome->answer = *answer;
     outcome->ttl = ttl;
 }
@@ -62,13 +61,13 @@ static void assert_name(const struct outcome *outcome, const char *name)
 static void silent_servers_give_no_verdict(void **state)
 {
     rig->dns.manner = DNS_FAKE_SILENT;
-    assert_false(outcome_of("192.0.2.1").available);
+    assert_int_equal(outcome_of("192.0.2.1").answer.verdict, RDNS_TEMPERROR);
 }
 
 static void failing_servers_give_no_verdict(void **state)
 {
     rig->dns.manner = DNS_FAKE_SERVFAIL;
-    assert_false(outcome_of("192.0.2.1").available);
+    assert_int_equal(outcome_of("192.0.2.1").answer.verdict, RDNS_TEMPERROR);
 }
 
 static void failing_forward_look_up_gives_no_verdict(void **state)
@@ -76,25 +75,35 @@ static void failing_forward_look_up_gives_no_verdict(void **state)
     dns_fake_add_ptr(&rig->dns, "192.0.2.1", "mx.example.org");
     rig->dns.manner = DNS_FAKE_SERVFAIL;
     memcpy(rig->dns.manner_name, "mx.example.org", sizeof "mx.example.org");
-    assert_false(outcome_of("192.0.2.1").available);
+    assert_int_equal(outcome_of("192.0.2.1").answer.verdict, RDNS_TEMPERROR);
 }
 
 static void no_name_is_none(void **state)
 {
     struct outcome outcome = outcome_of("192.0.2.1");
-    assert_true(outcome.available);
     assert_int_equal(outcome.answer.verdict, RDNS_NONE);
     assert_int_equal(outcome.answer.name.size, 0);
 }
 
-static void name_that_is_no_host_name_is_not_told(void **state)
+static void names_that_are_no_host_names_are_none(void **state)
 {
     dns_fake_add_ptr(&rig->dns, "192.0.2.1", "a b.example.org");
     dns_fake_add_ptr(&rig->dns, "192.0.2.1", "x;y.example.org");
     dns_fake_add_ptr(&rig->dns, "192.0.2.1", "localhost");
     struct outcome outcome = outcome_of("192.0.2.1");
-    assert_int_equal(outcome.answer.verdict, RDNS_UNCONFIRMED);
+    assert_int_equal(outcome.answer.verdict, RDNS_NONE);
     assert_int_equal(outcome.answer.name.size, 0);
+}
+
+static void failing_servers_beside_a_confirmed_name_do_not_matter(void **state)
+{
+    dns_fake_add_ptr(&rig->dns, "192.0.2.1", "bad.example.org");
+    dns_fake_add_ptr(&rig->dns, "192.0.2.1", "mx.example.org");
+    dns_fake_add_addr(&rig->dns, "mx.example.org", "192.0.2.1");
+    dns_fake_add_manner(&rig->dns, "bad.example.org", DNS_FAKE_SERVFAIL);
+    struct outcome outcome = outcome_of("192.0.2.1");
+    assert_int_equal(outcome.answer.verdict, RDNS_CONFIRMED);
+    assert_name(&outcome, "mx.example.org");
 }
 
 static void name_that_leads_elsewhere_is_unconfirmed(void **state)
@@ -157,7 +166,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(failing_servers_give_no_verdict, start, stop),
         cmocka_unit_test_setup_teardown(failing_forward_look_up_gives_no_verdict, start, stop),
         cmocka_unit_test_setup_teardown(no_name_is_none, start, stop),
-        cmocka_unit_test_setup_teardown(name_that_is_no_host_name_is_not_told, start, stop),
+        cmocka_unit_test_setup_teardown(names_that_are_no_host_names_are_none, start, stop),
+        cmocka_unit_test_setup_teardown(failing_servers_beside_a_confirmed_name_do_not_matter,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(name_that_leads_elsewhere_is_unconfirmed, start, stop),
         cmocka_unit_test_setup_teardown(eleventh_name_is_not_looked_at, start, stop),
         cmocka_unit_test_setup_teardown(one_of_several_names_confirms, start, stop),

@@ -64,7 +64,7 @@ static void names_parts_and_actions_are_checked(void **state)
     wrong.parts = 8;
     expect_refused(wrong, "rule parts: parts must");
     wrong = rule("action", "x");
-    wrong.action = ACTION_COUNT;
+    wrong.action = ACTION_RULE_COUNT;
     expect_refused(wrong, "rule action: unknown action");
 }
 

@@ -94,7 +94,7 @@ static void report_out_of_every_range_is_still_one_sound_line(void **state)
     report.helo_size = sizeof report.helo;
     report.mail_from_size = sizeof report.mail_from;
     json_t *line = session_json_report(&report, &policy);
-    static const char *const nulls[] = {"service", "backend", "tls", "rdns", "spf"};
+    static const char *const nulls[] = {"service", "backend", "tls", "rdns", "helo_match", "spf"};
     for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++)
         assert_true(json_is_null(json_object_get(line, nulls[i])));
     assert_true(json_integer_value(json_object_get(line, "bytes_in")) >= 0);
@@ -138,6 +138,8 @@ static void report_is_told_in_full(void **state)
         .client_port = 4711,
         .tls_version = 3,
         .rdns = RDNS_CONFIRMED,
+        .helo_match = HELO_ORGANISATION,
+        .dnsbl = -4,
         .spf = SPF_SOFTFAIL,
         .user_size = 2,
         .user = "al",
@@ -151,13 +153,15 @@ static void report_is_told_in_full(void **state)
         .reason = REASON_BANNED,
     };
     assert_true(addr_parse("192.0.2.1", &report.client));
-    assert_dump(session_json_report(&report, &policy),
-                "{\"time\":\"2026-01-31T23:59:59.123Z\",\"started\":\"2026-01-31T23:59:59.000Z\","
-                "\"id\":5,\"service\":\"smtp\",\"client\":\"192.0.2.1\",\"client_port\":4711,"
-                "\"reason\":\"banned\",\"user\":\"al\",\"helo\":\"h\",\"mail_from\":\"a\\\"@b\","
-                "\"tls\":\"1.3\",\"rdns\":\"confirmed\",\"spf\":\"softfail\","
-                "\"backend\":\"postfix\",\"mails\":1,\"recipients\":2,\"refusals\":3,"
-                "\"bytes_in\":10,\"bytes_out\":20,\"duration_ms\":123}");
+    assert_dump(
+        session_json_report(&report, &policy),
+        "{\"time\":\"2026-01-31T23:59:59.123Z\",\"started\":\"2026-01-31T23:59:59.000Z\","
+        "\"id\":5,\"service\":\"smtp\",\"client\":\"192.0.2.1\",\"client_port\":4711,"
+        "\"reason\":\"banned\",\"user\":\"al\",\"helo\":\"h\",\"mail_from\":\"a\\\"@b\","
+        "\"tls\":\"1.3\",\"rdns\":\"confirmed\",\"helo_match\":\"organisation\",\"dnsbl\":-4,"
+        "\"spf\":\"softfail\","
+        "\"backend\":\"postfix\",\"mails\":1,\"recipients\":2,\"refusals\":3,"
+        "\"bytes_in\":10,\"bytes_out\":20,\"duration_ms\":123}");
 }
 
 static void row_is_told_in_full(void **state)
