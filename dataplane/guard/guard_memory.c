@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_memory.h"
 
+#include <errno.h>
 #include <linux/mempolicy.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -33,6 +36,22 @@ static size_t whole_pages(size_t size)
     return (size + 4095) / 4096 * 4096;
 }
 
+/* The kernel promises any amount and kills somebody when it is touched, so what it could give is
+ * asked for first; a sixteenth stays free. Where it does not say, the mapping itself must fail. */
+static bool is_available(size_t size)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (!file)
+        return true;
+    char line[128];
+    unsigned long long kilobytes = UINT64_MAX / 1024;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+            break;
+    fclose(file);
+    return size / 1024 <= kilobytes - kilobytes / 16;
+}
+
 // Best effort: a wrong node is slow, not wrong.
 static void prefer_node(void *memory, size_t size, int numa_node)
 {
@@ -46,15 +65,20 @@ void *guard_memory_take(size_t size, int numa_node)
 {
     CHECK(size > 0);
     size = whole_pages(size);
-    void *memory = map_aligned(size);
+    void *memory = is_available(size) ? map_aligned(size) : NULL;
     if (!memory)
         return NULL;
     (void)madvise(memory, size, MADV_HUGEPAGE);
     prefer_node(memory, size, numa_node);
     // Faults now, not in a turn. Kernels before 5.14 cannot; writing zeros does it there.
-    if (madvise(memory, size, MADV_POPULATE_WRITE) < 0)
+    if (madvise(memory, size, MADV_POPULATE_WRITE) == 0)
+        return memory;
+    if (errno == EINVAL) {
         memset(memory, 0, size);
-    return memory;
+        return memory;
+    }
+    munmap(memory, size);
+    return NULL;
 }
 
 void guard_memory_give(void *memory, size_t size)

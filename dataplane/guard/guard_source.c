@@ -34,12 +34,6 @@ static size_t v6_size(const struct guard_source *table)
     return sizeof *table->v6 << table->v6_bits;
 }
 
-uint64_t guard_source_size(uint32_t sources)
-{
-    return (sizeof(struct guard_source_v4) + sizeof(struct guard_source_v6))
-           << bucket_bits(sources);
-}
-
 static void hash_tags(struct guard_source *table, const struct siphash_key *key)
 {
     for (uint32_t half = 0; half < 1 << GUARD_SOURCE_HALF_BITS; half++) {

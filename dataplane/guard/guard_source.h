@@ -90,7 +90,6 @@ struct guard_source {
 int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node,
                       const struct siphash_key *key) MUST_CHECK;
 void guard_source_done(struct guard_source *table);
-uint64_t guard_source_size(uint32_t sources); // bytes that init will take
 
 struct guard_source_slot {
     void *line;   // the bucket

@@ -61,7 +61,7 @@ static const char *open_stations(struct worker *w)
                                  .key = c->guard_key,
                                  .counters = w->counters};
     if (!(w->guard = guard_open(&guard)))
-        return "no memory for the source table";
+        return "no memory for the guard's tables: boot.sources or boot.sessions is too large";
     if (guard_heavy_init(&w->heavy, guard.numa_node, &c->guard_key) < 0)
         return "no memory for the heavy hitters";
 

@@ -5,12 +5,21 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 static void what_cannot_be_had_is_null(void **state)
 {
     assert_null(guard_memory_take((size_t)1 << 60, -1));
+}
+
+// Mapped it could be: the kernel promises too much.
+static void more_than_the_machine_has_is_null_and_kills_nobody(void **state)
+{
+    size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    assert_null(guard_memory_take(all - all / 32, -1));
+    assert_null(guard_memory_take(all + all / 4, -1));
 }
 
 static void memory_is_zeroed_and_aligned_at_any_size(void **state)
@@ -32,6 +41,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(what_cannot_be_had_is_null),
+        cmocka_unit_test(more_than_the_machine_has_is_null_and_kills_nobody),
         cmocka_unit_test(memory_is_zeroed_and_aligned_at_any_size),
     };
     return cmocka_run_group_tests_name("guard_memory", cases, NULL, NULL);
