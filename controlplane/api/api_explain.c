@@ -3,6 +3,7 @@
  * lists are the control plane's own, the rest is asked of all workers. */
 #include "api/api_command.h"
 #include "api/api_inquiry.h"
+#include "config/config_lists.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,36 +64,24 @@ static void explain_answer(void *context, unsigned worker, const struct message 
         }
 }
 
-// The longest prefix of that list that holds the source; NULL: none does.
-static const struct prefix *list_find(const struct config_prefixes *list, const struct addr *source)
-{
-    const struct prefix *best = NULL;
-    for (uint32_t i = 0; i < list->count; i++)
-        if (prefix_contains(&list->items[i], source) && (!best || list->items[i].bits > best->bits))
-            best = &list->items[i];
-    return best;
-}
-
 static json_t *say_lists(struct explain *explain)
 {
     char text[PREFIX_TEXT_SIZE];
     const struct config *config = explain->request->plane->publisher.config;
-    const struct prefix *allow = list_find(&config->lists[CLASS_ALLOW], &explain->source);
-    const struct prefix *deny = list_find(&config->lists[CLASS_DENY], &explain->source);
-    if (allow && deny && allow->bits < deny->bits)
-        allow = NULL;
-    if (allow) {
-        say(explain, "on the allow list with %s: no ban, rate or limit holds it",
-            prefix_format(allow, text));
-        return json_pack("{s:s, s:s}", "list", "allow", "prefix", text);
+    struct config_lists_match match;
+    if (!config_lists_find(config, &explain->source, &match)) {
+        say(explain, "on no list");
+        return json_null();
     }
-    if (deny) {
-        say(explain, "on the deny list with %s: its packets are dropped (deny_list)",
-            prefix_format(deny, text));
-        return json_pack("{s:s, s:s}", "list", "deny", "prefix", text);
-    }
-    say(explain, "on no list");
-    return json_null();
+    const char *name = config->head.classes[match.class].name;
+    prefix_format(&match.prefix, text);
+    if (match.class == CLASS_ALLOW)
+        say(explain, "on the allow list with %s: no ban, rate or limit holds it", text);
+    else if (match.class == CLASS_DENY)
+        say(explain, "on the deny list with %s: its packets are dropped (deny_list)", text);
+    else
+        say(explain, "of the class %s with %s: it may have limits of its own", name, text);
+    return json_pack("{s:s, s:s}", "list", name, "prefix", text);
 }
 
 static json_t *say_ban(struct explain *explain)

@@ -3,6 +3,8 @@
  * when the data plane has taken or refused it. */
 #include "api/api_command.h"
 
+#include "config/config_lists.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -30,12 +32,12 @@ static void change_done(void *context, const struct publisher_outcome *outcome)
     free(change);
 }
 
-static void change_submit(const struct change *facts, publisher_edit *edit)
+static void change_submit(const struct change *facts, publisher_edit *edit, publisher_done *done)
 {
     struct change *change = malloc(sizeof *change);
     CHECK(change);
     *change = *facts;
-    struct publication publication = {.edit = edit, .done = change_done, .context = change};
+    struct publication publication = {.edit = edit, .done = done, .context = change};
     if (publisher_submit(&facts->request->plane->publisher, &publication) == 0)
         return;
     api_request_error(facts->request, "too many changes wait, try again");
@@ -54,6 +56,21 @@ static json_t *prefixes_json(const struct config_prefixes *prefixes)
     return list;
 }
 
+static json_t *list_files_json(const struct config *config)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < config->list_files_count; i++) {
+        const struct config_list_file *file = &config->list_files[i];
+        const struct list_prefixes *prefixes = file->prefixes;
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", file->name, "class",
+                                        config->head.classes[file->class].name, "file", file->file,
+                                        "ipv4", (json_int_t)prefixes->ipv4, "ipv6",
+                                        (json_int_t)prefixes->count - prefixes->ipv4));
+    }
+    return list;
+}
+
 void api_lists_list(struct api_request *request)
 {
     const struct config *config = request->plane->publisher.config;
@@ -62,7 +79,48 @@ void api_lists_list(struct api_request *request)
         if (config->head.classes[class].name[0])
             json_object_set_new(o, config->head.classes[class].name,
                                 prefixes_json(&config->lists[class]));
+    json_object_set_new(o, "from files", list_files_json(config));
+    json_object_set_new(o, "error", json_string(request->plane->lists_error));
     api_request_ok(request, o);
+}
+
+static int edit_lists_reload(void *context, struct config **candidate, struct config_errors *errors)
+{
+    return config_lists_reload(*candidate, errors);
+}
+
+static void lists_reload_done(void *context, const struct publisher_outcome *outcome)
+{
+    struct plane *plane = ((struct change *)context)->request->plane;
+    snprintf(plane->lists_error, sizeof plane->lists_error, "%s",
+             outcome->error ? outcome->text : "");
+    change_done(context, outcome);
+}
+
+void api_lists_reload(struct api_request *request)
+{
+    change_submit(&(struct change){.request = request}, edit_lists_reload, lists_reload_done);
+}
+
+void api_lists_test(struct api_request *request)
+{
+    const struct config *config = request->plane->publisher.config;
+    const char *text = api_request_text(request, "address");
+    struct addr addr;
+    struct config_lists_match match;
+    if (!text)
+        return;
+    if (!addr_parse(text, &addr)) {
+        api_request_error(request, "address: expected an IPv4 or IPv6 address");
+    } else if (!config_lists_find(config, &addr, &match)) {
+        api_request_ok(request, json_pack("{s:s}", "class", "default"));
+    } else {
+        char prefix[PREFIX_TEXT_SIZE];
+        api_request_ok(request,
+                       json_pack("{s:s, s:s, s:s}", "class", config->head.classes[match.class].name,
+                                 "prefix", prefix_format(&match.prefix, prefix), "file",
+                                 match.file ? match.file->file : ""));
+    }
 }
 
 // A reload that came first may have taken the class away.
@@ -107,7 +165,7 @@ static void lists_change(struct api_request *request, bool add)
         api_request_error(request, "prefix: expected a prefix such as 192.0.2.0/24 or "
                                    "2001:db8::/32, host bits zero");
     else if (snprintf(change.list, sizeof change.list, "%s", list) > 0)
-        change_submit(&change, edit_list);
+        change_submit(&change, edit_list, change_done);
 }
 
 void api_lists_add(struct api_request *request)
@@ -188,7 +246,7 @@ void api_limits_set(struct api_request *request)
         return;
     const struct limit_facts *facts = limit_facts(change.limit);
     if (api_request_number(request, "value", facts->least, facts->most, &change.value))
-        change_submit(&change, edit_limit);
+        change_submit(&change, edit_limit, change_done);
 }
 
 // config

@@ -160,15 +160,42 @@ void cli_print_bans(FILE *out, const json_t *response, bool all)
 
 void cli_print_lists(FILE *out, const json_t *response, bool all)
 {
-    static const char *const names[] = {"allow", "deny"};
-    for (int list = 0; list < 2; list++) {
+    static const struct cli_column columns[] = {
+        {.title = "FILE", .key = "name"},
+        {.title = "CLASS", .key = "class"},
+        {.title = "IPV4", .key = "ipv4", .right = true},
+        {.title = "IPV6", .key = "ipv6", .right = true},
+        {.title = "PATH", .key = "file"},
+        {0},
+    };
+    const json_t *files = json_object_get(response, "from files");
+    const char *name, *error = json_string_value(json_object_get(response, "error"));
+    json_t *list;
+    json_object_foreach((json_t *)(uintptr_t)response, name, list)
+    {
         size_t i;
         const json_t *prefix;
-        json_array_foreach(json_object_get(response, names[list]), i, prefix)
-            fprintf(out, "%-5s  %s\n", names[list], json_string_value(prefix));
+        if (!json_is_array(list) || list == files)
+            continue;
+        json_array_foreach(list, i, prefix)
+            fprintf(out, "%-5s  %s\n", name, json_string_value(prefix));
         if (i == 0)
-            fprintf(out, "%-5s  (empty)\n", names[list]);
+            fprintf(out, "%-5s  (empty)\n", name);
     }
+    if (json_array_size(files) > 0 || !json_object_get(response, "deny"))
+        cli_table_print(out, files, columns);
+    if (error && error[0])
+        fprintf(out, "not reloaded: %s\n", error);
+}
+
+void cli_print_list_test(FILE *out, const json_t *response, bool all)
+{
+    const char *file = text(response, "file");
+    if (!json_object_get(response, "prefix"))
+        fputs("default: no list holds it\n", out);
+    else
+        fprintf(out, "%s by %s%s%s\n", text(response, "class"), text(response, "prefix"),
+                file[0] ? " of " : "", file);
 }
 
 void cli_print_limits(FILE *out, const json_t *response, bool all)

@@ -13,6 +13,7 @@ cli_print cli_print_status;
 cli_print cli_print_stats; // all: zeros too, and each worker
 cli_print cli_print_bans;
 cli_print cli_print_lists;
+cli_print cli_print_list_test;
 cli_print cli_print_limits;
 cli_print cli_print_limit;
 cli_print cli_print_sessions;

@@ -68,6 +68,8 @@ struct config *config_copy(const struct config *config)
     c->relay_networks = prefixes_copy(&config->relay_networks);
     for (int i = 0; i < CLASSES_MAX; i++)
         c->lists[i] = prefixes_copy(&config->lists[i]);
+    for (uint32_t i = 0; i < config->list_files_count; i++)
+        list_file_share(c->list_files[i].prefixes);
     c->domains = memory_take(config->domains_count, sizeof *c->domains);
     if (config->domains_count)
         memcpy(c->domains, config->domains, config->domains_count * sizeof *c->domains);
@@ -82,6 +84,8 @@ void config_free(struct config *config)
     free(config->relay_networks.items);
     for (int i = 0; i < CLASSES_MAX; i++)
         free(config->lists[i].items);
+    for (uint32_t i = 0; i < config->list_files_count; i++)
+        list_file_give(config->list_files[i].prefixes);
     free(config->domains);
     rules_read_give(config->rules);
     free(config);

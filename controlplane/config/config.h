@@ -11,10 +11,12 @@
 
 #include "base/addr_pattern.h"
 #include "config/config_errors.h"
+#include "config/list_file.h"
 #include "contract/policy.h"
 
 enum {
     CONFIG_PREFIXES_MAX = 1 << 20,
+    CONFIG_LIST_FILES_MAX = 16,
     CONFIG_SERVERS_MAX = 8,
     CONFIG_SERVER_SIZE = 64,
     CONFIG_DNSBL_MAX = 16,
@@ -53,6 +55,13 @@ struct config_prefixes {
     uint32_t count, room;
 };
 
+struct config_list_file {
+    char name[16];
+    char file[PATH_NAME_MAX + 1];
+    uint8_t class;
+    struct list_prefixes *prefixes; // shared; never NULL in a whole configuration
+};
+
 struct config_rule {
     char name[sizeof((struct policy_rule *)0)->name];
     char *pattern;
@@ -77,7 +86,9 @@ struct config {
     struct policy head;
     struct config_prefixes relay_networks;
     struct config_prefixes lists[CLASSES_MAX]; // by class; head.classes has the names
-    struct policy_domain *domains;             // sorted by name
+    struct config_list_file list_files[CONFIG_LIST_FILES_MAX];
+    uint32_t list_files_count;
+    struct policy_domain *domains; // sorted by name
     uint32_t domains_count;
     struct config_rules *rules; // never NULL
 };

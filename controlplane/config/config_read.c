@@ -358,11 +358,51 @@ static void read_domains(struct config_reader *r, yaml_node_t *node, const struc
 
 // lists
 
+static void read_class_name(struct config_reader *r, yaml_node_t *node,
+                            const struct config_key *key, void *at)
+{
+    const char *text = config_schema_text(r, node, "the name of a class");
+    if (!text)
+        return;
+    int class = config_class_find((const struct config *)r->context, text);
+    if (class < 0)
+        config_schema_expected(r, node, "allow, deny or the name of a class");
+    else
+        *(uint8_t *)at = (uint8_t) class;
+}
+
+static const struct config_key list_file_keys[] = {
+    {"class", read_class_name, CONFIG_FIELD(config_list_file, class), .required = true},
+    {"file", config_field_path, CONFIG_FIELD(config_list_file, file), .least = 1, .required = true},
+    {NULL},
+};
+static const struct config_key list_file_key = {.keys = list_file_keys};
+
+static void take_list_file(struct config_reader *r, yaml_node_t *name, yaml_node_t *value,
+                           void *arg)
+{
+    struct config *config = (struct config *)arg;
+    struct config_list_file *list = &config->list_files[config->list_files_count++];
+    unsigned errors_before = r->errors->count;
+    if (config_field_name(r, name, list->name, sizeof list->name))
+        config_schema_mapping(r, value, &list_file_key, list);
+    if (r->errors->count > errors_before ||
+        list_file_read(list->file, &list->prefixes, r->errors) < 0)
+        return; // its errors name the list file
+}
+
+static void read_list_files(struct config_reader *r, yaml_node_t *node,
+                            const struct config_key *key, void *at)
+{
+    config_schema_entries(r, node, CONFIG_LIST_FILES_MAX, take_list_file, at);
+}
+
 static const struct config_key lists_keys[] = {
     {"allow", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_ALLOW]),
      .most = CONFIG_PREFIXES_MAX},
     {"deny", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_DENY]),
      .most = CONFIG_PREFIXES_MAX},
+    {"files", read_list_files},
     {NULL},
 };
 

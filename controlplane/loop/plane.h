@@ -29,9 +29,10 @@ struct plane {
     struct metrics_server *metrics; // NULL: none
     uv_signal_t signals[3];
     uv_timer_t stop_timer;
-    uint64_t started_ms;  // of the loop's clock
-    uint64_t attached_ms; // likewise; since when the link is up
-    uint64_t stop_ms;     // likewise; 0: not asked to stop
+    uint64_t started_ms;   // of the loop's clock
+    uint64_t attached_ms;  // likewise; since when the link is up
+    uint64_t stop_ms;      // likewise; 0: not asked to stop
+    char lists_error[512]; // why the last reading of the list files was refused; "": it was not
     int exit_code;
     void (*stop_api)(void *api); // closes what api/ opened; set by main
     void *api;

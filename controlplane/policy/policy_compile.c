@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy/policy_compile.h"
 
+#include "config/config_lists.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,19 +19,22 @@ static uint64_t round_up(uint64_t size)
     return (size + 7) & ~7ull;
 }
 
-static uint64_t lists_count(const struct config *config)
+static struct policy_class_prefix *
+list_write(struct policy_class_prefix *at, const struct prefix *prefixes, uint32_t count, int class)
 {
-    uint64_t count = 0;
-    for (int class = 0; class < CLASSES_MAX; class ++)
-        count += config->lists[class].count;
-    return count;
+    for (uint32_t i = 0; i < count; i++)
+        *at++ = (struct policy_class_prefix){prefixes[i], (uint8_t) class};
+    return at;
 }
 
 static void lists_write(const struct config *config, struct policy_class_prefix *at)
 {
     for (int class = 0; class < CLASSES_MAX; class ++)
-        for (uint32_t i = 0; i < config->lists[class].count; i++)
-            *at++ = (struct policy_class_prefix){config->lists[class].items[i], (uint8_t) class};
+        at = list_write(at, config->lists[class].items, config->lists[class].count, class);
+    for (uint32_t i = 0; i < config->list_files_count; i++) {
+        const struct config_list_file *file = &config->list_files[i];
+        at = list_write(at, file->prefixes->items, file->prefixes->count, file->class);
+    }
 }
 
 int policy_compile(const struct config *config, const struct rules_compiled *rules,
@@ -40,11 +45,15 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
         {&head.domains, config->domains, config->domains_count, sizeof *config->domains},
         {&head.relay_networks, config->relay_networks.items, config->relay_networks.count,
          sizeof(struct prefix)},
-        {&head.prefixes, NULL, lists_count(config), sizeof(struct policy_class_prefix)},
+        {&head.prefixes, NULL, config_lists_count(config), sizeof(struct policy_class_prefix)},
         {&head.rules, rules->rules, rules->count, sizeof *rules->rules},
         {&head.rules_database, rules->database, rules->size, 1},
     };
     uint64_t size = round_up(sizeof head);
+    if (config_lists_count(config) > POLICY_PREFIXES_MAX) {
+        *ret_what = "lists";
+        return -E2BIG;
+    }
     for (int i = 0; i < PARTS_MAX; i++) {
         *parts[i].range = (struct policy_range){size, (uint32_t)parts[i].count, 0};
         size += round_up(parts[i].count * parts[i].element);

@@ -219,7 +219,8 @@ static bool prefixes_are_sound(const struct policy *p, struct policy_range range
 
 static bool class_prefixes_are_sound(const struct policy *p)
 {
-    if (!range_is_sound(p, p->prefixes, sizeof(struct policy_class_prefix)))
+    if (!range_is_sound(p, p->prefixes, sizeof(struct policy_class_prefix)) ||
+        p->prefixes.count > POLICY_PREFIXES_MAX)
         return false;
     const struct policy_class_prefix *prefixes = policy_at(p, p->prefixes);
     for (uint32_t i = 0; i < p->prefixes.count; i++) {

@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30 };
+enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_PREFIXES_MAX = 1 << 22 };
 
 enum limit {
 #define LIMIT(name, value, least, most, unit, scope, reason, text) LIMIT_##name,
@@ -187,7 +187,7 @@ struct policy {
     struct policy_route routes[ROUTES_MAX];
     struct policy_range domains;        // struct policy_domain, sorted by name
     struct policy_range relay_networks; // struct prefix
-    struct policy_range prefixes;       // struct policy_class_prefix
+    struct policy_range prefixes;       // struct policy_class_prefix, PREFIXES_MAX at most
     struct policy_range rules;          // struct policy_rule
     struct policy_range rules_database; // bytes: hs_serialize_database, streaming mode; may be 0
 };

@@ -147,6 +147,8 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
                          share(guard, policy->limits[LIMIT_SYN_ATTACK_HIGH]),
                          share(guard, policy->limits[LIMIT_SYN_ATTACK_LOW]));
     guard_connection_policy(&guard->connections, policy);
+    if (guard->config.worker == 0)
+        counter_set(guard->config.counters, COUNTER_LISTS_BYTES, guard_lists_bytes(lists));
 }
 
 static uint8_t classify(const struct guard *guard, const struct addr *source)

@@ -71,7 +71,9 @@ void guard_shut(struct guard *guard);
 // short; *ret_what says which. Immutable afterwards, shared by all workers.
 struct guard_lists *guard_lists_build(const struct policy *policy,
                                       const char **ret_what) MUST_CHECK;
-void guard_lists_free(struct guard_lists *lists);
+// Lists are counted, on the main lcore: one more that shares them, and one less.
+struct guard_lists *guard_lists_share(struct guard_lists *lists);
+void guard_lists_free(struct guard_lists *lists); // NULL is fine
 
 // The worker's swap, between two turns. Both must outlive their use by this guard.
 void guard_policy(struct guard *guard, const struct policy *policy,

@@ -30,6 +30,7 @@ struct deep {         // what is within such /64s; all in one piece of memory
 struct guard_lists {
     struct guard_ranges ranges[FAMILY_COUNT];
     struct deep deep;
+    unsigned references;
 };
 
 struct entry { // one prefix while the lists are built
@@ -248,7 +249,11 @@ static int build_family(struct guard_lists *lists, const struct policy *policy,
 struct guard_lists *guard_lists_build(const struct policy *policy, const char **ret_what)
 {
     struct guard_lists *lists = calloc(1, sizeof *lists);
-    int error = lists ? build_family(lists, policy, FAMILY_V4) : -ENOMEM;
+    int error = -ENOMEM;
+    if (lists) {
+        lists->references = 1;
+        error = build_family(lists, policy, FAMILY_V4);
+    }
     if (!error)
         error = build_family(lists, policy, FAMILY_V6);
     if (!error)
@@ -259,9 +264,15 @@ struct guard_lists *guard_lists_build(const struct policy *policy, const char **
     return NULL;
 }
 
+struct guard_lists *guard_lists_share(struct guard_lists *lists)
+{
+    lists->references++;
+    return lists;
+}
+
 void guard_lists_free(struct guard_lists *lists)
 {
-    if (!lists)
+    if (!lists || --lists->references > 0)
         return;
     guard_ranges_done(&lists->ranges[FAMILY_V4]);
     guard_ranges_done(&lists->ranges[FAMILY_V6]);

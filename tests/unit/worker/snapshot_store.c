@@ -134,6 +134,52 @@ static void an_old_snapshot_lives_as_long_as_its_last_session(void **state)
     snapshot_store_done(&store);
 }
 
+static struct policy_with_list {
+    struct policy policy;
+    struct policy_class_prefix prefixes[2];
+} with_list(uint64_t generation, const char *denied)
+{
+    struct policy_with_list p = {.policy = sound_policy(generation)};
+    p.policy.size = sizeof p;
+    p.policy.prefixes.count = 2;
+    assert_true(prefix_parse("192.0.2.0/24", &p.prefixes[0].prefix));
+    assert_true(prefix_parse(denied, &p.prefixes[1].prefix));
+    p.prefixes[0].class = p.prefixes[1].class = CLASS_DENY;
+    for (int class = CLASS_DENY; class < CLASSES_MAX; class ++)
+        snprintf(p.policy.classes[class].name, sizeof p.policy.classes[0].name, "c%d", class);
+    return p;
+}
+
+static int add_with_list(struct snapshot_store *store, const struct policy_with_list *p)
+{
+    char text[200];
+    int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(write(fd, p, sizeof *p), sizeof *p);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, SEALS), 0);
+    int error = snapshot_store_add(store, fd, sizeof *p, NULL, text, sizeof text);
+    close(fd);
+    return error;
+}
+
+static void lists_that_did_not_change_are_not_built_again(void **state)
+{
+    struct snapshot_store store = {0};
+    struct policy_with_list p = with_list(1, "198.18.0.0/15");
+    assert_int_equal(add_with_list(&store, &p), 0);
+    const struct guard_lists *first = store.newest->lists;
+    p.policy.generation = 2;
+    p.policy.limits[LIMIT_CONNECTIONS_SOURCE]++;
+    assert_int_equal(add_with_list(&store, &p), 0);
+    assert_ptr_equal(store.newest->lists, first);
+    snapshot_store_collect(&store); // the older one goes, the lists stay
+    assert_null(store.newest->older);
+    p = with_list(3, "198.18.0.0/16");
+    assert_int_equal(add_with_list(&store, &p), 0);
+    assert_ptr_not_equal(store.newest->lists, first);
+    assert_ptr_equal(store.newest->older->lists, first);
+    snapshot_store_done(&store);
+}
+
 static int start(void **state)
 {
     eal_fixture_start();
@@ -148,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_certificate_that_cannot_be_read_refuses_the_whole),
         cmocka_unit_test(another_boot_part_asks_for_a_restart),
         cmocka_unit_test(an_old_snapshot_lives_as_long_as_its_last_session),
+        cmocka_unit_test(lists_that_did_not_change_are_not_built_again),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

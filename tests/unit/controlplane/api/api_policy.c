@@ -211,6 +211,69 @@ static void sound_configuration_is_checked_without_effect(void **state)
     unlink(file);
 }
 
+// A list file of the running configuration with that text, its name in `file`.
+static void list_file_put(char *file, const char *text)
+{
+    struct config_errors errors = {0};
+    struct config *config = running();
+    int fd = mkstemp(file);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    struct config_list_file *list = &config->list_files[config->list_files_count++];
+    snprintf(list->name, sizeof list->name, "drop");
+    snprintf(list->file, sizeof list->file, "%s", file);
+    list->class = CLASS_DENY;
+    assert_int_equal(list_file_read(file, &list->prefixes, &errors), 0);
+}
+
+static void a_list_file_gone_bad_is_told_and_kept_as_it_was(void **state)
+{
+    char file[] = "/tmp/api_policy_XXXXXX", refused[128];
+    list_file_put(file, "192.0.2.0/24\n2001:db8:7::/48\n");
+    FILE *stream = fopen(file, "we");
+    assert_non_null(stream);
+    fputs("192.0.2.0/24\n192.0.2.1/24\n", stream);
+    fclose(stream);
+    api_rig_start("{'command':'lists reload'}");
+    snprintf(refused, sizeof refused,
+             "%s:2:1: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero, "
+             "not \"192.0.2.1/24\"",
+             file);
+    api_rig_refused(refused);
+    api_rig_start("{'command':'lists list'}");
+    const json_t *answer = api_rig_granted();
+    assert_string_equal(json_string_value(json_object_get(answer, "error")), refused);
+    const json_t *drop = json_array_get(json_object_get(answer, "from files"), 0);
+    assert_int_equal(json_integer_value(json_object_get(drop, "ipv4")), 1);
+    assert_int_equal(json_integer_value(json_object_get(drop, "ipv6")), 1);
+    unlink(file);
+}
+
+static void a_list_file_is_read_again_and_an_address_tested(void **state)
+{
+    char file[] = "/tmp/api_policy_XXXXXX";
+    list_file_put(file, "192.0.2.0/24\n");
+    FILE *stream = fopen(file, "we");
+    assert_non_null(stream);
+    fputs("2001:db8:7::/48\n", stream);
+    fclose(stream);
+    api_rig_start("{'command':'lists test','address':'192.0.2.1'}");
+    const json_t *answer = api_rig_granted();
+    assert_string_equal(json_string_value(json_object_get(answer, "class")), "deny");
+    assert_string_equal(json_string_value(json_object_get(answer, "prefix")), "192.0.2.0/24");
+    assert_string_equal(json_string_value(json_object_get(answer, "file")), file);
+    api_rig_start("{'command':'lists reload'}");
+    result(0, "");
+    assert_true(is_published());
+    api_rig_start("{'command':'lists test','address':'192.0.2.1'}");
+    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "class")), "default");
+    api_rig_start("{'command':'lists test','address':'2001:db8:7::1'}");
+    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "class")), "deny");
+    api_rig_start("{'command':'lists test','address':'mail'}");
+    api_rig_refused("address: expected an IPv4 or IPv6 address");
+    unlink(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +285,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(configuration_that_cannot_be_read_is_told_without_effect,
                                         api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(prefix_is_on_a_list_once, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(a_list_file_gone_bad_is_told_and_kept_as_it_was, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(a_list_file_is_read_again_and_an_address_tested, api_rig_up,
+                                        api_rig_down),
         cmocka_unit_test_setup_teardown(limit_at_its_bounds_is_set, api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(every_limit_is_listed_within_its_bounds, api_rig_up,
                                         api_rig_down),

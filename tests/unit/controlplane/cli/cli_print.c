@@ -166,6 +166,17 @@ static void short_answers_are_one_line(void **state)
     assert_prints(cli_print_check, "{'file':'/etc/weir.yaml'}", false, "/etc/weir.yaml: ok\n");
     assert_prints(cli_print_lists, "{'allow':[],'deny':['192.0.2.0/24','2001:db8::/32']}", false,
                   "allow  (empty)\ndeny   192.0.2.0/24\ndeny   2001:db8::/32\n");
+    assert_prints(cli_print_lists,
+                  "{'deny':[],'from files':[{'name':'drop','class':'deny','ipv4':2,'ipv6':1,"
+                  "'file':'/a'}],'error':'/a:7:1: no'}",
+                  false,
+                  "deny   (empty)\nFILE  CLASS  IPV4  IPV6  PATH\ndrop  deny      2     1  /a\n"
+                  "not reloaded: /a:7:1: no\n");
+    assert_prints(cli_print_list_test, "{'class':'default'}", false, "default: no list holds it\n");
+    assert_prints(cli_print_list_test, "{'class':'deny','prefix':'::/0','file':''}", false,
+                  "deny by ::/0\n");
+    assert_prints(cli_print_list_test, "{'class':'deny','prefix':'::/0','file':'/a'}", false,
+                  "deny by ::/0 of /a\n");
     assert_prints(cli_print_bans, "{'bans':[{'address':'192.0.2.1','seconds':90,'reason':'x'}]}",
                   false,
                   "ADDRESS          LEFT  REASON\n"
