@@ -86,7 +86,8 @@ static bool boot_is_sound(const struct policy_boot *boot)
     }
     return IS_TEXT(boot->eal) && boot->workers >= 1 && boot->workers <= WORKERS_MAX &&
            boot->mbufs >= 1024 && boot->connections >= 16 && boot->sessions >= 8 &&
-           boot->sources >= 64 && (boot->sources & (boot->sources - 1)) == 0;
+           boot->sources >= 64 && boot->sources <= 1u << 27 &&
+           (boot->sources & (boot->sources - 1)) == 0;
 }
 
 static bool services_are_sound(const struct policy *p)

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
-// Aligned to at least 4096. NULL: no memory, also when the kernel would promise more than it has. numa_node -1: any.
+// Aligned to at least 4096. NULL: no memory, also when the kernel would promise more than it has.
+// numa_node -1: any.
 void *guard_memory_take(size_t size, int numa_node) MUST_CHECK;
 void guard_memory_give(void *memory, size_t size); // NULL is fine

@@ -139,6 +139,7 @@ static void a_boot_that_cannot_run_is_refused(void **state)
     EXPECT_REFUSED("boot", p->boot.workers = 0);
     EXPECT_REFUSED("boot", p->boot.workers = WORKERS_MAX + 1);
     EXPECT_REFUSED("boot", p->boot.sources = 65);
+    EXPECT_REFUSED("boot", p->boot.sources = 1u << 28);
     EXPECT_REFUSED("boot", memset(p->boot.eal, 'x', sizeof p->boot.eal));
 }
 
