@@ -97,7 +97,7 @@ static int child_run(const char *name, int parent)
     snprintf(title, sizeof title, "weir-%s", name);
     log_open(title, LOG_INFO);
     prctl(PR_SET_NAME, title);
-    if (parent_death_follow(parent) < 0 || close_range(CHILD_CONFIG + 1, ~0u, 0) < 0) {
+    if (parent_death_follow(parent) < 0 || close_range(CHILD_DIAL + 1, ~0u, 0) < 0) {
         log_error("what=\"child cannot be tied to its parent\" error=\"%s\"", strerror(errno));
         return 1;
     }
@@ -108,7 +108,7 @@ static int child_run(const char *name, int parent)
     } else if (strcmp(name, children_name(CHILD_AUTH)) == 0) {
         struct auth_child_area *area = child_area_open();
         if (area)
-            return auth_child_run(CHILD_SOCKET, -1, area);
+            return auth_child_run(CHILD_SOCKET, CHILD_DIAL, area);
     }
     log_error("what=\"not started by weir-controlplane\"");
     return 1;

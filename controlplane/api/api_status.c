@@ -85,7 +85,8 @@ static json_t *auth_json(const struct children *children)
                             number(children_auth_figure(children, (enum auth_figure)i)));
     uint64_t error = children_auth_figure(children, FIGURE_BACKEND_ERROR);
     char text[LINE_SIZE];
-    snprintf(text, sizeof text, "%s: %s", children->auth.passwd_file,
+    snprintf(text, sizeof text, "%s: %s",
+             children->auth.dovecot ? children->dovecot_socket : children->auth.passwd_file,
              error == EBADMSG ? "malformed lines; the log names them"
                               : strerror((int)(error & INT16_MAX)));
     json_object_set_new(o, "fault", error ? json_string(text) : json_null());

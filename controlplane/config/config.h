@@ -45,7 +45,11 @@ struct config_dnsbl { // one entry; threshold and action are in the policy
     int32_t weight;
 };
 
+enum config_auth_backend { CONFIG_AUTH_PASSWD_FILE, CONFIG_AUTH_DOVECOT };
+
 struct config_auth {
+    uint8_t backend;                // enum config_auth_backend
+    char socket[PATH_NAME_MAX + 1]; // of Dovecot: a path or ADDRESS:PORT
     char passwd_file[PATH_NAME_MAX + 1];
     bool allow_plain; // users with {PLAIN} passwords
 };

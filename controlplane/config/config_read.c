@@ -446,7 +446,32 @@ static const struct config_key smtp_keys[] = {
 
 // auth, dns
 
+static const char *const auth_backend_names[] = {"passwd_file", "dovecot", NULL};
+
+// What has no '/' in it is no path.
+static void read_auth_socket(struct config_reader *r, yaml_node_t *node,
+                             const struct config_key *key, void *at)
+{
+    const char *text = config_schema_text(r, node, "a path or ADDRESS:PORT");
+    if (text && strchr(text, '/'))
+        config_field_path(r, node, key, at);
+    else if (text)
+        config_field_server(r, node, key, at);
+}
+
+static void read_auth(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                      void *at)
+{
+    const struct config_auth *auth = at;
+    config_schema_mapping(r, node, key, at);
+    if (auth->backend == CONFIG_AUTH_DOVECOT && !auth->socket[0])
+        config_schema_error(r, node, "expected a socket with backend dovecot");
+}
+
 static const struct config_key auth_keys[] = {
+    {"backend", config_field_choice, CONFIG_FIELD(config_auth, backend),
+     .choices = auth_backend_names},
+    {"socket", read_auth_socket, CONFIG_FIELD(config_auth, socket)},
     {"passwd_file", config_field_path, CONFIG_FIELD(config_auth, passwd_file), .least = 1},
     {"allow_plain", config_field_bool, CONFIG_FIELD(config_auth, allow_plain)},
     {NULL},
@@ -517,7 +542,7 @@ static const struct config_key root_keys[] = {
     {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
      .required = true},
     {"dnsbl", config_schema_mapping, .keys = config_dnsbl_keys},
-    {"auth", config_schema_mapping, CONFIG_FIELD(config, auth), .keys = auth_keys},
+    {"auth", read_auth, CONFIG_FIELD(config, auth), .keys = auth_keys},
     {"dns", config_schema_mapping, CONFIG_FIELD(config, dns), .keys = dns_keys},
     {"limits", config_classes_limits, CONFIG_FIELD(config, head)},
     {"classes", config_classes_read},

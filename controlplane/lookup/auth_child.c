@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/log.h"
+#include "lookup/auth_dovecot.h"
 #include "lookup/auth_passwd.h"
 #include "lookup/auth_questions.h"
 #include "lookup/lookup.h"
 #include "lookup/lookup_child.h"
+#include "lookup/lookup_wait.h"
 
 enum { LOOK_MS = 1000 }; // between looks at the file, and counts
 
@@ -11,7 +13,9 @@ struct auth_child {
     struct auth_child_config config;
     struct auth_child_area *area;
     struct lookup_port port;
-    struct auth_passwd *passwd;
+    int dial;
+    struct auth_passwd *passwd;   // this
+    struct auth_dovecot *dovecot; // or that
     struct auth_questions *questions;
     uint64_t looked_ms;
 };
@@ -22,21 +26,31 @@ static void on_answer(void *context, unsigned worker, const struct message *answ
     lookup_port_answer(&child->port, worker, answer);
 }
 
+static int backend_open(struct auth_child *child, struct auth_backend *ret_backend)
+{
+    int error;
+    if (child->config.dovecot) {
+        error = auth_dovecot_open(&child->dovecot, child->dial);
+        if (!error)
+            *ret_backend = auth_dovecot_backend(child->dovecot);
+        return error;
+    }
+    error = auth_passwd_open(&child->passwd, child->config.passwd_file, child->config.allow_plain);
+    if (!error)
+        *ret_backend = auth_passwd_backend(child->passwd);
+    return error;
+}
+
 static int auth_open(void *context, const char **ret_doing)
 {
     struct auth_child *child = context;
-    *ret_doing = "start threads";
-    int error =
-        auth_passwd_open(&child->passwd, child->config.passwd_file, child->config.allow_plain);
+    struct auth_questions_config questions = {
+        .limits = child->area->limits, .answer = on_answer, .context = child};
+    *ret_doing = "open the back end";
+    int error = backend_open(child, &questions.backend);
     if (error)
         return error;
     *ret_doing = "take memory";
-    struct auth_questions_config questions = {
-        .backend = auth_passwd_backend(child->passwd),
-        .limits = child->area->limits,
-        .answer = on_answer,
-        .context = child,
-    };
     return auth_questions_open(&child->questions, &questions);
 }
 
@@ -53,14 +67,20 @@ static void auth_close(void *context)
     }
     if (child->passwd)
         auth_passwd_close(child->passwd);
+    if (child->dovecot)
+        auth_dovecot_close(child->dovecot);
 }
 
 static void figures_publish(struct auth_child *child)
 {
     uint64_t figures[FIGURE_COUNT];
     memcpy(figures, auth_questions_figures(child->questions), sizeof figures);
-    figures[FIGURE_USERS] = auth_passwd_users(child->passwd);
-    figures[FIGURE_BACKEND_ERROR] = (uint64_t)auth_passwd_error(child->passwd);
+    if (child->passwd) {
+        figures[FIGURE_USERS] = auth_passwd_users(child->passwd);
+        figures[FIGURE_BACKEND_ERROR] = (uint64_t)auth_passwd_error(child->passwd);
+    } else {
+        figures[FIGURE_BACKEND_ERROR] = (uint64_t)auth_dovecot_error(child->dovecot);
+    }
     for (int i = 0; i < FIGURE_COUNT; i++)
         __atomic_store_n(&child->area->figures[i], figures[i], __ATOMIC_RELAXED);
 }
@@ -69,10 +89,13 @@ static void auth_work(void *context, uint64_t now_ms)
 {
     struct auth_child *child = context;
     if (child->looked_ms == 0 || now_ms - child->looked_ms >= LOOK_MS) {
-        auth_passwd_refresh(child->passwd);
+        if (child->passwd)
+            auth_passwd_refresh(child->passwd);
         auth_questions_count(child->questions, now_ms);
         child->looked_ms = now_ms;
     }
+    if (child->dovecot)
+        auth_dovecot_run(child->dovecot, now_ms);
     auth_questions_finish(child->questions, now_ms);
     figures_publish(child);
 }
@@ -88,14 +111,22 @@ static void auth_want(void *context, uint64_t now_ms, struct lookup_wants *wants
 {
     struct auth_child *child = context;
     wants->timeout_ms = LOOK_MS;
-    wants->fds[wants->fds_count++] =
-        (struct pollfd){.fd = auth_passwd_fd(child->passwd), .events = POLLIN};
+    if (child->passwd) {
+        wants->fds[wants->fds_count++] =
+            (struct pollfd){.fd = auth_passwd_fd(child->passwd), .events = POLLIN};
+        return;
+    }
+    int timeout_ms;
+    wants->fds_count = auth_dovecot_poll(child->dovecot, now_ms, wants->fds, &timeout_ms);
+    wants->timeout_ms = lookup_sooner_ms(wants->timeout_ms, timeout_ms);
 }
 
 int auth_child_run(int socket, int dial, struct auth_child_area *area)
 {
-    struct auth_child auth = {
-        .config = area->config, .area = area, .port.client = {.socket = -1, .bell = -1}};
+    struct auth_child auth = {.config = area->config,
+                              .area = area,
+                              .dial = dial,
+                              .port.client = {.socket = -1, .bell = -1}};
     struct lookup_child child = {
         .name = "auth",
         .role = ROLE_AUTH,

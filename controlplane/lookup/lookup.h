@@ -73,5 +73,5 @@ struct auth_child_area {
 int dns_child_run(int socket, const struct dns_child_config *config);
 
 // `dial` is a SEQPACKET connection to the parent, who connects to Dovecot for the child
-// (loop/dial_desk.h); -1 with the passwd file.
+// (loop/dial_desk.h); not looked at with the passwd file.
 int auth_child_run(int socket, int dial, struct auth_child_area *area);

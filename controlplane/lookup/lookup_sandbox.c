@@ -119,14 +119,19 @@ static int allow_dns(scmp_filter_ctx filter)
     return error;
 }
 
+// Connections are made by the parent and taken from its socket (recvmsg); what is sent goes where
+// the descriptor goes.
 static int allow_auth(scmp_filter_ctx filter)
 {
     const unsigned writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
-    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvfrom), 0); // its bell
-    if (error)
-        return error;
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                                 SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+    if (!error)
+        error =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+    if (!error)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 0);
+    return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 0);
 }
 
 int lookup_sandbox_close(enum lookup_sandbox which)

@@ -7,8 +7,8 @@
  * by exec; no core file (it would hold passwords or mail addresses); bounded memory.
  * close: a seccomp allow list; any other call kills the process (SIGSYS), except that files cannot
  * be opened (EACCES) where a library may try. The dns child may make internet sockets and open
- * nothing; the auth child may make no sockets and open files for reading only: which ones is for
- * its user's permissions to say. Nobody may map executable memory.
+ * nothing; the auth child may make no sockets, but use those that it is handed, and open files for
+ * reading only: which ones is for its user's permissions to say. Nobody may map executable memory.
  *
  * Under the address sanitizer memory is not bounded and a forbidden call is logged, not punished:
  * the sanitizer itself needs more.

@@ -163,7 +163,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
     child_pause(child);
 }
 
-static int process_start(struct child *child, int socket, int config)
+static int process_start(struct child *child, int socket, int config, int dial)
 {
     char parent[16];
     snprintf(parent, sizeof parent, "%d", (int)getpid());
@@ -177,13 +177,14 @@ static int process_start(struct child *child, int socket, int config)
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
         {.flags = UV_INHERIT_FD, .data.fd = socket},
         {.flags = UV_INHERIT_FD, .data.fd = config},
+        {.flags = dial >= 0 ? UV_INHERIT_FD : UV_IGNORE, .data.fd = dial},
     };
-    static_assert(sizeof stdio / sizeof stdio[0] == CHILD_CONFIG + 1, "by number");
+    static_assert(sizeof stdio / sizeof stdio[0] == CHILD_DIAL + 1, "by number");
     uv_process_options_t options = {
         .exit_cb = on_exit_of,
         .file = "/proc/self/exe",
         .args = arguments,
-        .stdio_count = CHILD_CONFIG + 1,
+        .stdio_count = CHILD_DIAL + 1,
         .stdio = stdio,
     };
     uv_process_t *process = calloc(1, sizeof *process);
@@ -199,11 +200,27 @@ static int process_start(struct child *child, int socket, int config)
     return 0;
 }
 
+// The child's end of a fresh dial desk, -1 when it needs none, or -errno.
+static int dial_fd(struct child *child)
+{
+    struct children *all = child->all;
+    int end = -1;
+    if (child->kind != CHILD_AUTH || !all->auth.dovecot)
+        return -1;
+    dial_desk_close(all->dial);
+    all->dial = NULL;
+    int error = dial_desk_open(&all->dial, all->loop, all->dovecot_socket, &end);
+    return error ? error : end;
+}
+
 static void child_spawn(struct child *child)
 {
     int socket = attach_client_connect(child->all->dataplane_socket);
     int config = socket < 0 ? socket : config_memfd(child);
-    int error = config < 0 ? config : process_start(child, socket, config);
+    int dial = config < 0 ? -1 : dial_fd(child);
+    int error = config < 0 ? config : dial < -1 ? dial : process_start(child, socket, config, dial);
+    if (dial >= 0)
+        close(dial);
     if (config >= 0)
         close(config);
     if (socket >= 0)
@@ -266,6 +283,8 @@ static void configure(struct children *children, const struct config *config)
     memcpy(dns->host_name, config->head.smtp.host_name, sizeof dns->host_name);
     memcpy(dns->user, config->control.dns_user, sizeof dns->user);
     memcpy(auth->passwd_file, config->auth.passwd_file, sizeof auth->passwd_file);
+    auth->dovecot = config->auth.backend == CONFIG_AUTH_DOVECOT;
+    snprintf(children->dovecot_socket, sizeof children->dovecot_socket, "%s", config->auth.socket);
     auth->allow_plain = config->auth.allow_plain;
     memcpy(children->limits, config->head.limits, sizeof children->limits);
     memcpy(auth->user, config->control.auth_user, sizeof auth->user);
@@ -303,6 +322,8 @@ void children_done(struct children *children)
         if (!uv_is_closing((uv_handle_t *)&children->items[i].timer))
             uv_close((uv_handle_t *)&children->items[i].timer, NULL);
     area_give(children);
+    dial_desk_close(children->dial);
+    children->dial = NULL;
 }
 
 void children_start(struct children *children)
@@ -336,11 +357,14 @@ void children_configure(struct children *children, const struct config *config)
 {
     struct dns_child_config dns = children->dns;
     struct auth_child_config auth = children->auth;
+    char socket[DIAL_PLACE_SIZE];
+    memcpy(socket, children->dovecot_socket, sizeof socket);
     configure(children, config);
     limits_tell(children);
     if (memcmp(&dns, &children->dns, sizeof dns) != 0)
         child_end(&children->items[CHILD_DNS]); // still wanted: its end starts the next
-    if (memcmp(&auth, &children->auth, sizeof auth) != 0)
+    if (memcmp(&auth, &children->auth, sizeof auth) != 0 ||
+        strcmp(socket, children->dovecot_socket) != 0)
         child_end(&children->items[CHILD_AUTH]);
     for (int i = 0; i < CHILD_COUNT; i++)
         if (children->items[i].wanted && children->items[i].state == CHILD_STOPPED)

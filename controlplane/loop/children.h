@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 #include "lookup/lookup.h"
+#include "loop/dial_desk.h"
 
 #include <uv.h>
 
@@ -23,6 +24,7 @@ enum {
     CHILD_END_MS = 500, // from SIGTERM to SIGKILL
     CHILD_SOCKET = 3,
     CHILD_CONFIG = 4,
+    CHILD_DIAL = 5, // of the auth child (loop/dial_desk.h), when it asks Dovecot
 };
 
 enum child_kind { CHILD_DNS, CHILD_AUTH, CHILD_COUNT };
@@ -52,6 +54,8 @@ struct children {
     struct dns_child_config dns;
     struct auth_child_config auth;
     uint64_t limits[LIMIT_COUNT];
+    char dovecot_socket[DIAL_PLACE_SIZE];
+    struct dial_desk *dial;            // of the auth child; NULL: none
     struct auth_child_area *auth_area; // of the last start; NULL before the first
     struct child items[CHILD_COUNT];
 };
