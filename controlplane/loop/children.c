@@ -78,6 +78,7 @@ static void area_give(struct children *children)
 static int auth_memfd(struct children *children)
 {
     struct auth_child_area area = {.config = children->auth};
+    area.figures[FIGURE_BACKEND_ERROR] = EINPROGRESS; // until the child has looked
     int fd = memfd_open(&area, sizeof area);
     void *memory =
         fd < 0 ? MAP_FAILED : mmap(NULL, sizeof area, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -111,9 +112,9 @@ const struct child_figure *children_figure_facts(enum auth_figure figure)
 
 uint64_t children_auth_figure(const struct children *children, enum auth_figure figure)
 {
-    return children->auth_area
-               ? __atomic_load_n(&children->auth_area->figures[figure], __ATOMIC_RELAXED)
-               : 0;
+    if (!children->auth_area)
+        return figure == FIGURE_BACKEND_ERROR ? EINPROGRESS : 0;
+    return __atomic_load_n(&children->auth_area->figures[figure], __ATOMIC_RELAXED);
 }
 
 static void child_spawn(struct child *child);
@@ -257,6 +258,8 @@ static void child_end(struct child *child)
         child_enter(child, CHILD_STOPPED);
         return;
     case CHILD_RUNNING:
+        if (child->kind == CHILD_AUTH)
+            area_give(child->all); // its figures are those of another configuration
         uv_process_kill(child->process, SIGTERM);
         child_enter(child, CHILD_ENDING);
         uv_timer_start(&child->timer, on_end_overdue, CHILD_END_MS, 0);

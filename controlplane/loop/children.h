@@ -56,7 +56,7 @@ struct children {
     uint64_t limits[LIMIT_COUNT];
     char dovecot_socket[DIAL_PLACE_SIZE];
     struct dial_desk *dial;            // of the auth child; NULL: none
-    struct auth_child_area *auth_area; // of the last start; NULL before the first
+    struct auth_child_area *auth_area; // of the last start; NULL once it was told to end
     struct child items[CHILD_COUNT];
 };
 
@@ -73,7 +73,7 @@ struct child_figure {
     const char *text;
 };
 const struct child_figure *children_figure_facts(enum auth_figure figure);
-// A figure of the auth child, as it says; 0 before it was started.
+// A figure of the auth child, as it says; without one 0, and EINPROGRESS for BACKEND_ERROR.
 uint64_t children_auth_figure(const struct children *children, enum auth_figure figure);
 
 // Another configuration: a child whose part changed is replaced, limits are told as it runs.
