@@ -53,7 +53,8 @@ handle sessions_accept(struct sessions *sessions, const struct packet *ack,
 void sessions_event(struct sessions *sessions, const struct tcp_event *event, uint64_t now_us);
 // A sound message from a child; wrong, late and doubled ones are counted and dropped.
 void sessions_answer(struct sessions *sessions, const struct message *answer, uint64_t now_us);
-// The role's channel is new: its open questions are asked again, as fast as there is room.
+// The role's channel is new: its open questions are asked again, as fast as there is room. One that
+// was asked again before is answered as unavailable: it may be what ends the children.
 void sessions_ask_again(struct sessions *sessions, enum attach_role role);
 // Time-outs. Bounded work.
 void sessions_advance(struct sessions *sessions, uint64_t now_us);

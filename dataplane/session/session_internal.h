@@ -63,6 +63,7 @@ struct question {
     handle session;
     struct timer timer;
     uint32_t attachment;    // in which it was asked last
+    bool again;             // that was not the first
     struct message message; // to ask again; wiped when given back
 };
 

@@ -106,13 +106,25 @@ static bool is_to_ask(const struct sessions *all, const struct question *q, enum
            q->attachment != all->attachments[role];
 }
 
+// It was with two children that ended, so it may be what ends them: nobody else shall be asked.
+static void give_up(struct sessions *all, const struct question *q)
+{
+    struct message answer =
+        message_make((enum message_kind)q->message.kind, STATUS_UNAVAILABLE, q->message.handle);
+    counter_refuse(all->config.counters, REASON_SESSION_QUESTION_POISON);
+    sessions_answer(all, &answer, all->now_us); // the question is gone after this call
+}
+
 static void ask_again(struct sessions *all, enum attach_role role)
 {
     for (int looks = 0; looks < AGAIN_A_TURN && all->again[role] < all->questions.count; looks++) {
         struct question *q = pool_get(&all->questions, pool_at(&all->questions, all->again[role]));
-        if (is_to_ask(all, q, role)) {
+        if (is_to_ask(all, q, role) && q->again) {
+            give_up(all, q);
+        } else if (is_to_ask(all, q, role)) {
             if (!question_put(all, q))
                 return; // the ring is full: here it goes on
+            q->again = true;
             counter_add(all->config.counters, COUNTER_QUESTIONS_ASKED_AGAIN, 1);
         }
         all->again[role]++;

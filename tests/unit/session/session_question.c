@@ -44,6 +44,20 @@ static void open_questions_are_asked_again_on_a_fresh_channel(void **state)
     rig_expect(rig, client, "220 ");
 }
 
+static void a_question_that_two_children_ended_with_is_given_up(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = rig_connect(rig, 25);
+    struct message *seen = (struct message *)rig_asked(rig, MESSAGE_RDNS);
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_QUESTION_POISON], 0);
+    memset(seen, 0, sizeof *seen);
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+    assert_null(rig_asked(rig, MESSAGE_RDNS));
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_QUESTION_POISON], 1);
+    rig_expect(rig, client, "220 "); // the policy tags
+}
+
 static void a_question_that_the_fresh_channel_brought_is_not_asked_twice(void **state)
 {
     struct rig *rig = *state;
@@ -93,6 +107,7 @@ int main(void)
         TEST(a_question_without_answer_fails_as_the_policy_says),
         TEST(nobody_attached_fails_at_once),
         TEST(open_questions_are_asked_again_on_a_fresh_channel),
+        TEST(a_question_that_two_children_ended_with_is_given_up),
         TEST(a_question_that_the_fresh_channel_brought_is_not_asked_twice),
         TEST(what_found_the_fresh_channel_full_is_asked_when_there_is_room),
         TEST(an_answer_to_nobody_is_counted_and_dropped),
