@@ -75,6 +75,6 @@ int main(int argc, char **argv)
     const struct flood_config *configs = is_smoke ? smoke : full;
     unsigned count = is_smoke ? sizeof smoke / sizeof smoke[0] : sizeof full / sizeof full[0];
     for (unsigned i = 0; i < count; i++)
-        run(&configs[i], is_smoke ? 1 << 20 : 1 << 24);
+        run(&configs[i], is_smoke ? 1 << 18 : 1 << 23);
     return 0;
 }
