@@ -345,6 +345,22 @@ static void plane_stop(struct plane *p)
     rte_eal_cleanup();
 }
 
+static void losses_count(struct plane *p)
+{
+    struct port_losses losses = {0};
+    for (int leg = 0; leg < LEG_COUNT; leg++)
+        if (leg == 0 || p->ports[leg].id != p->ports[0].id)
+            port_losses_add(&p->ports[leg], &losses);
+    struct counter_block *block = &p->counters->blocks[0];
+    counter_set(block, COUNTER_NIC_MISSED, losses.missed);
+    counter_set(block, COUNTER_NIC_NO_MBUF, losses.no_mbuf);
+    counter_set(block, COUNTER_NIC_ERRORS, losses.errors);
+    counter_set(block, COUNTER_NIC_FURTHER, losses.further);
+    counter_set(block, COUNTER_MBUFS_IN_USE, rte_mempool_in_use_count(p->mbufs));
+    for (unsigned i = 0; i < p->boot->workers; i++)
+        counter_set(&p->counters->blocks[i], COUNTER_NIC_QUEUE_ERRORS, losses.queues[i]);
+}
+
 static int serve(struct plane *p, const char *path)
 {
     struct attach_server_owner owner = {
@@ -359,6 +375,8 @@ static int serve(struct plane *p, const char *path)
         attach_server_wait(p->server, HOUSEKEEPING_MS);
         drop_liars(p);
         snapshot_store_collect(&p->store);
+        if (p->boot && !p->boot_failed)
+            losses_count(p);
     }
     log_info("what=\"stopping\" signal=%d", (int)stop_wanted);
     if (p->boot && !p->boot_failed)

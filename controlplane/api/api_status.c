@@ -46,6 +46,32 @@ static json_t *controlplane_json(struct plane *plane)
     return o;
 }
 
+static uint64_t counted(const struct dataplane_link *link, enum counter counter)
+{
+    uint64_t sum = 0;
+    for (unsigned worker = 0; link->state == LINK_UP && worker < link->client.workers; worker++)
+        sum += __atomic_load_n(&link->client.counters->blocks[worker].counters[counter],
+                               __ATOMIC_RELAXED);
+    return sum;
+}
+
+// What got lost before a worker could see it.
+static json_t *nic_json(const struct dataplane_link *link)
+{
+    static const struct {
+        const char *name;
+        enum counter counter;
+    } losses[] = {{"missed", COUNTER_NIC_MISSED},
+                  {"no_mbuf", COUNTER_NIC_NO_MBUF},
+                  {"errors", COUNTER_NIC_ERRORS},
+                  {"queue_errors", COUNTER_NIC_QUEUE_ERRORS},
+                  {"further", COUNTER_NIC_FURTHER}};
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++)
+        json_object_set_new(o, losses[i].name, number(counted(link, losses[i].counter)));
+    return o;
+}
+
 static json_t *dataplane_json(const struct plane *plane)
 {
     const struct dataplane_link *link = &plane->link;
@@ -55,6 +81,7 @@ static json_t *dataplane_json(const struct plane *plane)
     json_object_set_new(o, "attached", json_boolean(up));
     json_object_set_new(o, "pid", link->pid ? number((uint64_t)link->pid) : json_null());
     json_object_set_new(o, "workers", number(up ? link->client.workers : 0));
+    json_object_set_new(o, "nic", nic_json(link));
     json_object_set_new(o, "attached_ms",
                         up ? number(uv_now(&plane->loop) - plane->attached_ms) : json_null());
     return o;

@@ -31,6 +31,12 @@ static void print_planes(FILE *out, const json_t *response)
         fprintf(out, "\ndata plane     attached, pid %lld, %lld worker%s, for %s\n",
                 number(data, "pid"), number(data, "workers"),
                 number(data, "workers") == 1 ? "" : "s", duration);
+        const json_t *nic = json_object_get(data, "nic");
+        fprintf(out,
+                "lost at ports  %lld missed, %lld without buffer, %lld bad, %lld in queues, "
+                "%lld further\n",
+                number(nic, "missed"), number(nic, "no_mbuf"), number(nic, "errors"),
+                number(nic, "queue_errors"), number(nic, "further"));
     } else {
         fprintf(out, "\ndata plane     NOT ATTACHED (%s)\n", text(data, "state"));
     }

@@ -11,6 +11,7 @@ bool metrics_text_is_gauge(enum counter counter)
     case COUNTER_ATTACK_MODE:
     case COUNTER_SOURCES_BANNED:
     case COUNTER_MBUFS_IN_USE:
+    case COUNTER_TURN_WORST_US:
         return true;
     default:
         return false;

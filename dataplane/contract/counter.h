@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* Counters in shared memory: one block a worker, written by that worker alone with plain stores,
- * read by anybody at any time. A 64-bit counter never wraps in practice and is never reset.
- * Version and sizes are checked by whoever maps it (contract/attach.h).
+/* Counters in shared memory: one block a worker, written by that worker alone with plain stores
+ * (NIC_* and MBUFS_IN_USE by the main lcore), read by anybody at any time. A 64-bit counter never
+ * wraps in practice and is never reset. Version and sizes are checked by whoever maps it
+ * (contract/attach.h).
  */
 
 #include "base/limits.h"

@@ -36,6 +36,7 @@ static int set_up_queues(const struct port *port, const struct policy_boot *boot
                          struct rte_mempool *mbufs);
 static int set_mtu(const struct port *port, const struct policy_boot *boot);
 static void receive_groups(const struct port *port);
+static uint64_t further_losses(const struct port *port);
 static int fail(const struct port *port, int error, const char *what);
 
 static const char *failed_what; // text of the last fail()
@@ -284,11 +285,31 @@ uint16_t port_transmit(const struct port *port, uint16_t queue, struct rte_mbuf 
     return taken;
 }
 
-void port_losses(const struct port *port, uint64_t *ret_missed, uint64_t *ret_no_mbuf)
+void port_losses_add(const struct port *port, struct port_losses *losses)
 {
     struct rte_eth_stats stats;
     if (rte_eth_stats_get(port->id, &stats) < 0)
         return;
-    *ret_missed = stats.imissed;
-    *ret_no_mbuf = stats.rx_nombuf;
+    losses->missed += stats.imissed;
+    losses->no_mbuf += stats.rx_nombuf;
+    losses->errors += stats.ierrors + stats.oerrors;
+    losses->further += further_losses(port);
+    for (unsigned i = 0; i < WORKERS_MAX && i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
+        losses->queues[i] += stats.q_errors[i];
+}
+
+// Sum of the driver's own statistics that are called a loss, beside those that every port has.
+static uint64_t further_losses(const struct port *port)
+{
+    enum { MOST = 1024 };
+    static struct rte_eth_xstat_name names[MOST];
+    static struct rte_eth_xstat values[MOST];
+    int count = rte_eth_xstats_get_names(port->id, names, MOST);
+    uint64_t sum = 0;
+    if (count <= 0 || count > MOST || rte_eth_xstats_get(port->id, values, MOST) != count)
+        return 0;
+    for (int i = 0; i < count; i++)
+        if (values[i].id < (unsigned)count && port_device_is_loss(names[values[i].id].name))
+            sum += values[i].value;
+    return sum;
 }

@@ -49,5 +49,12 @@ uint16_t port_receive(const struct port *port, uint16_t queue, struct rte_mbuf *
 uint16_t port_transmit(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
                        uint16_t count);
 
-// Losses at the NIC, for the counters of worker 0: missed frames and frames without mbuf.
-void port_losses(const struct port *port, uint64_t *ret_missed, uint64_t *ret_no_mbuf);
+// What got lost at the port. Main lcore only: some devices take long to say it.
+struct port_losses {
+    uint64_t missed;              // frames that found the receive rings full
+    uint64_t no_mbuf;             // frames that there was no buffer for
+    uint64_t errors;              // bad ones, received or to be sent
+    uint64_t further;             // in the driver's own statistics, by their names
+    uint64_t queues[WORKERS_MAX]; // of each receive queue, where the driver tells
+};
+void port_losses_add(const struct port *port, struct port_losses *losses);

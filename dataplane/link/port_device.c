@@ -60,6 +60,24 @@ bool port_device_arguments(const char *device, unsigned workers, char *ret_argum
     return written >= 0 && (size_t)written < size;
 }
 
+bool port_device_is_loss(const char *statistic)
+{
+    static const char *const of_all[] = {"rx_missed_errors", "rx_errors", "tx_errors",
+                                         "rx_mbuf_allocation_errors"};
+    static const char *const losses[] = {"err", "drop", "miss", "discard", "no_buf", "overflow"};
+    unsigned queue;
+    int size = 0;
+    if (sscanf(statistic, "rx_q%u_errors%n", &queue, &size) == 1 && size && !statistic[size])
+        return false;
+    for (unsigned i = 0; i < sizeof of_all / sizeof of_all[0]; i++)
+        if (strcmp(statistic, of_all[i]) == 0)
+            return false;
+    for (unsigned i = 0; i < sizeof losses / sizeof losses[0]; i++)
+        if (strstr(statistic, losses[i]))
+            return true;
+    return false;
+}
+
 // Receive queues that the kernel gives the interface; 0 when there is no such interface.
 static unsigned kernel_queues(const char *interface)
 {

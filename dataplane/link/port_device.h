@@ -21,3 +21,7 @@ bool port_device_argument(const char *device, const char *key, char *ret_value, 
  * net_af_packet (qpairs) and net_af_xdp (queue_count, when the interface has that many queues).
  * What the operator wrote stays. False when they do not fit. */
 bool port_device_arguments(const char *device, unsigned workers, char *ret_arguments, size_t size);
+
+// Whether a statistic of that name counts lost frames, and is not one of those that every device
+// has (struct rte_eth_stats).
+bool port_device_is_loss(const char *statistic);

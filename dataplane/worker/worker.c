@@ -8,7 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TCP_SEND_BYTES = 262144, TCP_RECEIVE_BYTES = 262144, IDLE_TURNS_BEFORE_SLEEP = 16 };
+enum {
+    TCP_SEND_BYTES = 262144,
+    TCP_RECEIVE_BYTES = 262144,
+    IDLE_TURNS_BEFORE_SLEEP = 16,
+    MBUFS_RESERVE_PART = 16
+};
 
 static void emit_packet(void *worker, struct rte_mbuf *m, enum leg leg) // from tcp
 {
@@ -108,6 +113,7 @@ struct worker *worker_open(const struct worker_config *config, const char **ret_
     w->us_per_cycle = 1e6 / (double)rte_get_tsc_hz();
     w->now_us = (uint64_t)((double)(rte_rdtsc() - config->clock_start) * w->us_per_cycle);
     w->snapshot_next = config->snapshot;
+    w->mbufs_reserve = config->mbufs->size / MBUFS_RESERVE_PART;
     const char *what = open_stations(w);
     if (what) {
         worker_close(w);

@@ -30,6 +30,10 @@ struct worker {
     uint64_t now_us;     // of this turn
     double us_per_cycle; // of the time-stamp counter
     uint64_t slow_us;    // when the slow things are due again
+    // Free mbufs (those in the lcores' caches not counted) that no SYN-ACK and no new session may
+    // take: they are for ARP, ND, and the sessions that are open.
+    uint32_t mbufs_reserve;
+    bool mbufs_low; // in this turn
     struct worker_tx tx[LEG_COUNT];
     struct snapshot *snapshot;             // in use
     struct worker_link *links[ROLE_COUNT]; // in use

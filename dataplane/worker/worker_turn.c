@@ -57,6 +57,10 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
         return;
     }
     if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+        if (unlikely(w->mbufs_low)) {
+            refuse(w, b, m, packet, REASON_MBUFS_LOW);
+            return;
+        }
         guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
         enum reason reason = guard_syn(w->guard, m, packet, look, w->now_us);
         if (reason != REASON_NONE)
@@ -72,7 +76,11 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
         refuse(w, b, m, packet, reason);
         return;
     }
-    handle h = sessions_accept(w->sessions, packet, &handshake, (unsigned)look->service, w->now_us);
+    handle h = HANDLE_NONE;
+    if (unlikely(w->mbufs_low))
+        counter_refuse(w->counters, REASON_MBUFS_LOW);
+    else
+        h = sessions_accept(w->sessions, packet, &handshake, (unsigned)look->service, w->now_us);
     if (h == HANDLE_NONE) { // counted where it was refused
         guard_connection_closed(w->guard, &packet->src, (unsigned)look->service);
         tcp_refuse(w->tcp, packet);
@@ -245,25 +253,32 @@ static void slow(struct worker *w)
     guard_heavy_advance(&w->heavy, w->now_us);
     counter_set(w->counters, COUNTER_SESSIONS_OPEN, sessions_count(w->sessions));
     counter_set(w->counters, COUNTER_CONNECTIONS_OPEN, tcp_connections(w->tcp));
-    if (w->config.index != 0)
+}
+
+static void measure(struct worker *w, uint64_t cycles)
+{
+    uint64_t spent_us = (uint64_t)((double)(rte_rdtsc() - cycles) * w->us_per_cycle);
+    counter_add(w->counters, COUNTER_TURNS_BUSY, 1);
+    counter_add(w->counters, COUNTER_BUSY_US, spent_us);
+    if (likely(spent_us <= 100))
         return;
-    uint64_t missed = 0, no_mbuf = 0;
-    for (int leg = 0; leg < LEG_COUNT; leg++) {
-        if (leg > 0 && w->config.ports[leg] == w->config.ports[0])
-            break;
-        uint64_t port_missed, port_no_mbuf;
-        port_losses(w->config.ports[leg], &port_missed, &port_no_mbuf);
-        missed += port_missed;
-        no_mbuf += port_no_mbuf;
-    }
-    counter_set(w->counters, COUNTER_NIC_MISSED, missed);
-    counter_set(w->counters, COUNTER_NIC_NO_MBUF, no_mbuf);
-    counter_set(w->counters, COUNTER_MBUFS_IN_USE, rte_mempool_in_use_count(w->config.mbufs));
+    counter_add(w->counters, COUNTER_TURNS_OVER_100_US, 1);
+    counter_add(w->counters, COUNTER_TURNS_OVER_500_US, spent_us > 500);
+    if (spent_us > w->counters->counters[COUNTER_TURN_WORST_US])
+        counter_set(w->counters, COUNTER_TURN_WORST_US, spent_us);
+}
+
+// By the pool alone: going over all lcores' caches takes too long for every turn.
+static bool mbufs_are_low(const struct worker *w)
+{
+    const struct rte_mempool *pool = w->config.mbufs;
+    return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < w->mbufs_reserve;
 }
 
 static bool turn(struct worker *w, uint64_t cycles, uint64_t now_us)
 {
     w->now_us = now_us;
+    w->mbufs_low = mbufs_are_low(w);
     adopt_snapshot(w);
     worker_link_adopt(w);
 
@@ -282,11 +297,8 @@ static bool turn(struct worker *w, uint64_t cycles, uint64_t now_us)
     worker_link_ring(w);
 
     counter_add(w->counters, COUNTER_TURNS, 1);
-    if (work) {
-        uint64_t spent = rte_rdtsc() - cycles;
-        counter_add(w->counters, COUNTER_TURNS_BUSY, 1);
-        counter_add(w->counters, COUNTER_BUSY_US, (uint64_t)((double)spent * w->us_per_cycle));
-    }
+    if (work)
+        measure(w, cycles);
     return work > 0;
 }
 

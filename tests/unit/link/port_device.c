@@ -76,9 +76,23 @@ static void queue_pairs_are_added_where_the_driver_must_be_told(void **state)
     }
 }
 
+static void statistics_that_name_a_loss_are_told_from_others(void **state)
+{
+    static const char *const losses[] = {"rx_crc_errors", "rx_no_buffer_drops", "tx_discards",
+                                         "mac_rx_missed_frames", "rx_q0_drops"};
+    static const char *const others[] = {
+        "rx_good_packets", "tx_q3_bytes",   "rx_missed_errors",          "rx_errors",
+        "tx_errors",       "rx_q12_errors", "rx_mbuf_allocation_errors", "rx_broadcast_packets"};
+    for (unsigned i = 0; i < sizeof losses / sizeof losses[0]; i++)
+        assert_true(port_device_is_loss(losses[i]));
+    for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(port_device_is_loss(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statistics_that_name_a_loss_are_told_from_others),
         cmocka_unit_test(what_only_looks_like_a_pci_address_is_none),
         cmocka_unit_test(a_name_too_long_is_cut),
         cmocka_unit_test(an_argument_is_found_by_its_whole_key),

@@ -101,6 +101,60 @@ static void a_proven_client_over_its_limit_is_reset(void **state)
     assert_int_equal(rig->counters.reasons[REASON_CONNECTIONS_SOURCE], 1);
 }
 
+// Takes buffers until `left` are free.
+static unsigned hoard(struct rte_mbuf **mbufs, unsigned left)
+{
+    unsigned count = rte_mempool_avail_count(worker_rig_pool()) - left;
+    assert_int_equal(rte_pktmbuf_alloc_bulk(worker_rig_pool(), mbufs, count), 0);
+    return count;
+}
+
+static void at_the_low_mark_of_buffers_nothing_new_is_begun(void **state)
+{
+    static struct rte_mbuf *hoarded[4096];
+    struct worker_rig *rig = *state;
+    struct packet p;
+    rig->policy->limits[LIMIT_QUESTION_MS] = 0; // nobody is there to be asked
+    connect_from(rig, 5000);
+    struct rte_mbuf *m = worker_rig_take(rig, LEG_OUTSIDE, &p); // the greeting
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    syn(rig, 5001, 25);
+    m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    uint32_t cookie = p.seq;
+
+    unsigned count = hoard(hoarded, rig->worker->mbufs_reserve - 1);
+    syn(rig, 5002, 25);
+    worker_rig_segment(rig, (struct packet){.src_port = 5001,
+                                            .dst_port = 25,
+                                            .seq = ISS + 1,
+                                            .ack = cookie + 1,
+                                            .tcp_flags = TCP_ACK});
+    worker_rig_turns(rig, 1);
+    assert_int_equal(rig->counters.reasons[REASON_MBUFS_LOW], 2);
+    assert_int_equal(rig->counters.counters[COUNTER_SESSIONS_OPENED], 1);
+
+    // The session that is open goes on, from the reserve.
+    worker_rig_segment(
+        rig, (struct packet){
+                 .src_port = 5000, .dst_port = 25, .seq = ISS + 1, .ack = 0, .tcp_flags = TCP_SYN});
+    bool answered = false;
+    while (!answered && (m = worker_rig_take(rig, LEG_OUTSIDE, &p))) {
+        answered = p.dst_port == 5000 && (p.tcp_flags & TCP_ACK); // RFC 5961's challenge
+        rte_pktmbuf_free(m);
+    }
+    assert_true(answered);
+
+    rte_pktmbuf_free_bulk(hoarded, count);
+    syn(rig, 5003, 25);
+    m = worker_rig_take(rig, LEG_OUTSIDE, &p);
+    assert_non_null(m);
+    rte_pktmbuf_free(m);
+    assert_int_equal(p.dst_port, 5003);
+}
+
 static void a_stranger_on_the_inside_leg_is_refused(void **state)
 {
     struct worker_rig *rig = *state;
@@ -215,6 +269,7 @@ int main(void)
         TEST(an_ack_without_a_cookie_stays_silent),
         TEST(a_valid_cookie_makes_a_session_that_greets),
         TEST(a_proven_client_over_its_limit_is_reset),
+        TEST(at_the_low_mark_of_buffers_nothing_new_is_begun),
         TEST(a_stranger_on_the_inside_leg_is_refused),
         TEST(a_turn_takes_no_more_than_four_bursts),
         TEST(a_segment_finds_the_connection_that_its_burst_made),
