@@ -13,11 +13,12 @@ enum { LIMIT_NAME_SIZE = 48 };
 
 struct change {
     struct api_request *request;
-    bool add;
-    char list[sizeof((struct policy_class *)0)->name];
+    char class[sizeof((struct policy_class *)0)->name]; // of the list or limit; "": the default
+    bool add;                                           // to a list
     struct prefix prefix;
     enum limit limit;
-    uint64_t value;
+    uint64_t value;       // of the limit, unless
+    enum limit_mode mode; // this is not MODE_COUNT
 };
 
 static void change_done(void *context, const struct publisher_outcome *outcome)
@@ -123,10 +124,10 @@ void api_lists_test(struct api_request *request)
     }
 }
 
-// A reload that came first may have taken the class away.
-static int list_unknown(struct config_errors *errors, const char *list)
+// A reload that came first may have taken it away.
+static int class_unknown(struct config_errors *errors, const char *class)
 {
-    struct config_place place = {.file = "lists", .path = list};
+    struct config_place place = {.file = "classes", .path = class};
     config_errors_add(errors, &place, "no such class any more");
     return -ENOENT;
 }
@@ -134,16 +135,16 @@ static int list_unknown(struct config_errors *errors, const char *list)
 static int edit_list(void *context, struct config **candidate, struct config_errors *errors)
 {
     const struct change *change = (const struct change *)context;
-    int class = config_class_find(*candidate, change->list);
+    int class = config_class_find(*candidate, change->class);
     if (class < 0)
-        return list_unknown(errors, change->list);
+        return class_unknown(errors, change->class);
     struct config_prefixes *list = &(*candidate)->lists[class];
     int error = change->add ? config_prefixes_add(list, &change->prefix)
                             : config_prefixes_remove(list, &change->prefix);
     if (error == 0)
         return 0;
     char text[PREFIX_TEXT_SIZE];
-    struct config_place place = {.file = change->list,
+    struct config_place place = {.file = change->class,
                                  .path = prefix_format(&change->prefix, text)};
     config_errors_add(errors, &place, "%s",
                       error == -EEXIST   ? "is on the list already"
@@ -164,7 +165,7 @@ static void lists_change(struct api_request *request, bool add)
     else if (!prefix_parse(text, &change.prefix))
         api_request_error(request, "prefix: expected a prefix such as 192.0.2.0/24 or "
                                    "2001:db8::/32, host bits zero");
-    else if (snprintf(change.list, sizeof change.list, "%s", list) > 0)
+    else if (snprintf(change.class, sizeof change.class, "%s", list) > 0)
         change_submit(&change, edit_list, change_done);
 }
 
@@ -190,63 +191,158 @@ static const char *limit_name(enum limit limit, char name[LIMIT_NAME_SIZE])
     return name;
 }
 
-static json_t *limit_json(const struct plane *plane, enum limit limit)
+// All workers' count of that limit's refusals in shadow.
+static json_t *shadow_json(const struct dataplane_link *link, const uint64_t *first)
+{
+    uint64_t total = 0;
+    for (unsigned worker = 0; worker < link->client.workers; worker++)
+        total += __atomic_load_n(first + worker * (sizeof(struct counter_block) / sizeof *first),
+                                 __ATOMIC_RELAXED);
+    return json_integer((json_int_t)total);
+}
+
+static json_t *limit_json(const struct plane *plane, int class, enum limit limit)
 {
     char name[LIMIT_NAME_SIZE];
     const struct limit_facts *facts = limit_facts(limit);
+    const struct policy *head = &plane->publisher.config->head;
+    bool has_mode = facts->reason != REASON_NONE;
     json_t *o = json_object();
     json_object_set_new(o, "name", json_string(limit_name(limit, name)));
     json_object_set_new(o, "value",
-                        json_integer((json_int_t)plane->publisher.config->head.limits[limit]));
+                        json_integer((json_int_t)policy_limit(head, (unsigned)class, limit)));
+    json_object_set_new(
+        o, "mode",
+        has_mode ? json_string(limit_mode_name(policy_mode(head, (unsigned)class, limit)))
+                 : json_null());
+    json_object_set_new(o, "own", json_boolean(head->classes[class].own_limits >> limit & 1));
+    json_object_set_new(o, "by_class", json_boolean(facts->by_class));
     json_object_set_new(o, "default", json_integer((json_int_t)facts->value));
     json_object_set_new(o, "least", json_integer((json_int_t)facts->least));
     json_object_set_new(o, "most", json_integer((json_int_t)facts->most));
     json_object_set_new(o, "unit", json_string(facts->unit));
     json_object_set_new(o, "text", json_string(facts->text));
+    const struct dataplane_link *link = &plane->link;
+    if (has_mode && link->state == LINK_UP && link->client.counters) {
+        const struct counter_block *first = &link->client.counters->blocks[0];
+        json_object_set_new(o, "shadowed", shadow_json(link, &first->shadows[facts->reason]));
+        json_object_set_new(o, "shadow_logins",
+                            shadow_json(link, &first->shadow_logins[facts->reason]));
+    }
     return o;
+}
+
+// The class whose limits are meant: named by "class", else the default one.
+static bool class_argument(struct api_request *request, int *ret_class)
+{
+    *ret_class = CLASS_DEFAULT;
+    if (!api_request_has(request, "class"))
+        return true;
+    const char *name = api_request_text(request, "class");
+    if (!name)
+        return false;
+    int class = config_class_find(request->plane->publisher.config, name);
+    if (class >= CLASS_NAMED && class < CLASS_DENY) {
+        *ret_class = class;
+        return true;
+    }
+    api_request_error(request, "class: expected a class of the configuration");
+    return false;
 }
 
 void api_limits_list(struct api_request *request)
 {
+    int class;
+    if (!class_argument(request, &class))
+        return;
     json_t *list = json_array();
     for (int i = 0; i < LIMIT_COUNT; i++)
-        json_array_append_new(list, limit_json(request->plane, (enum limit)i));
+        if (class == CLASS_DEFAULT || limit_facts((enum limit)i)->by_class)
+            json_array_append_new(list, limit_json(request->plane, class, (enum limit)i));
     api_request_ok(request, json_pack("{s:o}", "limits", list));
 }
 
-static bool limit_argument(struct api_request *request, enum limit *ret_limit)
+static bool limit_argument(struct api_request *request, enum limit *ret_limit, int *ret_class)
 {
     const char *name = api_request_text(request, "name");
     if (!name)
         return false;
-    if (limit_find(name, ret_limit))
+    if (!limit_find(name, ret_limit)) {
+        api_request_error(request, "name: no such limit; `weirctl limits` lists them");
+        return false;
+    }
+    if (!class_argument(request, ret_class))
+        return false;
+    if (*ret_class == CLASS_DEFAULT || limit_facts(*ret_limit)->by_class)
         return true;
-    api_request_error(request, "name: no such limit; `weirctl limits` lists them");
+    api_request_error(request, "class: no class has a limit of its own here");
     return false;
 }
 
 void api_limits_get(struct api_request *request)
 {
     enum limit limit;
-    if (limit_argument(request, &limit))
-        api_request_ok(request, limit_json(request->plane, limit));
+    int class;
+    if (limit_argument(request, &limit, &class))
+        api_request_ok(request, limit_json(request->plane, class, limit));
 }
 
 static int edit_limit(void *context, struct config **candidate, struct config_errors *errors)
 {
     const struct change *change = (const struct change *)context;
-    (*candidate)->head.limits[change->limit] = change->value;
+    struct policy *head = &(*candidate)->head;
+    int index = change->class[0] ? config_class_find(*candidate, change->class) : CLASS_DEFAULT;
+    if (index < 0)
+        return class_unknown(errors, change->class);
+    struct policy_class *class = &head->classes[index];
+    uint64_t bit = UINT64_C(1) << change->limit;
+    if (change->mode != MODE_COUNT) {
+        *(change->class[0] ? &class->modes[change->limit] : &head->modes[change->limit]) =
+            (uint8_t)change->mode;
+        class->own_modes |= change->class[0] ? bit : 0;
+    } else {
+        *(change->class[0] ? &class->limits[change->limit] : &head->limits[change->limit]) =
+            change->value;
+        class->own_limits |= change->class[0] ? bit : 0;
+    }
     return 0;
+}
+
+static void limit_change(struct change *change, int class)
+{
+    const struct config *config = change->request->plane->publisher.config;
+    memcpy(change->class, config->head.classes[class].name, sizeof change->class);
+    change_submit(change, edit_limit, change_done);
 }
 
 void api_limits_set(struct api_request *request)
 {
-    struct change change = {.request = request};
-    if (!limit_argument(request, &change.limit))
+    int class;
+    struct change change = {.request = request, .mode = MODE_COUNT};
+    if (!limit_argument(request, &change.limit, &class))
         return;
     const struct limit_facts *facts = limit_facts(change.limit);
     if (api_request_number(request, "value", facts->least, facts->most, &change.value))
-        change_submit(&change, edit_limit, change_done);
+        limit_change(&change, class);
+}
+
+void api_limits_mode(struct api_request *request)
+{
+    int class;
+    struct change change = {.request = request};
+    if (!limit_argument(request, &change.limit, &class))
+        return;
+    const char *mode = api_request_text(request, "mode");
+    if (!mode)
+        return;
+    while (change.mode < MODE_COUNT && strcmp(mode, limit_mode_name(change.mode)) != 0)
+        change.mode++;
+    if (change.mode == MODE_COUNT)
+        api_request_error(request, "mode: expected enforce, shadow or off");
+    else if (limit_facts(change.limit)->reason == REASON_NONE)
+        api_request_error(request, "name: this limit has no mode");
+    else
+        limit_change(&change, class);
 }
 
 // config

@@ -206,6 +206,26 @@ static json_t *reasons_json(const struct attach_client *client)
     return list;
 }
 
+// Of limits that have a mode, what they would have refused in shadow.
+static json_t *shadows_json(const struct attach_client *client)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        enum reason reason = limit_facts((enum limit)i)->reason;
+        if (reason == REASON_NONE)
+            continue;
+        json_t *o = json_object(), *logins = json_object();
+        const struct counter_block *first = &client->counters->blocks[0];
+        json_object_set_new(o, "reason", json_string(reason_name(reason)));
+        values_add(o, client, &first->shadows[reason]);
+        values_add(logins, client, &first->shadow_logins[reason]);
+        json_object_set(o, "logins", json_object_get(logins, "total"));
+        json_decref(logins);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 void api_stats(struct api_request *request)
 {
     const struct dataplane_link *link = &request->plane->link;
@@ -217,5 +237,6 @@ void api_stats(struct api_request *request)
     json_object_set_new(o, "workers", number(link->client.workers));
     json_object_set_new(o, "counters", counters_json(&link->client));
     json_object_set_new(o, "reasons", reasons_json(&link->client));
+    json_object_set_new(o, "shadows", shadows_json(&link->client));
     api_request_ok(request, o);
 }

@@ -6,7 +6,7 @@
 
 #include "cli/cli_print.h"
 
-enum { CLI_ARGUMENTS_MAX = 2 };
+enum { CLI_ARGUMENTS_MAX = 3 };
 
 struct cli_argument {
     const char *name; // in the request; NULL: none

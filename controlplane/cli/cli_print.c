@@ -123,6 +123,25 @@ static void print_counted(FILE *out, const json_t *list, const struct cli_column
     json_decref(rows);
 }
 
+// Only when there is something: as a rule no limit is in shadow.
+static void print_shadows(FILE *out, const json_t *list)
+{
+    static const struct cli_column columns[] = {
+        {.title = "IN SHADOW", .key = "reason"},
+        {.title = "WOULD REFUSE", .key = "total", .right = true},
+        {.title = "LOGGED IN", .key = "logins", .right = true},
+        {0},
+    };
+    size_t i;
+    const json_t *one;
+    bool any = false;
+    json_array_foreach(list, i, one) any = any || number(one, "total") != 0;
+    if (!any)
+        return;
+    fputc('\n', out);
+    print_counted(out, list, columns, false);
+}
+
 void cli_print_stats(FILE *out, const json_t *response, bool all)
 {
     bool each = all && number(response, "workers") > 1;
@@ -144,6 +163,7 @@ void cli_print_stats(FILE *out, const json_t *response, bool all)
     print_counted(out, json_object_get(response, "counters"), counters, all);
     fputc('\n', out);
     print_counted(out, json_object_get(response, "reasons"), reasons, all);
+    print_shadows(out, json_object_get(response, "shadows"));
 }
 
 static void print_truncated(FILE *out, const json_t *response)
@@ -210,6 +230,7 @@ void cli_print_limits(FILE *out, const json_t *response, bool all)
         {.title = "LIMIT", .key = "name"},
         {.title = "VALUE", .key = "value", .right = true},
         {.title = "UNIT", .key = "unit"},
+        {.title = "MODE", .key = "mode"},
         {.title = "DEFAULT", .key = "default", .right = true},
         {.title = "LEAST", .key = "least", .right = true},
         {.title = "MOST", .key = "most", .right = true},
@@ -221,7 +242,14 @@ void cli_print_limits(FILE *out, const json_t *response, bool all)
 
 void cli_print_limit(FILE *out, const json_t *response, bool all)
 {
-    fprintf(out, "%lld\n", number(response, "value"));
+    fprintf(out, "%lld", number(response, "value"));
+    const char *mode = json_string_value(json_object_get(response, "mode"));
+    if (mode && strcmp(mode, "enforce") != 0)
+        fprintf(out, ", %s", mode);
+    if (number(response, "shadowed"))
+        fprintf(out, "; in shadow it would have refused %lld, of which %lld logged in",
+                number(response, "shadowed"), number(response, "shadow_logins"));
+    fputc('\n', out);
 }
 
 void cli_print_sessions(FILE *out, const json_t *response, bool all)

@@ -53,6 +53,17 @@ static int options_read(int argc, char **argv, struct options *options)
     return 0;
 }
 
+// getopt would take "-5" for an option and say so; no number here is below 0.
+static bool has_negative(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9') {
+            fprintf(stderr, "weirctl: %s: expected a number of at least 0\n", argv[i]);
+            return true;
+        }
+    return false;
+}
+
 static int response_print(const json_t *response, const struct cli_command *command,
                           const struct options *options)
 {
@@ -100,6 +111,8 @@ int main(int argc, char **argv)
 {
     const char *environment = getenv("WEIR_SOCKET");
     struct options options = {.socket = environment ? environment : "/run/weir/control.sock"};
+    if (has_negative(argc, argv))
+        return EXIT_USAGE;
     int outcome = options_read(argc, argv, &options);
     if (outcome > 0) {
         cli_command_help(stdout);

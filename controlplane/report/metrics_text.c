@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "report/metrics_text.h"
 
+#include "contract/policy.h"
+
 #include <inttypes.h>
+#include <stddef.h>
 
 bool metrics_text_is_gauge(enum counter counter)
 {
@@ -50,6 +53,29 @@ static void reasons_write(const struct metrics_facts *facts, FILE *out)
                     load(&facts->counters->blocks[worker].reasons[i]));
 }
 
+static void shadow_write(const struct metrics_facts *facts, FILE *out, const char *metric,
+                         const char *help, size_t offset)
+{
+    fprintf(out, "# HELP weir_%s_total %s\n# TYPE weir_%s_total counter\n", metric, help, metric);
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        enum reason reason = limit_facts((enum limit)i)->reason;
+        for (unsigned worker = 0; reason != REASON_NONE && worker < facts->workers; worker++) {
+            const uint8_t *block = (const uint8_t *)&facts->counters->blocks[worker];
+            const uint64_t *counts = (const uint64_t *)(const void *)(block + offset);
+            fprintf(out, "weir_%s_total{reason=\"%s\",worker=\"%u\"} %" PRIu64 "\n", metric,
+                    reason_name(reason), worker, load(&counts[reason]));
+        }
+    }
+}
+
+static void shadows_write(const struct metrics_facts *facts, FILE *out)
+{
+    shadow_write(facts, out, "shadow_refused", "what limits in shadow mode would have refused",
+                 offsetof(struct counter_block, shadows));
+    shadow_write(facts, out, "shadow_logins", "how many of these logged in later",
+                 offsetof(struct counter_block, shadow_logins));
+}
+
 void metrics_text_figure(FILE *out, const char *name, bool gauge, const char *help, uint64_t value)
 {
     const char *end = gauge ? "" : "_total";
@@ -85,5 +111,6 @@ void metrics_text_write(const struct metrics_facts *facts, FILE *out)
     if (facts->counters) {
         counters_write(facts, out);
         reasons_write(facts, out);
+        shadows_write(facts, out);
     }
 }

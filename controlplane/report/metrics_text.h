@@ -4,7 +4,8 @@
 /* All counters and refusal reasons as Prometheus text (exposition format 0.0.4).
  *
  *   weir_<counter>_total{worker="N"}, gauges without _total; weir_refused_total{reason=,station=,
- *   worker=}; and the control plane's own figures. No label holds foreign text.
+ *   worker=}; weir_shadow_refused_total and weir_shadow_logins_total{reason=,worker=}; and the
+ * control plane's own figures. No label holds foreign text.
  */
 
 #include "contract/counter.h"

@@ -20,6 +20,13 @@ const struct limit_facts *limit_facts(enum limit limit)
     return &facts[limit];
 }
 
+const char *limit_mode_name(enum limit_mode mode)
+{
+    static const char *const names[MODE_COUNT] = {"enforce", "shadow", "off"};
+    CHECK(mode < MODE_COUNT);
+    return names[mode];
+}
+
 bool limit_find(const char *name, enum limit *ret_limit)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)

@@ -45,6 +45,7 @@ struct limit_facts {
     enum reason reason; // what it refuses with; NONE: it has no mode
 };
 const struct limit_facts *limit_facts(enum limit limit);
+const char *limit_mode_name(enum limit_mode mode);
 bool limit_find(const char *name, enum limit *ret_limit) MUST_CHECK; // any case
 
 enum family_index { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };

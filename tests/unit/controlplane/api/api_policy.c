@@ -45,6 +45,16 @@ static void wrong_arguments_send_no_policy(void **state)
         {"{'command':'limits get'}", "name: expected a text"},
         {"{'command':'limits get','name':'speed'}",
          "name: no such limit; `weirctl limits` lists them"},
+        {"{'command':'limits mode','name':'question_ms','mode':'off'}",
+         "name: this limit has no mode"},
+        {"{'command':'limits mode','name':'connections_source','mode':'on'}",
+         "mode: expected enforce, shadow or off"},
+        {"{'command':'limits get','name':'connections_source','class':'nobody'}",
+         "class: expected a class of the configuration"},
+        {"{'command':'limits get','name':'connections_source','class':'allow'}",
+         "class: expected a class of the configuration"},
+        {"{'command':'limits set','name':'question_ms','value':20,'class':'cgnat'}",
+         "class: no class has a limit of its own here"},
         {"{'command':'limits set','name':'connections_source'}",
          "value: expected a number from 1 to 1000000"},
         {"{'command':'limits set','name':'connections_source','value':1000001}",
@@ -125,6 +135,33 @@ static void limit_at_its_bounds_is_set(void **state)
         assert_string_equal(json_string_value(json_object_get(limit, "name")),
                             "connections_source");
     }
+}
+
+static void a_mode_is_set_of_all_and_of_a_class(void **state)
+{
+    api_rig_start("{'command':'limits mode','name':'connections_source','mode':'shadow'}");
+    result(0, "");
+    assert_non_null(api_rig_granted());
+    assert_int_equal(running()->head.modes[LIMIT_CONNECTIONS_SOURCE], MODE_SHADOW);
+    api_rig_start("{'command':'limits set','name':'connections_source','value':9,"
+                  "'class':'cgnat'}");
+    result(0, "");
+    assert_non_null(api_rig_granted());
+    api_rig_start("{'command':'limits mode','name':'connections_source','mode':'off',"
+                  "'class':'cgnat'}");
+    result(0, "");
+    assert_non_null(api_rig_granted());
+    const struct policy *head = &running()->head;
+    assert_int_equal(policy_limit(head, CLASS_NAMED, LIMIT_CONNECTIONS_SOURCE), 9);
+    assert_int_equal(policy_mode(head, CLASS_NAMED, LIMIT_CONNECTIONS_SOURCE), MODE_OFF);
+    assert_int_equal(policy_mode(head, CLASS_DEFAULT, LIMIT_CONNECTIONS_SOURCE), MODE_SHADOW);
+    api_rig_start("{'command':'limits get','name':'connections_source','class':'cgnat'}");
+    json_t *limit = api_rig_granted();
+    assert_int_equal(json_integer_value(json_object_get(limit, "value")), 9);
+    assert_string_equal(json_string_value(json_object_get(limit, "mode")), "off");
+    api_rig_start("{'command':'limits mode','name':'connections_source','mode':'enforce'}");
+    result(0, "");
+    assert_non_null(api_rig_granted());
 }
 
 static void every_limit_is_listed_within_its_bounds(void **state)
@@ -290,6 +327,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_list_file_is_read_again_and_an_address_tested, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(limit_at_its_bounds_is_set, api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(a_mode_is_set_of_all_and_of_a_class, api_rig_up,
+                                        api_rig_down),
         cmocka_unit_test_setup_teardown(every_limit_is_listed_within_its_bounds, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(change_without_a_data_plane_says_that_it_waits, api_rig_up,

@@ -75,6 +75,7 @@ static void arguments_too_few_too_many_or_no_numbers_are_refused(void **state)
         "bans add 192.0.2.1 9223372036854775808",
         "lists add deny",
         "limits get",
+        "limits mode connections_source",
         "limits set x 1.5",
         "sessions kill",
         "lists add \xff 192.0.2.0/24",

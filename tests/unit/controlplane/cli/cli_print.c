@@ -165,6 +165,7 @@ static void short_answers_are_one_line(void **state)
                   "done, policy generation 3\n");
     assert_prints(cli_print_order, "{'workers':2}", false, "done\n");
     assert_prints(cli_print_limit, "{'value':50}", false, "50\n");
+    assert_prints(cli_print_limit, "{'value':50,'mode':'off'}", false, "50, off\n");
     assert_prints(cli_print_check, "{'file':'/etc/weir.yaml'}", false, "/etc/weir.yaml: ok\n");
     assert_prints(cli_print_lists, "{'allow':[],'deny':['192.0.2.0/24','2001:db8::/32']}", false,
                   "allow  (empty)\ndeny   192.0.2.0/24\ndeny   2001:db8::/32\n");

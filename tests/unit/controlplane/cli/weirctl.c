@@ -43,7 +43,7 @@ static void wrong_usage_exits_2_and_says_how(void **state)
         {"bans add", "usage: weirctl bans add ADDRESS [SECONDS]"},
         {"bans add 192.0.2.1 60 70", "usage: weirctl bans add ADDRESS [SECONDS]"},
         {"bans add 192.0.2.1 soon", "weirctl: seconds: expected a number"},
-        {"limits set connections_source -1", "usage: weirctl"},
+        {"limits set connections_source -1", "weirctl: -1: expected a number of at least 0"},
         {"sessions kill 99999999999999999999", "weirctl: id: expected a number"},
         {"lists add \"$(printf '\\377')\" 192.0.2.0/24", "weirctl: list: expected UTF-8 text"},
     };
@@ -93,6 +93,21 @@ static void status_is_readable(void **state)
     assert_non_null(strstr(text, "policy         generation 1: "));
     assert_non_null(strstr(text, "\nSERVICE  PORT  PROTOCOL  TLS  SUBMISSION  BACKEND\n"
                                  "smtp       25  smtp      off  no          postfix\n"));
+}
+
+static void what_a_limit_in_shadow_would_refuse_is_shown(void **state)
+{
+    counter_shadow(fake_dataplane_counters(f.fake, 0), REASON_CONNECTIONS_SOURCE);
+    counter_shadow(fake_dataplane_counters(f.fake, 1), REASON_CONNECTIONS_SOURCE);
+    counter_shadow_login(fake_dataplane_counters(f.fake, 1), REASON_CONNECTIONS_SOURCE);
+    assert_int_equal(weirctl("stats"), 0);
+    assert_non_null(strstr(text, "IN SHADOW           WOULD REFUSE  LOGGED IN\n"
+                                 "connections_source             2          1\n"));
+    assert_int_equal(weirctl("limits mode connections_source shadow"), 0);
+    assert_int_equal(weirctl("limits get connections_source"), 0);
+    assert_string_equal(text,
+                        "50, shadow; in shadow it would have refused 2, of which 1 logged in\n");
+    assert_int_equal(weirctl("limits mode connections_source enforce"), 0);
 }
 
 static void stats_show_what_is_not_zero_and_all_when_asked(void **state)
@@ -150,6 +165,7 @@ int main(void)
         cmocka_unit_test(help_names_every_command),
         cmocka_unit_test_setup_teardown(status_is_readable, up, down),
         cmocka_unit_test_setup_teardown(stats_show_what_is_not_zero_and_all_when_asked, up, down),
+        cmocka_unit_test_setup_teardown(what_a_limit_in_shadow_would_refuse_is_shown, up, down),
         cmocka_unit_test_setup_teardown(bans_lists_and_limits_are_shown_after_a_change, up, down),
         cmocka_unit_test_setup_teardown(foreign_text_cannot_drive_the_terminal, up, down),
     };

@@ -136,6 +136,8 @@ static void each_counter_and_reason_of_each_worker_is_there_once(void **state)
             counter_set(&area.blocks[worker], (enum counter)i, worker * 1000 + (unsigned)i);
         for (int i = 0; i < REASON_COUNT; i++)
             area.blocks[worker].reasons[i] = worker * 1000 + 500 + (unsigned)i;
+        area.blocks[worker].shadows[REASON_CONNECTIONS_SOURCE] = worker + 70;
+        area.blocks[worker].shadow_logins[REASON_CONNECTIONS_SOURCE] = worker + 80;
     }
     write_text(&area);
     for (unsigned worker = 0; worker < WORKERS; worker++) {
@@ -149,6 +151,11 @@ static void each_counter_and_reason_of_each_worker_is_there_once(void **state)
             assert_once("weir_refused_total{reason=\"%s\",station=\"%s\",worker=\"%u\"} %u",
                         reason_name((enum reason)i), reason_station((enum reason)i), worker,
                         worker * 1000 + 500 + (unsigned)i);
+        const char *limit = reason_name(REASON_CONNECTIONS_SOURCE);
+        assert_once("weir_shadow_refused_total{reason=\"%s\",worker=\"%u\"} %u", limit, worker,
+                    worker + 70);
+        assert_once("weir_shadow_logins_total{reason=\"%s\",worker=\"%u\"} %u", limit, worker,
+                    worker + 80);
     }
     assert_null(strstr(text, "worker=\"2\""));
 }
