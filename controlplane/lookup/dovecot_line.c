@@ -66,7 +66,7 @@ static void reply_read(struct dovecot_line *line, struct span rest)
         struct span field = field_take(&rest);
         if (line->verb == DOVECOT_FAIL)
             cause_read(line, field);
-        else if (span_equal(span_head(field, head), span_text(user)))
+        else if (line->verb == DOVECOT_OK && span_equal(span_head(field, head), span_text(user)))
             line->user = span_skip(field, head);
     }
 }
