@@ -79,6 +79,8 @@ static json_t *say_lists(struct explain *explain)
         say(explain, "on the allow list with %s: no ban, rate or limit holds it", text);
     else if (match.class == CLASS_DENY)
         say(explain, "on the deny list with %s: its packets are dropped (deny_list)", text);
+    else if (match.class == CLASS_MARTIAN)
+        say(explain, "on the martian list with %s: its packets are dropped (martian_list)", text);
     else
         say(explain, "of the class %s with %s: it may have limits of its own", name, text);
     return json_pack("{s:s, s:s}", "list", name, "prefix", text);

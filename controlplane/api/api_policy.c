@@ -76,7 +76,7 @@ void api_lists_list(struct api_request *request)
 {
     const struct config *config = request->plane->publisher.config;
     json_t *o = json_object();
-    for (int class = CLASSES_MAX - 1; class >= CLASS_NAMED; class --)
+    for (int class = CLASSES_MAX - 1; class >= CLASS_MARTIAN; class --)
         if (config->head.classes[class].name[0])
             json_object_set_new(o, config->head.classes[class].name,
                                 prefixes_json(&config->lists[class]));

@@ -59,7 +59,7 @@ static const struct cli_command commands[] = {
      cli_print_list_test},
     {"lists add",
      "CLASS PREFIX",
-     "add a prefix to allow, deny or a class until the configuration is read again",
+     "add a prefix to allow, deny, martian or a class until the configuration is read again",
      {{"list", false}, {"prefix", false}},
      2,
      cli_print_change},

@@ -44,6 +44,7 @@ struct config *config_new(void)
     interface_default(&boot->legs[0]);
     interface_default(&boot->legs[1]);
     snprintf(c->head.classes[CLASS_ALLOW].name, sizeof c->head.classes[0].name, "allow");
+    snprintf(c->head.classes[CLASS_MARTIAN].name, sizeof c->head.classes[0].name, "martian");
     snprintf(c->head.classes[CLASS_DENY].name, sizeof c->head.classes[0].name, "deny");
     for (int i = 0; i < LIMIT_COUNT; i++)
         c->head.limits[i] = limit_facts((enum limit)i)->value;
@@ -93,7 +94,7 @@ void config_free(struct config *config)
 
 int config_class_find(const struct config *config, const char *name)
 {
-    for (int i = CLASS_NAMED; i < CLASSES_MAX; i++)
+    for (int i = CLASS_MARTIAN; i < CLASSES_MAX; i++)
         if (name[0] && strcmp(config->head.classes[i].name, name) == 0)
             return i;
     return -1;

@@ -90,6 +90,7 @@ struct config {
     struct policy head;
     struct config_prefixes relay_networks;
     struct config_prefixes lists[CLASSES_MAX]; // by class; head.classes has the names
+    bool martians_given;                       // else config_martians_default makes that list
     struct config_list_file list_files[CONFIG_LIST_FILES_MAX];
     uint32_t list_files_count;
     struct policy_domain *domains; // sorted by name
@@ -102,7 +103,7 @@ struct config {
 int config_read(const char *file, struct config **ret_config,
                 struct config_errors *errors) MUST_CHECK;
 
-// The class of that name, allow and deny among them, or -1. The default class has no list.
+// The class of that name, allow, deny and martian among them, or -1. The default class has no list.
 int config_class_find(const struct config *config, const char *name);
 
 struct config *config_new(void); // defaults only; never NULL

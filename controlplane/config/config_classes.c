@@ -137,7 +137,8 @@ static void take_class(struct config_reader *r, yaml_node_t *name, yaml_node_t *
     if (!config_field_name(r, name, text, sizeof text))
         return;
     if (strcmp(text, "default") == 0 || config_class_find(config, text) >= 0) {
-        config_schema_error(r, name, "expected another name: default, allow and deny are there");
+        config_schema_error(r, name,
+                            "expected another name: default, allow, deny and martian are there");
         return;
     }
     memcpy(class.facts->name, text, sizeof text);

@@ -5,6 +5,7 @@
 #include "config/config_classes.h"
 #include "config/config_dnsbl.h"
 #include "config/config_field.h"
+#include "config/config_martians.h"
 #include "config/rules_read.h"
 
 #include "base/packet.h"
@@ -397,12 +398,21 @@ static void read_list_files(struct config_reader *r, yaml_node_t *node,
     config_schema_entries(r, node, CONFIG_LIST_FILES_MAX, take_list_file, at);
 }
 
+static void read_martians(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                          void *at)
+{
+    struct config *config = (struct config *)at;
+    config->martians_given = true;
+    config_classes_prefixes(r, node, key, &config->lists[CLASS_MARTIAN]);
+}
+
 static const struct config_key lists_keys[] = {
     {"allow", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_ALLOW]),
      .most = CONFIG_PREFIXES_MAX},
     {"deny", config_classes_prefixes, CONFIG_FIELD(config, lists[CLASS_DENY]),
      .most = CONFIG_PREFIXES_MAX},
     {"files", read_list_files},
+    {"martian", read_martians, .most = CONFIG_PREFIXES_MAX},
     {NULL},
 };
 
@@ -560,6 +570,8 @@ int config_read(const char *file, struct config **ret_config, struct config_erro
         config_free(config);
         return error;
     }
+    if (!config->martians_given)
+        config_martians_default(config);
     *ret_config = config;
     return 0;
 }

@@ -234,7 +234,8 @@ static bool class_prefixes_are_sound(const struct policy *p)
     for (uint32_t i = 0; i < p->prefixes.count; i++) {
         uint8_t class = prefixes[i].class;
         if (!prefix_is_sound(&prefixes[i].prefix) ||
-            (class != CLASS_DENY && class != CLASS_ALLOW && !is_named_class(p, class)))
+            (class != CLASS_MARTIAN && class != CLASS_DENY && class != CLASS_ALLOW &&
+             !is_named_class(p, class)))
             return false;
     }
     return true;

@@ -143,10 +143,11 @@ struct policy_domain {
     uint8_t backend;                  // index
 };
 
-/* Classes of sources by number: of two equal prefixes the greater class counts, so allow beats deny
- * and both beat what the operator names. */
+/* Classes of sources by number: of two equal prefixes the greater class counts, so allow beats
+ * deny, both beat what the operator names, and that beats martian. */
 enum {
     CLASS_DEFAULT,
+    CLASS_MARTIAN,
     CLASS_NAMED, // the first of the operator's
     CLASS_DENY = 14,
     CLASS_ALLOW,
@@ -179,7 +180,7 @@ struct policy {
     struct policy_boot boot;
     uint64_t limits[LIMIT_COUNT];             // of the default class, and those that have no class
     uint8_t modes[LIMIT_COUNT];               // likewise; enum limit_mode
-    struct policy_class classes[CLASSES_MAX]; // default, deny and allow have nothing of their own
+    struct policy_class classes[CLASSES_MAX]; // only named ones have something of their own
     struct policy_smtp smtp;
     uint16_t services_count, backends_count, certificates_count, routes_count;
     struct policy_service services[SERVICES_MAX];

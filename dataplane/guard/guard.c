@@ -186,6 +186,8 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet,
         return REASON_NONE;
     if (look->class == CLASS_DENY)
         return REASON_DENY_LIST;
+    if (look->class == CLASS_MARTIAN)
+        return REASON_MARTIAN_LIST;
     bool banned = guard_ban_holds(&guard->bans, &packet->src, now_us);
     counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
     return banned ? REASON_BANNED : REASON_NONE;

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Which class a source's address has by the longest matching prefix; of equal prefixes the greater
- * class wins, so allow beats deny and both beat named ones (contract/policy.h).
+ * class wins, so allow beats deny, both beat named ones, and those martian (contract/policy.h).
  *
  * The prefixes are flattened into address ranges with one class each, at most two ranges a prefix
  * and one more, and searched by bursts (guard_ranges.h), each family by itself: IPv4 by its 32

@@ -233,3 +233,16 @@ bool control_fixture_until(struct control_fixture *f, control_fixture_condition 
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
+
+unsigned control_fixture_listed(struct control_fixture *f, unsigned class)
+{
+    struct policy *policy = fake_dataplane_policy(f->fake);
+    assert_non_null(policy);
+    const struct policy_class_prefix *prefixes =
+        (const struct policy_class_prefix *)policy_at(policy, policy->prefixes);
+    unsigned count = 0;
+    for (uint32_t i = 0; i < policy->prefixes.count; i++)
+        count += prefixes[i].class == class;
+    free(policy);
+    return count;
+}

@@ -46,3 +46,6 @@ typedef bool control_fixture_condition(struct control_fixture *f, void *arg);
 bool control_fixture_until(struct control_fixture *f, control_fixture_condition *condition,
                            void *arg, unsigned timeout_ms);
 bool control_fixture_is_up(struct control_fixture *f, void *arg); // all three roles attached
+
+// Prefixes of that class in the policy that the data plane took last.
+unsigned control_fixture_listed(struct control_fixture *f, unsigned class);

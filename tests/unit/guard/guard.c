@@ -34,6 +34,20 @@ static void denied_sources_are_refused_at_once(void **state)
     assert_int_equal(admit(*state, "203.0.114.5"), REASON_NONE);
 }
 
+static void martian_sources_are_refused_but_for_the_allowed(void **state)
+{
+    struct scene *s = *state;
+    made_prefix(&s->policy, CLASS_MARTIAN, "192.0.2.0/24");
+    made_prefix(&s->policy, CLASS_MARTIAN, "2001:db8:a::/48");
+    made_prefix(&s->policy, CLASS_MARTIAN, "100.64.0.0/10");
+    made_prefix(&s->policy, CLASS_NAMED, "100.64.0.0/10");
+    scene_policy(s);
+    assert_int_equal(admit(s, "192.0.2.127"), REASON_MARTIAN_LIST);
+    assert_int_equal(admit(s, "192.0.2.128"), REASON_NONE);
+    assert_int_equal(admit(s, "2001:db8:a::1"), REASON_NONE);
+    assert_int_equal(admit(s, "100.64.0.1"), REASON_NONE); // the operator knows these
+}
+
 static void other_ports_and_legs_are_no_service(void **state)
 {
     struct scene *s = *state;
@@ -398,6 +412,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest cases[] = {
         CASE(denied_sources_are_refused_at_once),
+        CASE(martian_sources_are_refused_but_for_the_allowed),
         CASE(other_ports_and_legs_are_no_service),
         CASE(malformed_syns_are_refused_even_when_allowed),
         CASE(segments_of_no_connection_are_out_of_state),

@@ -37,7 +37,7 @@ static void what_is_no_address_reaches_no_worker(void **state)
     struct message question;
     api_rig_start("{'command':'explain'}");
     api_rig_refused("address: expected a text");
-    api_rig_start("{'command':'explain','address':'192.0.2.0/24'}");
+    api_rig_start("{'command':'explain','address':'198.51.100.0/24'}");
     api_rig_refused("address: expected an IPv4 or IPv6 address");
     assert_false(ops_rig_take(&api_rig.ops, 0, &question));
 }
@@ -65,7 +65,7 @@ static void a_banned_flooder_is_told_with_all_evidence(void **state)
                                    .tolerance_us = 4950000};
     known.places[TOP_SYNS][TOP_SOURCES] = (struct top_place){2500, 2500, 1};
     known.places[TOP_SYNS][TOP_PREFIXES] = (struct top_place){2500, 3000, 3};
-    api_rig_start("{'command':'explain','address':'192.0.2.1'}");
+    api_rig_start("{'command':'explain','address':'198.51.100.1'}");
     answer_all(&known);
     assert_evidence((const char *[]){
         "on no list",
@@ -90,16 +90,16 @@ static void the_longest_prefix_says_which_list_holds(void **state)
     static struct prefix allow[1], deny[1];
     struct config *config = api_rig.plane.publisher.config;
     const struct config_prefixes kept[] = {config->lists[CLASS_ALLOW], config->lists[CLASS_DENY]};
-    assert_true(prefix_parse("192.0.2.0/24", &allow[0]));
-    assert_true(prefix_parse("192.0.2.128/25", &deny[0]));
+    assert_true(prefix_parse("198.51.100.0/24", &allow[0]));
+    assert_true(prefix_parse("198.51.100.128/25", &deny[0]));
     config->lists[CLASS_ALLOW] = (struct config_prefixes){.items = allow, .count = 1};
     config->lists[CLASS_DENY] = (struct config_prefixes){.items = deny, .count = 1};
     static const struct {
         const char *request, *list, *prefix;
     } rows[] = {
-        {"{'command':'explain','address':'192.0.2.200'}", "deny", "192.0.2.128/25"},
-        {"{'command':'explain','address':'192.0.2.100'}", "allow", "192.0.2.0/24"},
-        {"{'command':'explain','address':'192.0.3.1'}", NULL, NULL},
+        {"{'command':'explain','address':'198.51.100.200'}", "deny", "198.51.100.128/25"},
+        {"{'command':'explain','address':'198.51.100.100'}", "allow", "198.51.100.0/24"},
+        {"{'command':'explain','address':'8.8.8.8'}", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         api_rig_start(rows[i].request);

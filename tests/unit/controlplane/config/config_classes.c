@@ -53,9 +53,9 @@ static void what_no_class_can_have_is_refused_by_place(void **state)
         {"classes: {a: {limits: {question_ms: 5000}}}",
          ":1:24: classes.a.limits.question_ms: no class has a limit of its own here"},
         {"classes: {deny: {}}",
-         ":1:11: classes.deny: expected another name: default, allow and deny are there"},
-        {"classes: {default: {}}",
-         ":1:11: classes.default: expected another name: default, allow and deny are there"},
+         ":1:11: classes.deny: expected another name: default, allow, deny and martian are there"},
+        {"classes: {default: {}}", ":1:11: classes.default: expected another name: default, allow, "
+                                   "deny and martian are there"},
         {"classes: {a: {prefixes: [10.0.0.1/8]}}",
          ":1:26: classes.a.prefixes[0]: expected a prefix such as"},
         {"classes: {a: {colour: red}}", ":1:15: classes.a.colour: unknown key"},
