@@ -8,7 +8,8 @@ import unittest
 import frames
 import lab
 import talk
-from frames import ACK, FIN, PSH, RST, SYN, URG, arp, ether, icmp, ipv4, ipv6, tcp
+from frames import (ACK, FIN, PSH, RST, SYN, URG, arp, ether, icmp, icmp6, ipv4, ipv6, packed,
+                    tcp)
 from labkit import names
 
 OTHER = names.client4(55)  # not our kernel's own connections
@@ -55,6 +56,17 @@ MALFORMED = (
     ("source multicast", ether(ipv4(segment(SYN), source="224.0.0.1")), "IP_MARTIAN"),
     ("source our own address", ether(ipv4(segment(SYN), source=lab.SHIELD)), "IP_MARTIAN"),
     ("source ::1", ether(ipv6(segment6(SYN), source="::1"), 0x86dd), "IP_MARTIAN"),
+    ("source private", ether(ipv4(tcp(SYN, "10.1.2.3"), source="10.1.2.3")), "MARTIAN_LIST"),
+    ("source private, IPv6",
+     ether(ipv6(tcp(SYN, "fd00::1", names.SHIELD6), source="fd00::1"), 0x86dd), "MARTIAN_LIST"),
+    ("IPv6 routing header of type 0",
+     plain6(b"\x06\x02\0\1\0\0\0\0" + packed(OTHER6) + segment6(SYN), following=43),
+     "IP_OPTIONS"),
+    ("ICMP redirect", plain4(icmp(5, 1), protocol=1), "ICMP_IGNORED"),
+    ("ICMPv6 redirect", plain6(icmp6(137, source=OTHER6), following=58), "ICMP_IGNORED"),
+    ("router advertisement", plain6(icmp6(134, source=OTHER6), following=58), "ICMP_IGNORED"),
+    ("ICMP error that quotes nothing of ours", plain4(icmp(3, 1, payload=b"\0" * 28), protocol=1),
+     "ICMP_BAD"),
     ("UDP", plain4(b"\0\x35\0\x35\0\x08\0\0", protocol=17), "IP_PROTOCOL"),
     ("half a TCP header", plain4(segment(SYN)[:11]), "TCP_BAD_HEADER FRAME_TOO_SHORT"),
     ("TCP header length 4", plain4(segment(SYN, words=1)), "TCP_BAD_HEADER"),
