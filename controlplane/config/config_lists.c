@@ -49,7 +49,7 @@ bool config_lists_find(const struct config *config, const struct addr *addr,
                        struct config_lists_match *ret_match)
 {
     struct config_lists_match match = {.class = CLASS_DEFAULT};
-    for (int class = CLASS_NAMED; class < CLASSES_MAX; class ++) {
+    for (int class = CLASS_MARTIAN; class < CLASSES_MAX; class ++) {
         const struct config_prefixes *list = &config->lists[class];
         look(&match, addr, list->items, list->count, &(struct config_lists_match){.class = class});
     }

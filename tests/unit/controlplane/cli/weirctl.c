@@ -135,8 +135,7 @@ static void bans_lists_and_limits_are_shown_after_a_change(void **state)
     assert_int_equal(weirctl("lists add deny 2001:db8::/32"), 0);
     assert_string_equal(text, "done, policy generation 2\n");
     assert_int_equal(weirctl("lists"), 0);
-    static const char lists[] = "allow  (empty)\ndeny   2001:db8::/32\nmartian  10.0.0.0/8\n";
-    assert_memory_equal(text, lists, sizeof lists - 1);
+    assert_non_null(strstr(text, "allow  (empty)\ndeny   2001:db8::/32\nmartian  10.0.0.0/8\n"));
     assert_int_equal(weirctl("limits set connections_source 7"), 0);
     assert_int_equal(weirctl("limits get connections_source"), 0);
     assert_string_equal(text, "7\n");
