@@ -35,7 +35,7 @@ int config_files_check(const struct config *config, const char *file, struct con
         snprintf(key, sizeof key, "tls.certificates[%d].key", i);
         file_check(head->certificates[i].key_file, key, file, errors);
     }
-    if (config->auth.backend == CONFIG_AUTH_PASSWD_FILE)
+    if (config->auth.backend == CONFIG_AUTH_PASSWD_FILE && config->auth.passwd_file[0])
         file_check(config->auth.passwd_file, "auth.passwd_file", file, errors);
     user_check(config->control.dns_user, "control.dns_user", file, errors);
     user_check(config->control.auth_user, "control.auth_user", file, errors);

@@ -25,6 +25,7 @@ struct frame {
 
 struct bench {
     struct guard *guard;
+    struct guard_lists *lists;
     struct frame *frames;
     struct rng rng;
     uint64_t now_us;
@@ -34,7 +35,7 @@ struct bench {
 static struct policy policy = {.services_count = 1, .services = {{.name = "smtp", .port = 25}}};
 static struct counter_block counters;
 
-static struct guard *guard_make(void)
+static struct guard *guard_make(const struct guard_lists *lists)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)
         policy.limits[i] = limit_facts((enum limit)i)->value;
@@ -52,7 +53,7 @@ static struct guard *guard_make(void)
                                   .counters = &counters};
     struct guard *guard = guard_open(&config);
     CHECK(guard != NULL);
-    guard_policy(guard, &policy, NULL);
+    guard_policy(guard, &policy, lists);
     return guard;
 }
 
@@ -139,7 +140,12 @@ static double ns_per_cycle(void)
 
 static void run(bool v4, unsigned bursts)
 {
-    struct bench b = {.guard = guard_make(), .frames = calloc(MBUFS, sizeof *b.frames), .v4 = v4};
+    const char *what;
+    struct bench b = {.lists = guard_lists_build(&policy, &what),
+                      .frames = calloc(MBUFS, sizeof *b.frames),
+                      .v4 = v4};
+    CHECK(b.lists);
+    b.guard = guard_make(b.lists);
     double *spent[SETS] = {calloc(bursts, sizeof **spent), calloc(bursts, sizeof **spent)};
     CHECK(b.frames && spent[0] && spent[1]);
     rng_seed(&b.rng, 1);
@@ -161,6 +167,7 @@ static void run(bool v4, unsigned bursts)
            "\"peer\":\"scalar SipHash\",\"peer_value\":%.2f,\"ratio\":%.3f}\n",
            v4 ? "ipv4" : "ipv6", value, peer, value / peer);
     guard_shut(b.guard);
+    guard_lists_free(b.lists);
     free(b.frames);
     free(spent[0]);
     free(spent[1]);

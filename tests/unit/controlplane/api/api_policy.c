@@ -303,7 +303,7 @@ static void a_list_file_is_read_again_and_an_address_tested(void **state)
     result(0, "");
     assert_true(is_published());
     api_rig_start("{'command':'lists test','address':'192.0.2.1'}");
-    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "class")), "default");
+    assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "class")), "martian");
     api_rig_start("{'command':'lists test','address':'2001:db8:7::1'}");
     assert_string_equal(json_string_value(json_object_get(api_rig_granted(), "class")), "deny");
     api_rig_start("{'command':'lists test','address':'mail'}");
