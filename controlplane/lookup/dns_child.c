@@ -59,9 +59,11 @@ static void dns_close(void *context)
     struct dns_child *child = context;
     if (child->questions) {
         const struct dns_questions_counters *asked = dns_questions_counters(child->questions);
-        log_info("what=\"dns questions\" cached=%lu joined=%lu refused=%lu expired=%lu queries=%lu",
-                 asked->from_cache, asked->joined, asked->refused, asked->expired,
-                 dns_resolver_asked(child->resolver));
+        const struct dns_resolver_counters *queries = dns_resolver_counters(child->resolver);
+        log_info("what=\"dns questions\" cached=%lu joined=%lu refused=%lu expired=%lu queries=%lu "
+                 "queries_cached=%lu queries_joined=%lu",
+                 asked->from_cache, asked->joined, asked->refused, asked->expired, queries->asked,
+                 queries->from_cache, queries->joined);
     }
     if (child->resolver)
         dns_resolver_close(child->resolver);

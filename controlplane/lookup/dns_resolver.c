@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "lookup/dns_cache.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -17,6 +18,7 @@ enum {
     TRIES = 2,
     EDNS_SIZE = 1232, // does not fragment on the way
     EVENTS_MAX = 64,
+    BUCKETS = 4096, // of queries under way
 };
 
 struct channel {
@@ -25,11 +27,19 @@ struct channel {
     uint32_t pending; // queries under way
 };
 
+struct asker {
+    dns_resolver_done *done;
+    void *context;
+    struct asker *next;
+    handle self;
+};
+
 struct query {
     struct channel *channel;
     handle self;
-    dns_resolver_done *done;
-    void *context;
+    struct lookup_digest key;
+    struct query *chain; // of the same bucket
+    struct asker *askers;
     enum dns_type type;
     char name[DNS_NAME_SIZE];
 };
@@ -40,12 +50,19 @@ struct dns_resolver {
     uint32_t turn_queries; // asked in this turn
     uint64_t turn_since_ms;
     uint64_t now_ms;
-    uint64_t asked;
+    struct dns_resolver_counters counters;
     int epoll;
     bool closing; // answers make people ask again; no more
-    struct pool queries;
-    struct dns_answer answer; // handed out during a call of done
+    struct pool queries, askers;
+    struct query *buckets[BUCKETS];
+    struct dns_cache cache;
+    // What is handed out during a call of done, which may well ask for what is known, but gets no
+    // new answer from a server meanwhile: so that one is the same for all that asked for it.
+    struct dns_answer answer, known;
 };
+
+static const struct dns_answer failure = {.status = DNS_FAILED, .ttl = DNS_TTL_EMPTY};
+static const struct dns_answer nothing = {.status = DNS_EMPTY, .ttl = DNS_TTL_EMPTY};
 
 static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
 {
@@ -126,6 +143,10 @@ int dns_resolver_open(struct dns_resolver **ret_resolver, const struct dns_resol
     error = resolver->epoll < 0 ? -errno : 0;
     if (!error)
         error = pool_init(&resolver->queries, DNS_QUERIES_MAX, sizeof(struct query));
+    if (!error)
+        error = pool_init(&resolver->askers, DNS_QUERIES_MAX, sizeof(struct asker));
+    if (!error)
+        error = dns_cache_init(&resolver->cache, DNS_CACHE_BYTES);
     for (int i = 0; i < DNS_CHANNELS && !error; i++)
         error = channel_open(resolver, &resolver->channels[i], config);
     if (error)
@@ -143,6 +164,9 @@ void dns_resolver_close(struct dns_resolver *resolver)
             ares_destroy(resolver->channels[i].ares);
     if (resolver->queries.objects)
         pool_done(&resolver->queries);
+    if (resolver->askers.objects)
+        pool_done(&resolver->askers);
+    dns_cache_done(&resolver->cache);
     if (resolver->epoll >= 0)
         close(resolver->epoll);
     free(resolver);
@@ -170,46 +194,93 @@ static bool has_response(int status)
     return status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND;
 }
 
-static void on_answer(void *argument, int status, int timeouts, unsigned char *packet, int size)
+static struct query **link_of(struct dns_resolver *resolver, struct lookup_digest key)
 {
-    struct query query = *(struct query *)argument;
-    struct dns_resolver *resolver = query.channel->resolver;
-    query.channel->pending--;
-    pool_give(&resolver->queries, query.self);
-    if (has_response(status) && packet && size > 0)
-        dns_answer_parse(span_of(packet, (size_t)size), query.name, query.type, &resolver->answer);
-    else
-        dns_answer_make(&resolver->answer, DNS_FAILED);
-    query.done(query.context, &resolver->answer);
+    struct query **link = &resolver->buckets[key.word[0] % BUCKETS];
+    while (*link && !lookup_digest_equal((*link)->key, key))
+        link = &(*link)->chain;
+    return link;
 }
 
-static void fail(struct dns_resolver *resolver, enum dns_status status, dns_resolver_done *done,
-                 void *context)
+static void on_answer(void *argument, int status, int timeouts, unsigned char *packet, int size)
 {
-    dns_answer_make(&resolver->answer, status);
-    done(context, &resolver->answer);
+    struct query *query = argument;
+    struct dns_resolver *resolver = query->channel->resolver;
+    const struct dns_answer *answer = &failure;
+    if (has_response(status) && packet && size > 0) {
+        dns_answer_parse(span_of(packet, (size_t)size), query->name, query->type,
+                         &resolver->answer);
+        dns_cache_put(&resolver->cache, query->key, &resolver->answer, resolver->now_ms);
+        answer = &resolver->answer;
+    }
+    struct asker *asker = query->askers;
+    query->channel->pending--;
+    *link_of(resolver, query->key) = query->chain;
+    pool_give(&resolver->queries, query->self);
+    while (asker) {
+        struct asker copy = *asker;
+        pool_give(&resolver->askers, asker->self);
+        copy.done(copy.context, answer);
+        asker = copy.next;
+    }
+}
+
+static struct query *query_open(struct dns_resolver *resolver, struct lookup_digest key,
+                                const char *name, enum dns_type type)
+{
+    void *memory;
+    handle self = pool_take(&resolver->queries, &memory);
+    if (self == HANDLE_NONE)
+        return NULL;
+    struct query *query = memory;
+    query->channel = channel_choose(resolver);
+    query->self = self;
+    query->key = key;
+    query->chain = NULL;
+    query->askers = NULL;
+    query->type = type;
+    memcpy(query->name, name, strlen(name) + 1); // askable: 253 bytes at most
+    query->channel->pending++;
+    return query;
+}
+
+static struct asker *asker_open(struct dns_resolver *resolver, dns_resolver_done *done,
+                                void *context)
+{
+    void *memory;
+    handle self = resolver->closing ? HANDLE_NONE : pool_take(&resolver->askers, &memory);
+    if (self == HANDLE_NONE)
+        return NULL;
+    struct asker *asker = memory;
+    *asker = (struct asker){.done = done, .context = context, .self = self};
+    return asker;
 }
 
 void dns_resolver_ask(struct dns_resolver *resolver, const char *name, enum dns_type type,
                       dns_resolver_done *done, void *context)
 {
     if (!dns_name_is_askable(span_text(name)))
-        return fail(resolver, DNS_EMPTY, done, context);
-    void *memory;
-    handle self = resolver->closing ? HANDLE_NONE : pool_take(&resolver->queries, &memory);
-    if (self == HANDLE_NONE)
-        return fail(resolver, DNS_FAILED, done, context);
-    struct query *query = memory;
-    *query = (struct query){
-        .channel = channel_choose(resolver),
-        .self = self,
-        .done = done,
-        .context = context,
-        .type = type,
-    };
-    memcpy(query->name, name, strlen(name) + 1); // askable: 253 bytes at most
-    query->channel->pending++;
-    resolver->asked++;
+        return done(context, &nothing);
+    struct lookup_digest key = dns_cache_key(&resolver->cache, name, type);
+    if (dns_cache_find(&resolver->cache, key, resolver->now_ms, &resolver->known)) {
+        resolver->counters.from_cache++;
+        return done(context, &resolver->known);
+    }
+    struct asker *asker = asker_open(resolver, done, context);
+    if (!asker)
+        return done(context, &failure);
+    struct query **link = link_of(resolver, key), *query = *link;
+    if (query) {
+        resolver->counters.joined++;
+        asker->next = query->askers;
+        query->askers = asker;
+        return;
+    }
+    query = query_open(resolver, key, name, type); // there is one for each asker
+    CHECK(query);
+    query->askers = asker;
+    *link = query;
+    resolver->counters.asked++;
     ares_query(query->channel->ares, name, CLASS_IN, (int)type, on_answer, query);
     // The query may be gone after this call.
 }
@@ -253,9 +324,9 @@ void dns_resolver_run(struct dns_resolver *resolver, uint64_t now_ms)
             ares_process_fd(resolver->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
-uint64_t dns_resolver_asked(const struct dns_resolver *resolver)
+const struct dns_resolver_counters *dns_resolver_counters(const struct dns_resolver *resolver)
 {
-    return resolver->asked;
+    return &resolver->counters;
 }
 
 void dns_reverse_name(const struct addr *addr, const char *zone, char ret_name[DNS_NAME_SIZE])

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* Questions to the configured recursive resolvers, by c-ares, without blocking.
+/* Questions to the configured recursive resolvers, by c-ares, without blocking. Answers are kept
+ * for their time to live (dns_cache.h) and equal questions joined, so whoever asks for verdicts
+ * asks as if nobody had before.
  *
  * Query ids and source ports must not be guessable (RFC 5452). c-ares 1.18 seeds its ids from
  * /dev/urandom when a channel is opened, and falls back to rand() without saying so: open checks
@@ -23,7 +25,7 @@ enum {
     DNS_CHANNELS = 8,
     DNS_TURN_QUERIES = 1000,
     DNS_TURN_MS = 1000,
-    DNS_QUERIES_MAX = 8192, // under way at a time; more fail at once
+    DNS_QUERIES_MAX = 8192, // under way at a time, joined ones counted; more fail at once
 };
 
 struct dns_resolver;
@@ -33,7 +35,11 @@ struct dns_resolver_config {
     uint32_t timeout_ms; // for one question, all tries and servers
 };
 
-// The answer is valid during the call only.
+struct dns_resolver_counters {
+    uint64_t asked, from_cache, joined; // questions: new, known, the same as one under way
+};
+
+// The answer is valid during the call only, and until it asks something.
 typedef void dns_resolver_done(void *context, const struct dns_answer *answer);
 
 // 0 or -errno.
@@ -54,4 +60,4 @@ int dns_resolver_fd(const struct dns_resolver *resolver);
 int dns_resolver_timeout_ms(const struct dns_resolver *resolver);
 void dns_resolver_run(struct dns_resolver *resolver, uint64_t now_ms);
 
-uint64_t dns_resolver_asked(const struct dns_resolver *resolver); // queries sent so far
+const struct dns_resolver_counters *dns_resolver_counters(const struct dns_resolver *resolver);

@@ -17,6 +17,7 @@ struct outcome {
     unsigned calls;
     enum dns_status status;
     uint32_t count;
+    struct lookup_rig *rig; // for who asks more
 };
 
 static void on_answer(void *context, const struct dns_answer *answer)
@@ -133,10 +134,70 @@ static void records_are_found(void **state)
     lookup_rig_close(rig);
 }
 
+static void known_answer_is_not_asked_for_again(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(rig, i == 1 ? "A.EXAMPLE.org" : "a.example.org", DNS_A).count, 1);
+        assert_int_equal(ask(rig, "b.example.org", DNS_A).status, DNS_EMPTY);
+        assert_int_equal(ask(rig, "a.example.org", DNS_TXT).status, DNS_EMPTY);
+    }
+    assert_int_equal(rig->dns.queries, 3);
+    assert_int_equal(dns_resolver_counters(rig->resolver)->from_cache, 6);
+    lookup_rig_close(rig);
+}
+
+static void failure_is_asked_for_again(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
+    rig->dns.manner = DNS_FAKE_SERVFAIL;
+    assert_int_equal(ask(rig, "a.example.org", DNS_A).status, DNS_FAILED);
+    rig->dns.manner = DNS_FAKE_HONEST;
+    assert_int_equal(ask(rig, "a.example.org", DNS_A).status, DNS_FOUND);
+    lookup_rig_close(rig);
+}
+
+// The first of them asks for something known meanwhile, as users do; the others' answer stays.
+static void on_answer_ask_more(void *context, const struct dns_answer *answer)
+{
+    struct outcome *outcomes = context, more = {0};
+    struct lookup_rig *rig = outcomes[3].rig;
+    dns_resolver_ask(rig->resolver, "many.example.org", DNS_A, on_answer, &more);
+    assert_int_equal(more.count, 3);
+    on_answer(&outcomes[2], answer);
+}
+
+static void equal_questions_under_way_are_one_query(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    struct outcome outcomes[4] = {[3].rig = rig};
+    for (int i = 1; i < 4; i++)
+        dns_fake_add_addr(&rig->dns, "many.example.org",
+                          i == 1   ? "192.0.2.1"
+                          : i == 2 ? "192.0.2.2"
+                                   : "192.0.2.3");
+    dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
+    assert_int_equal(ask(rig, "many.example.org", DNS_A).count, 3);
+    dns_resolver_ask(rig->resolver, "a.example.org", DNS_A, on_answer, &outcomes[0]);
+    dns_resolver_ask(rig->resolver, "a.example.ORG", DNS_A, on_answer, &outcomes[1]);
+    dns_resolver_ask(rig->resolver, "a.example.org", DNS_A, on_answer_ask_more, outcomes);
+    assert_true(lookup_rig_run(rig, &outcomes[0].done, 5000));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(outcomes[i].calls, 1);
+        assert_int_equal(outcomes[i].count, 1);
+    }
+    assert_int_equal(rig->dns.queries, 2);
+    assert_int_equal(dns_resolver_counters(rig->resolver)->joined, 2);
+    lookup_rig_close(rig);
+}
+
 static void ids_and_ports_are_not_the_same_again(void **state)
 {
     enum { QUERIES = 200 };
     struct lookup_rig *rig = lookup_rig_open(1000);
+    rig->dns.ttl = 0; // so that every question is asked
     dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
     for (int i = 0; i < QUERIES; i++)
         assert_int_equal(ask(rig, "a.example.org", DNS_A).count, 1);
@@ -176,6 +237,9 @@ int main(void)
         cmocka_unit_test(questions_pending_at_the_end_fail),
         cmocka_unit_test(truncated_answer_is_fetched_by_tcp),
         cmocka_unit_test(records_are_found),
+        cmocka_unit_test(known_answer_is_not_asked_for_again),
+        cmocka_unit_test(failure_is_asked_for_again),
+        cmocka_unit_test(equal_questions_under_way_are_one_query),
         cmocka_unit_test(ids_and_ports_are_not_the_same_again),
         cmocka_unit_test(reverse_names_are_as_the_rfcs_say),
     };
