@@ -111,6 +111,7 @@ void dns_questions_close(struct dns_questions *q)
     if (q->waiters.objects)
         pool_done(&q->waiters);
     free(q);
+    spf_check_done();
     fiber_stacks_done();
 }
 

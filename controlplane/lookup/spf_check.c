@@ -22,8 +22,17 @@ struct check {
     const char *hosts[SPF_NAMES_MAX];
     int hosts_next, hosts_count;
     bool hosts_any; // the term matches any address (SPF_RECORD_ANY)
-    SPF_dns_server_t layer;
 };
+
+// libspf2's server, which belongs to one evaluation at a time. It knows nothing of those before,
+// but takes longer to make than an evaluation to run.
+struct engine {
+    SPF_server_t *server;
+    SPF_dns_server_t layer; // hook: the check
+    struct engine *next;
+};
+
+static struct engine *idle;
 
 static void decide(struct check *check, enum spf_result result)
 {
@@ -49,7 +58,7 @@ static const struct dns_answer *ask(struct check *check, const char *name, enum 
 
 static SPF_dns_rr_t *rr_make(struct check *check, const char *name, ns_type type, int herrno)
 {
-    SPF_dns_rr_t *rr = SPF_dns_rr_new_init(&check->layer, name, type, 0, herrno);
+    SPF_dns_rr_t *rr = SPF_dns_rr_new_init(NULL, name, type, 0, herrno);
     CHECK(rr); // libspf2 aborts on NULL; so do we, with a line that says where
     return rr;
 }
@@ -331,13 +340,48 @@ static void request_set(SPF_request_t *request, const struct addr *client,
     CHECK(SPF_request_set_env_from(request, identity->sender) == 0);
 }
 
+static struct engine *engine_take(void)
+{
+    struct engine *engine = idle;
+    if (engine) {
+        idle = engine->next;
+        return engine;
+    }
+    engine = calloc(1, sizeof *engine);
+    CHECK(engine);
+    engine->layer = (SPF_dns_server_t){
+        .lookup = layer_lookup, .get_spf = layer_get_spf, .get_exp = layer_get_exp, .name = "weir"};
+    SPF_warning_handler = SPF_info_handler = SPF_debug_handler = NULL; // not into our log
+    engine->server = SPF_server_new_dns(&engine->layer, 0);
+    CHECK(engine->server);
+    SPF_server_set_max_dns_mech(engine->server, 1000); // the layer counts, over all includes
+    return engine;
+}
+
+static void engine_give(struct engine *engine)
+{
+    engine->layer.hook = NULL;
+    engine->next = idle;
+    idle = engine;
+}
+
+void spf_check_done(void)
+{
+    while (idle) {
+        struct engine *engine = idle;
+        idle = engine->next;
+        SPF_server_free(engine->server);
+        free(engine);
+    }
+}
+
 static enum spf_result evaluate(struct check *check, const struct identity *identity)
 {
-    SPF_warning_handler = SPF_info_handler = SPF_debug_handler = NULL; // not into our log
-    SPF_server_t *server = SPF_server_new_dns(&check->layer, 0);
-    SPF_request_t *request = server ? SPF_request_new(server) : NULL;
-    CHECK(request && SPF_server_set_rec_dom(server, check->dns->host_name) == SPF_E_SUCCESS);
-    SPF_server_set_max_dns_mech(server, 1000); // the layer counts, over all includes
+    struct engine *engine = engine_take();
+    engine->layer.hook = check;
+    SPF_request_t *request = SPF_request_new(engine->server);
+    CHECK(request &&
+          SPF_server_set_rec_dom(engine->server, check->dns->host_name) == SPF_E_SUCCESS);
     request_set(request, check->client, identity);
     SPF_response_t *response = NULL;
     SPF_request_query_mailfrom(request, &response);
@@ -346,7 +390,7 @@ static enum spf_result evaluate(struct check *check, const struct identity *iden
                                                          : result_of(SPF_response_result(response));
     SPF_response_free(response);
     SPF_request_free(request);
-    SPF_server_free(server);
+    engine_give(engine);
     return result;
 }
 
@@ -355,16 +399,7 @@ enum spf_result spf_check(const struct spf_question *question, const struct spf_
 {
     struct identity identity;
     struct check check = {
-        .dns = dns,
-        .client = &question->addr,
-        .verdict = UNDECIDED,
-        .ttl = TTL_MAX,
-        .layer = {.lookup = layer_lookup,
-                  .get_spf = layer_get_spf,
-                  .get_exp = layer_get_exp,
-                  .name = "weir"},
-    };
-    check.layer.hook = &check;
+        .dns = dns, .client = &question->addr, .verdict = UNDECIDED, .ttl = TTL_MAX};
     *ret_ttl = check.ttl;
     if (!identity_make(question, &identity))
         return SPF_NONE;

@@ -24,3 +24,5 @@ struct spf_dns {
 // *ret_ttl: seconds that the result may be kept.
 enum spf_result spf_check(const struct spf_question *question, const struct spf_dns *dns,
                           uint32_t *ret_ttl);
+
+void spf_check_done(void); // gives back what is kept for the next one; none may be under way

@@ -333,8 +333,7 @@ static void directive_write(struct scan *scan, uint8_t qualifier, const char *na
         return;
     bool v4 = addr_is_v4(scan->client);
     uint8_t bits = v4 ? cidr.v4 : cidr.v6;
-    char text[8];
-    snprintf(text, sizeof text, " %c", qualifier);
+    char text[8] = {' ', (char)qualifier};
     write_text(&scan->out, text);
     write_text(&scan->out, name);
     if (domain.size || bits == 0)

@@ -8,26 +8,18 @@
  * Usage: bench_ring_rtt [--smoke]
  */
 
-#include "lookup/lookup.h"
-#include "plane_fake.h"
-#include "support/dns_fake.h"
+#include "dns_rig.h"
 
-#include "base/log.h"
 #include "base/rng.h"
-#include "contract/attach.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    WORKER_CPU = 1,
-    CHILD_CPU = 0,
     ROUNDS = 5,
     QUESTIONS = 20000, // a round
     QUESTIONS_PAUSED = 1000,
@@ -36,59 +28,19 @@ enum {
     PAUSE_MORE_US = 700,
 };
 
-static struct plane_fake plane;
-static struct dns_fake dns;
+static struct dns_rig rig;
 static struct message question;
 static int peer_socket;
 static struct rng rng;                          // of pauses
 static uint64_t samples[2][ROUNDS * QUESTIONS]; // ns: ours, the peer's
 
-static uint64_t clock_ns(void)
+static void name_remember(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void stay_on(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    (void)sched_setaffinity(0, sizeof set, &set); // where there is one processor, so be it
-}
-
-static int run_child(int socket, const void *config)
-{
-    stay_on(CHILD_CPU);
-    return dns_child_run(socket, config);
-}
-
-static void dns_turn(void *context)
-{
-    dns_fake_turn(&dns);
-}
-
-static void child_start(void)
-{
-    struct dns_child_config config = {.servers_count = 1,
-                                      .timeout_ms = 2000,
-                                      .user = "nobody",
-                                      .host_name = "mail.example.net",
-                                      .parent = getpid()};
-    struct message answer;
-    log_open("bench_ring_rtt", LOG_ERROR);
-    CHECK(dns_fake_open(&dns));
-    dns.ttl = 86400;
-    dns_fake_server(&dns, config.servers[0], sizeof config.servers[0]);
-    dns_fake_add_ptr(&dns, "192.0.2.1", "mx.example.org");
-    dns_fake_add_addr(&dns, "mx.example.org", "192.0.2.1");
-    CHECK(plane_fake_open(&plane, ROLE_DNS, run_child, &config));
+    dns_fake_add_ptr(&rig.dns, "192.0.2.1", "mx.example.org");
+    dns_fake_add_addr(&rig.dns, "mx.example.org", "192.0.2.1");
     question = message_make(MESSAGE_RDNS, STATUS_ASKED, 1);
     CHECK(addr_parse("192.0.2.1", &question.rdns_question.addr));
-    CHECK(plane_fake_ask(&plane, 0, &question));
-    CHECK(plane_fake_answer(&plane, 0, &answer, 10000, dns_turn, NULL));
-    CHECK(answer.rdns_answer.verdict == RDNS_CONFIRMED);
+    CHECK(dns_rig_ask(&rig, &question).rdns_answer.verdict == RDNS_CONFIRMED);
 }
 
 static void peer_start(void)
@@ -99,7 +51,7 @@ static void peer_start(void)
     CHECK(pid >= 0);
     if (pid == 0) {
         struct message message;
-        stay_on(CHILD_CPU);
+        dns_rig_stay_on(DNS_RIG_CHILD_CPU);
         close(pair[1]);
         while (recv(pair[0], &message, sizeof message, 0) == (ssize_t)sizeof message)
             if (send(pair[0], &message, sizeof message, MSG_NOSIGNAL) < 0)
@@ -113,22 +65,22 @@ static void peer_start(void)
 static uint64_t ask_ring(void)
 {
     struct message answer;
-    uint64_t start_ns = clock_ns();
-    CHECK(plane_fake_ask(&plane, 0, &question));
-    while (!spsc_take(&plane.channels[0].in, &answer))
+    uint64_t start_ns = dns_rig_clock_ns();
+    CHECK(plane_fake_ask(&rig.plane, 0, &question));
+    while (!spsc_take(&rig.plane.channels[0].in, &answer))
         continue;
     CHECK(answer.handle == question.handle && answer.status == STATUS_OK);
     question.handle++;
-    return clock_ns() - start_ns;
+    return dns_rig_clock_ns() - start_ns;
 }
 
 static uint64_t ask_peer(void)
 {
     struct message answer;
-    uint64_t start_ns = clock_ns();
+    uint64_t start_ns = dns_rig_clock_ns();
     CHECK(send(peer_socket, &question, sizeof question, 0) == (ssize_t)sizeof question);
     CHECK(recv(peer_socket, &answer, sizeof answer, 0) == (ssize_t)sizeof answer);
-    return clock_ns() - start_ns;
+    return dns_rig_clock_ns() - start_ns;
 }
 
 static int compare(const void *a, const void *b)
@@ -172,14 +124,13 @@ int main(int argc, char **argv)
 {
     bool smoke = argc > 1 && strcmp(argv[1], "--smoke") == 0;
     rng_seed(&rng, 1);
-    child_start();
+    dns_rig_open(&rig, "bench_ring_rtt");
+    name_remember();
     peer_start();
-    stay_on(WORKER_CPU);
     measure(smoke ? QUESTIONS_SMOKE : QUESTIONS, false);
     measure(smoke ? QUESTIONS_SMOKE : QUESTIONS_PAUSED, true);
     close(peer_socket);
-    int result = plane_fake_close(&plane);
-    dns_fake_close(&dns);
+    int result = dns_rig_close(&rig);
     while (wait(NULL) > 0)
         continue;
     return result;
