@@ -249,6 +249,50 @@ static enum dns_fake_manner manner_for(const struct dns_fake *fake, const char *
     return all || strcasecmp(fake->manner_name, name) == 0 ? fake->manner : DNS_FAKE_HONEST;
 }
 
+static size_t lie_write(const char *owner, uint8_t *to)
+{
+    struct dns_fake_record lie = {.type = TYPE_A, .ttl = 300, .size = 4};
+    size_t at = 0;
+    inet_pton(AF_INET, DNS_FAKE_LIE, lie.data);
+    answer_write(to, &at, owner, &lie);
+    return at;
+}
+
+static size_t garbage_write(uint8_t *to, size_t question)
+{
+    memset(to + question, 0xc0, 100);
+    to[7] = 9; // claims nine answers
+    to[2] = 0x81;
+    to[3] = 0x80;
+    return question + 100;
+}
+
+// An owner's name that is a pointer to itself.
+static size_t loop_write(uint8_t *to, size_t question)
+{
+    static const uint8_t loop[] = {0xc0, 0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4};
+    memcpy(to + question, loop, sizeof loop);
+    to[question + 1] = (uint8_t)question;
+    return sizeof loop;
+}
+
+static void header_write(uint8_t *to, bool cut, uint8_t rcode, unsigned answers)
+{
+    to[2] = (uint8_t)(0x81 | (cut ? 2 : 0));
+    to[3] = (uint8_t)(0x80 | rcode);
+    to[4] = 0, to[5] = 1;
+    to[6] = (uint8_t)(answers >> 8), to[7] = (uint8_t)answers;
+    memset(to + 8, 0, 4);
+}
+
+static void case_mix(uint8_t *name)
+{
+    for (size_t i = 0; name[i] != 0; i += name[i] + 1U)
+        for (size_t c = i + 1; c <= i + name[i]; c += 2)
+            if (name[c] >= 'a' && name[c] <= 'z')
+                name[c] ^= 0x20;
+}
+
 // Size of the response in `to`, 0: none.
 static size_t respond(struct dns_fake *fake, const uint8_t *query, size_t size, bool tcp,
                       uint8_t *to)
@@ -256,48 +300,59 @@ static size_t respond(struct dns_fake *fake, const uint8_t *query, size_t size, 
     char name[256] = "";
     uint16_t type;
     size_t question = query_read(query, size, name, &type);
-    if (question == 0)
-        return 0;
     enum dns_fake_manner manner = manner_for(fake, name);
-    if (manner == DNS_FAKE_SILENT)
+    if (question == 0 || manner == DNS_FAKE_SILENT)
         return 0;
     memcpy(to, query, question);
-    size_t at = question;
+    if (manner == DNS_FAKE_GARBAGE)
+        return garbage_write(to, question);
     struct found found = {0};
-    if (manner == DNS_FAKE_GARBAGE) {
-        memset(to + question, 0xc0, 100);
-        to[7] = 9; // claims nine answers
-        to[2] = 0x81;
-        to[3] = 0x80;
-        return question + 100;
-    }
-    if (manner == DNS_FAKE_OTHER_NAME)
-        to[13] ^= 1;
+    size_t at = question;
     if (manner == DNS_FAKE_LOOPS) {
-        static const uint8_t loop[] = {0xc0, 0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4};
-        memcpy(to + at, loop, sizeof loop);
-        to[at + 1] = (uint8_t)at; // the owner's name is a pointer to itself
-        at += sizeof loop;
+        at += loop_write(to, question);
         found.count = 1;
-    } else if (manner != DNS_FAKE_SERVFAIL) {
+    } else if (manner == DNS_FAKE_ADDS) {
+        at += lie_write(DNS_FAKE_VICTIM, to + at);
+        found = answers_write(fake, name, type, to, &at);
+        found.count++;
+    } else if (manner != DNS_FAKE_SERVFAIL && manner != DNS_FAKE_REFUSES) {
         found = answers_write(fake, name, type, to, &at);
     }
     if (found.manner == DNS_FAKE_SILENT)
         return 0;
-    if (found.manner == DNS_FAKE_SERVFAIL)
-        manner = DNS_FAKE_SERVFAIL;
     bool cut = !tcp && (manner == DNS_FAKE_TRUNCATES || at > UDP_MAX);
+    bool fails = manner == DNS_FAKE_SERVFAIL || found.manner == DNS_FAKE_SERVFAIL;
+    uint8_t nothing = found.exists || found.count ? 0 : 3;
     if (cut) {
         at = question;
         found.count = 0;
     }
-    uint8_t rcode = manner == DNS_FAKE_SERVFAIL ? 2 : found.exists || found.count ? 0 : 3;
-    to[2] = (uint8_t)(0x81 | (cut ? 2 : 0));
-    to[3] = (uint8_t)(0x80 | rcode);
-    to[4] = 0, to[5] = 1;
-    to[6] = (uint8_t)(found.count >> 8), to[7] = (uint8_t)found.count;
-    memset(to + 8, 0, 4);
+    header_write(to, cut, fails ? 2 : manner == DNS_FAKE_REFUSES ? 5 : nothing, found.count);
+    if (manner == DNS_FAKE_ADDS) {
+        to[11] = 1; // additional
+        at += lie_write(DNS_FAKE_VICTIM, to + at);
+    } else if (manner == DNS_FAKE_MIXES_CASE) {
+        case_mix(to + 12);
+        if (found.count)
+            case_mix(to + question); // the first record's owner
+    } else if (manner == DNS_FAKE_OTHER_NAME) {
+        to[13] ^= 1;
+    } else if (manner == DNS_FAKE_OTHER_ID) {
+        to[1] ^= 1;
+    }
     return at;
+}
+
+// What somebody sends in the server's name who did not see the query's id.
+static size_t forge(const uint8_t *query, size_t size, uint8_t *to)
+{
+    char name[256];
+    uint16_t type;
+    size_t question = query_read(query, size, name, &type);
+    memcpy(to, query, question);
+    header_write(to, false, 0, 1);
+    to[1] ^= 1;
+    return question ? question + lie_write(name, to + question) : 0;
 }
 
 static void seen_add(struct dns_fake *fake, const uint8_t *query, uint16_t port)
@@ -319,6 +374,9 @@ static void udp_turn(struct dns_fake *fake)
         if (size < 2)
             return;
         seen_add(fake, query, ntohs(peer.sin_port));
+        if (fake->manner == DNS_FAKE_FORGED)
+            sendto(fake->udp, response, forge(query, (size_t)size, response), 0,
+                   (struct sockaddr *)&peer, peer_size);
         size_t sent = respond(fake, query, (size_t)size, false, response);
         if (sent)
             sendto(fake->udp, response, sent, 0, (struct sockaddr *)&peer, peer_size);

@@ -19,7 +19,15 @@ enum dns_fake_manner {
     DNS_FAKE_GARBAGE,    // the right id, then noise
     DNS_FAKE_OTHER_NAME, // answers another question
     DNS_FAKE_LOOPS,      // a name that points at itself
+    DNS_FAKE_REFUSES,    // lame: REFUSED
+    DNS_FAKE_OTHER_ID,   // the id of another query
+    DNS_FAKE_FORGED,     // by UDP a forged answer first, DNS_FAKE_LIE with another id, then its own
+    DNS_FAKE_MIXES_CASE, // of the names, those of the question too
+    DNS_FAKE_ADDS,       // an A record DNS_FAKE_LIE for DNS_FAKE_VICTIM, in two sections
 };
+
+#define DNS_FAKE_VICTIM "victim.example.net"
+#define DNS_FAKE_LIE    "192.0.2.66"
 
 enum { DNS_FAKE_RECORDS_MAX = 512, DNS_FAKE_SEEN_MAX = 4096, DNS_FAKE_STREAMS_MAX = 16 };
 

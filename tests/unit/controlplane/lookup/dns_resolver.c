@@ -17,6 +17,7 @@ struct outcome {
     unsigned calls;
     enum dns_status status;
     uint32_t count;
+    struct addr first;      // record
     struct lookup_rig *rig; // for who asks more
 };
 
@@ -24,6 +25,7 @@ static void on_answer(void *context, const struct dns_answer *answer)
 {
     struct outcome *outcome = context;
     outcome->done = true;
+    outcome->first = answer->count ? answer->records[0].addr : (struct addr){0};
     outcome->calls++;
     outcome->status = answer->status;
     outcome->count = answer->count;
@@ -79,6 +81,119 @@ static void answer_to_another_question_is_no_answer(void **state)
 static void name_that_loops_fails(void **state)
 {
     assert_int_equal(ask_one(DNS_FAKE_LOOPS).status, DNS_FAILED);
+}
+
+static void lame_server_fails(void **state)
+{
+    assert_int_equal(ask_one(DNS_FAKE_REFUSES).status, DNS_FAILED);
+}
+
+static void answer_with_another_id_is_no_answer(void **state)
+{
+    assert_int_equal(ask_one(DNS_FAKE_OTHER_ID).status, DNS_FAILED);
+}
+
+static void forged_answer_does_not_keep_out_the_servers(void **state)
+{
+    struct addr right;
+    struct outcome outcome = ask_one(DNS_FAKE_FORGED);
+    assert_true(addr_parse("192.0.2.1", &right));
+    assert_int_equal(outcome.count, 1);
+    assert_true(addr_equal(&outcome.first, &right));
+}
+
+static void unrelated_records_are_not_believed(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
+    rig->dns.manner = DNS_FAKE_ADDS;
+    assert_int_equal(ask(rig, "a.example.org", DNS_A).count, 1);
+    rig->dns.manner = DNS_FAKE_HONEST;
+    assert_int_equal(ask(rig, DNS_FAKE_VICTIM, DNS_A).status, DNS_EMPTY);
+    assert_int_equal(rig->dns.queries, 2);
+    lookup_rig_close(rig);
+}
+
+static void aliases_in_a_circle_lead_nowhere(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    dns_fake_add_name(&rig->dns, "a.example.org", 5, "b.example.org");
+    dns_fake_add_name(&rig->dns, "b.example.org", 5, "a.example.org");
+    dns_fake_add_name(&rig->dns, "c.example.org", 5, "c.example.org");
+    assert_int_equal(ask(rig, "a.example.org", DNS_A).status, DNS_EMPTY);
+    assert_int_equal(ask(rig, "c.example.org", DNS_A).status, DNS_EMPTY);
+    assert_int_equal(rig->dns.queries, 2);
+    lookup_rig_close(rig);
+}
+
+static void names_in_other_case_are_the_same(void **state)
+{
+    assert_int_equal(ask_one(DNS_FAKE_MIXES_CASE).count, 1);
+}
+
+static void aliases_are_followed(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    for (int i = 0; i < 6; i++) {
+        char alias[32], target[32];
+        snprintf(alias, sizeof alias, "n%d.example.org", i);
+        snprintf(target, sizeof target, "n%d.example.org", i + 1);
+        dns_fake_add_name(&rig->dns, alias, 5, target);
+    }
+    dns_fake_add_addr(&rig->dns, "n6.example.org", "192.0.2.1");
+    assert_int_equal(ask(rig, "n0.example.org", DNS_A).count, 1);
+    lookup_rig_close(rig);
+}
+
+static void more_records_than_there_is_room_for_are_left_out(void **state)
+{
+    struct lookup_rig *rig = lookup_rig_open(2000);
+    for (int i = 0; i < DNS_RECORDS_MAX + 100; i++) {
+        char addr[32];
+        snprintf(addr, sizeof addr, "10.0.%d.%d", i / 200, i % 200);
+        dns_fake_add_addr(&rig->dns, "many.example.org", addr);
+    }
+    assert_int_equal(ask(rig, "many.example.org", DNS_A).count, DNS_RECORDS_MAX);
+    lookup_rig_close(rig);
+}
+
+// The first of two servers has that manner; the second knows the name.
+static void ask_the_second(enum dns_fake_manner manner, bool open)
+{
+    static struct dns_fake first;
+    char servers[64];
+    struct outcome outcome = {0};
+    struct lookup_rig *rig = lookup_rig_open(1000);
+    dns_resolver_close(rig->resolver);
+    assert_true(dns_fake_open(&first));
+    if (!open)
+        dns_fake_close(&first);
+    first.manner = manner;
+    snprintf(servers, sizeof servers, "127.0.0.1:%u,127.0.0.1:%u", first.port, rig->dns.port);
+    struct dns_resolver_config config = {servers, 1000};
+    assert_int_equal(dns_resolver_open(&rig->resolver, &config), 0);
+    dns_fake_add_addr(&rig->dns, "a.example.org", "192.0.2.1");
+    dns_resolver_ask(rig->resolver, "a.example.org", DNS_A, on_answer, &outcome);
+    for (int turns = 0; !outcome.done && turns < 1000; turns++) {
+        if (open)
+            dns_fake_turn(&first);
+        lookup_rig_run(rig, &outcome.done, 2);
+    }
+    assert_int_equal(outcome.calls, 1);
+    assert_int_equal(outcome.count, 1);
+    assert_int_equal(first.queries > 0, open);
+    lookup_rig_close(rig);
+    if (open)
+        dns_fake_close(&first);
+}
+
+static void second_server_answers_when_the_first_does_not(void **state)
+{
+    ask_the_second(DNS_FAKE_SILENT, true);
+    ask_the_second(DNS_FAKE_SERVFAIL, true);
+    ask_the_second(DNS_FAKE_REFUSES, true);
+    ask_the_second(DNS_FAKE_OTHER_ID, true);
+    ask_the_second(DNS_FAKE_HONEST, false); // nobody at that port
 }
 
 static void name_that_cannot_be_asked_is_empty_without_a_query(void **state)
@@ -233,8 +348,17 @@ int main(void)
         cmocka_unit_test(garbage_fails),
         cmocka_unit_test(answer_to_another_question_is_no_answer),
         cmocka_unit_test(name_that_loops_fails),
+        cmocka_unit_test(lame_server_fails),
+        cmocka_unit_test(answer_with_another_id_is_no_answer),
+        cmocka_unit_test(forged_answer_does_not_keep_out_the_servers),
+        cmocka_unit_test(unrelated_records_are_not_believed),
+        cmocka_unit_test(aliases_in_a_circle_lead_nowhere),
         cmocka_unit_test(name_that_cannot_be_asked_is_empty_without_a_query),
         cmocka_unit_test(questions_pending_at_the_end_fail),
+        cmocka_unit_test(second_server_answers_when_the_first_does_not),
+        cmocka_unit_test(names_in_other_case_are_the_same),
+        cmocka_unit_test(aliases_are_followed),
+        cmocka_unit_test(more_records_than_there_is_room_for_are_left_out),
         cmocka_unit_test(truncated_answer_is_fetched_by_tcp),
         cmocka_unit_test(records_are_found),
         cmocka_unit_test(known_answer_is_not_asked_for_again),
