@@ -206,13 +206,13 @@ static json_t *reasons_json(const struct attach_client *client)
     return list;
 }
 
-// Of limits that have a mode, what they would have refused in shadow.
+// What would have been refused, but for shadow.
 static json_t *shadows_json(const struct attach_client *client)
 {
     json_t *list = json_array();
-    for (int i = 0; i < LIMIT_COUNT; i++) {
-        enum reason reason = limit_facts((enum limit)i)->reason;
-        if (reason == REASON_NONE)
+    for (int i = 0; i < REASON_COUNT; i++) {
+        enum reason reason = (enum reason)i;
+        if (!counter_may_shadow(reason))
             continue;
         json_t *o = json_object(), *logins = json_object();
         const struct counter_block *first = &client->counters->blocks[0];

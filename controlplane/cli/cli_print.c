@@ -123,7 +123,7 @@ static void print_counted(FILE *out, const json_t *list, const struct cli_column
     json_decref(rows);
 }
 
-// Only when there is something: as a rule no limit is in shadow.
+// Only when there is something: as a rule nothing is in shadow.
 static void print_shadows(FILE *out, const json_t *list)
 {
     static const struct cli_column columns[] = {

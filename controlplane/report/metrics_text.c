@@ -57,9 +57,9 @@ static void shadow_write(const struct metrics_facts *facts, FILE *out, const cha
                          const char *help, size_t offset)
 {
     fprintf(out, "# HELP weir_%s_total %s\n# TYPE weir_%s_total counter\n", metric, help, metric);
-    for (int i = 0; i < LIMIT_COUNT; i++) {
-        enum reason reason = limit_facts((enum limit)i)->reason;
-        for (unsigned worker = 0; reason != REASON_NONE && worker < facts->workers; worker++) {
+    for (int i = 0; i < REASON_COUNT; i++) {
+        enum reason reason = (enum reason)i;
+        for (unsigned worker = 0; counter_may_shadow(reason) && worker < facts->workers; worker++) {
             const uint8_t *block = (const uint8_t *)&facts->counters->blocks[worker];
             const uint64_t *counts = (const uint64_t *)(const void *)(block + offset);
             fprintf(out, "weir_%s_total{reason=\"%s\",worker=\"%u\"} %" PRIu64 "\n", metric,
@@ -70,7 +70,8 @@ static void shadow_write(const struct metrics_facts *facts, FILE *out, const cha
 
 static void shadows_write(const struct metrics_facts *facts, FILE *out)
 {
-    shadow_write(facts, out, "shadow_refused", "what limits in shadow mode would have refused",
+    shadow_write(facts, out, "shadow_refused",
+                 "what limits and checks in shadow would have refused",
                  offsetof(struct counter_block, shadows));
     shadow_write(facts, out, "shadow_logins", "how many of these logged in later",
                  offsetof(struct counter_block, shadow_logins));

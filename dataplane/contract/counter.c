@@ -2,6 +2,7 @@
 #include "contract/counter.h"
 
 #include "base/check.h"
+#include "contract/policy.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -40,4 +41,24 @@ const char *counter_text(enum counter counter)
 {
     CHECK(counter < COUNTER_COUNT);
     return texts[counter];
+}
+
+bool counter_may_shadow(enum reason reason)
+{
+    switch (reason) {
+    case REASON_SMTP_RDNS_REFUSED:
+    case REASON_SMTP_RDNS_UNAVAILABLE:
+    case REASON_SMTP_SPF_FAIL:
+    case REASON_SMTP_SPF_UNAVAILABLE:
+    case REASON_SMTP_HELO_MISMATCH:
+    case REASON_SMTP_HELO_UNAVAILABLE:
+    case REASON_SMTP_DNSBL_LISTED:
+        return true; // checks with an action
+    default:
+        break;
+    }
+    for (int i = 0; i < LIMIT_COUNT && reason != REASON_NONE; i++)
+        if (limit_facts((enum limit)i)->reason == reason)
+            return true;
+    return false;
 }

@@ -11,6 +11,7 @@
 #include "contract/reason.h"
 #include "contract/version.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum counter {
@@ -27,8 +28,8 @@ static_assert((int)REASON_COUNT <= REASON_SLOTS, "a slot each");
 struct counter_block { // of one worker
     uint64_t counters[COUNTER_SLOTS];
     uint64_t reasons[REASON_SLOTS];
-    // By limits in shadow mode: what would have been refused but was not, and how many of these
-    // logged in later.
+    // By limits in shadow mode and checks whose action is shadow: what would have been refused but
+    // was not, and how many of these logged in later.
     uint64_t shadows[REASON_SLOTS], shadow_logins[REASON_SLOTS];
 };
 
@@ -41,6 +42,7 @@ struct counter_area { // the whole memfd
 
 const char *counter_name(enum counter counter); // lower case
 const char *counter_text(enum counter counter);
+bool counter_may_shadow(enum reason reason); // can anything that refuses with it be in shadow
 
 static inline void counter_add(struct counter_block *block, enum counter counter, uint64_t more)
 {

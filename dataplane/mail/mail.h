@@ -55,7 +55,8 @@ struct mail_host_ops {
     void (*deadline)(struct mail_host *host, uint64_t at_us); // timeout() then; UINT64_MAX: none
     // The session ends after what was sent has gone out. The reason is counted and logged.
     void (*finish)(struct mail_host *host, enum reason reason);
-    void (*count)(struct mail_host *host, enum reason reason); // a refusal that ends nothing
+    void (*count)(struct mail_host *host, enum reason reason);  // a refusal that ends nothing
+    void (*shadow)(struct mail_host *host, enum reason reason); // one that would have been
 };
 
 struct mail_host { // embedded in the session; read by the machine

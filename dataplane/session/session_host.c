@@ -107,6 +107,11 @@ static void host_count(struct mail_host *host, enum reason reason)
     session_refuse(session_of(host), reason);
 }
 
+static void host_shadow(struct mail_host *host, enum reason reason)
+{
+    counter_shadow(session_of(host)->all->config.counters, reason);
+}
+
 const struct mail_host_ops session_host_ops = {
     .room = host_room,
     .send = host_send,
@@ -119,4 +124,5 @@ const struct mail_host_ops session_host_ops = {
     .deadline = host_deadline,
     .finish = host_finish,
     .count = host_count,
+    .shadow = host_shadow,
 };

@@ -35,7 +35,7 @@ static enum smtp_refusal by_action(const struct smtp *smtp, uint8_t action,
     case ACTION_DEFER:
         return defer;
     case ACTION_SHADOW:
-        smtp->host->ops->count(smtp->host, REASON_SMTP_SHADOW);
+        smtp->host->ops->shadow(smtp->host, smtp_refusal_reason(reject));
         break;
     case ACTION_TAG:
     case ACTION_OFF:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/mail_host_fake.h"
 
+#include "contract/counter.h"
+
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -129,6 +131,12 @@ static void fake_count(struct mail_host *host, enum reason reason)
     fake_of(host)->counted[reason]++;
 }
 
+static void fake_shadow(struct mail_host *host, enum reason reason)
+{
+    CHECK(counter_may_shadow(reason));
+    fake_of(host)->shadowed[reason]++;
+}
+
 static const struct mail_host_ops fake_ops = {
     .room = fake_room,
     .send = fake_send,
@@ -141,6 +149,7 @@ static const struct mail_host_ops fake_ops = {
     .deadline = fake_deadline,
     .finish = fake_finish,
     .count = fake_count,
+    .shadow = fake_shadow,
 };
 
 static const struct policy_service fake_services[] = {

@@ -57,7 +57,7 @@ struct mail_host_fake {
     size_t plaintext_discarded;
     bool finished, done;
     enum reason reason; // of finish
-    unsigned counted[REASON_COUNT];
+    unsigned counted[REASON_COUNT], shadowed[REASON_COUNT];
 
     const char *scan_word; // a rule that looks for it; NULL: none
     unsigned scan_parts;   // in these parts

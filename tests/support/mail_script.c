@@ -155,6 +155,9 @@ static void event(struct mail_host_fake *fake, struct span text)
         assert_string_equal(reason_name(fake->reason), reason_name(reason_of(first)));
     } else if (strcmp(what, "counted") == 0) {
         assert_true(fake->counted[reason_of(first)] > 0);
+    } else if (strcmp(what, "shadowed") == 0) {
+        assert_int_equal(fake->shadowed[reason_of(first)], 1);
+        assert_int_equal(fake->counted[reason_of(first)], 0);
     } else if (strcmp(what, "state") == 0) {
         assert_string_equal(fake->host.state, span_skip(text, 6).at ? line + 6 : "");
     } else {

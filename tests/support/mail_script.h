@@ -11,8 +11,8 @@
  *   E:connecting N | disconnected             it was asked for, backend N; it was given up
  *   E:rdns none|unconfirmed|confirmed NAME    answers; E:spf RESULT; E:auth right|wrong|throttled
  * USER E:unavailable rdns|spf|auth E:tls | eof | timeout | finish REASON | state NAME | counted
- * REASON In all texts \r \n \0 \\ and \xHH are escapes. An expectation that ends with * is a
- * prefix. Lines end with CR LF on the wire, with \n in the script.
+ * REASON | shadowed REASON In all texts \r \n \0 \\ and \xHH are escapes. An expectation that ends
+ * with * is a prefix. Lines end with CR LF on the wire, with \n in the script.
  */
 
 #include "support/mail_host_fake.h"

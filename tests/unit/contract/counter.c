@@ -36,11 +36,21 @@ static void counting_touches_its_own_slot_only(void **state)
     assert_memory_equal(&block, &expected, sizeof block);
 }
 
+static void what_limits_and_checks_refuse_may_be_in_shadow(void **state)
+{
+    assert_false(counter_may_shadow(REASON_NONE));
+    assert_false(counter_may_shadow(REASON_SMTP_RELAY_DENIED));
+    assert_false(counter_may_shadow(REASON_SESSION_QUESTION_POISON));
+    assert_true(counter_may_shadow(REASON_CONNECTIONS_SOURCE));
+    assert_true(counter_may_shadow(REASON_SMTP_DNSBL_LISTED));
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(names_are_lower_case_whole_and_unique),
         cmocka_unit_test(counting_touches_its_own_slot_only),
+        cmocka_unit_test(what_limits_and_checks_refuse_may_be_in_shadow),
     };
     return cmocka_run_group_tests_name("counter", cases, NULL, NULL);
 }

@@ -114,7 +114,7 @@ static void lists_are_judged_at_mail(void **unused)
     play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl 2\n" BANNER EHLO MAIL);
     play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl -5\n" BANNER EHLO MAIL);
     play_dnsbl(ACTION_REJECT, RDNS "E:unavailable dnsbl\n" BANNER EHLO MAIL);
-    play_dnsbl(ACTION_SHADOW, RDNS "E:dnsbl 3\n" BANNER EHLO MAIL "E:counted smtp_shadow\n");
+    play_dnsbl(ACTION_SHADOW, RDNS "E:dnsbl 3\n" BANNER EHLO MAIL "E:shadowed smtp_dnsbl_listed\n");
     play_dnsbl(ACTION_TAG, RDNS "E:dnsbl 3\n" BANNER EHLO MAIL);
     play_dnsbl(ACTION_OFF, RDNS BANNER EHLO MAIL);
 }
@@ -152,7 +152,7 @@ static void helo_name_is_judged_at_mail(void **unused)
     play_helo(ACTION_SHADOW, HELLO FROM_JOE "E:spf pass\n"
                                             "E:helo mismatch\n"
                                             "S:250 2.1.0 Ok\n"
-                                            "E:counted smtp_shadow\n");
+                                            "E:shadowed smtp_helo_mismatch\n");
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         char script[1024];
         snprintf(script, sizeof script, HELLO FROM_JOE "E:helo %s\nE:spf pass\nS:250 2.1.0 Ok\n",

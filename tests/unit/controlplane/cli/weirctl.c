@@ -95,14 +95,16 @@ static void status_is_readable(void **state)
                                  "smtp       25  smtp      off  no          postfix\n"));
 }
 
-static void what_a_limit_in_shadow_would_refuse_is_shown(void **state)
+static void what_limits_and_checks_in_shadow_would_refuse_is_shown(void **state)
 {
     counter_shadow(fake_dataplane_counters(f.fake, 0), REASON_CONNECTIONS_SOURCE);
     counter_shadow(fake_dataplane_counters(f.fake, 1), REASON_CONNECTIONS_SOURCE);
     counter_shadow_login(fake_dataplane_counters(f.fake, 1), REASON_CONNECTIONS_SOURCE);
+    counter_shadow(fake_dataplane_counters(f.fake, 1), REASON_SMTP_SPF_FAIL);
     assert_int_equal(weirctl("stats"), 0);
     assert_non_null(strstr(text, "IN SHADOW           WOULD REFUSE  LOGGED IN\n"
-                                 "connections_source             2          1\n"));
+                                 "connections_source             2          1\n"
+                                 "smtp_spf_fail                  1          0\n"));
     assert_int_equal(weirctl("limits mode connections_source shadow"), 0);
     assert_int_equal(weirctl("limits get connections_source"), 0);
     assert_string_equal(text,
@@ -165,7 +167,8 @@ int main(void)
         cmocka_unit_test(help_names_every_command),
         cmocka_unit_test_setup_teardown(status_is_readable, up, down),
         cmocka_unit_test_setup_teardown(stats_show_what_is_not_zero_and_all_when_asked, up, down),
-        cmocka_unit_test_setup_teardown(what_a_limit_in_shadow_would_refuse_is_shown, up, down),
+        cmocka_unit_test_setup_teardown(what_limits_and_checks_in_shadow_would_refuse_is_shown, up,
+                                        down),
         cmocka_unit_test_setup_teardown(bans_lists_and_limits_are_shown_after_a_change, up, down),
         cmocka_unit_test_setup_teardown(foreign_text_cannot_drive_the_terminal, up, down),
     };

@@ -138,6 +138,7 @@ static void each_counter_and_reason_of_each_worker_is_there_once(void **state)
             area.blocks[worker].reasons[i] = worker * 1000 + 500 + (unsigned)i;
         area.blocks[worker].shadows[REASON_CONNECTIONS_SOURCE] = worker + 70;
         area.blocks[worker].shadow_logins[REASON_CONNECTIONS_SOURCE] = worker + 80;
+        area.blocks[worker].shadows[REASON_SMTP_SPF_FAIL] = worker + 90;
     }
     write_text(&area);
     for (unsigned worker = 0; worker < WORKERS; worker++) {
@@ -154,6 +155,8 @@ static void each_counter_and_reason_of_each_worker_is_there_once(void **state)
         const char *limit = reason_name(REASON_CONNECTIONS_SOURCE);
         assert_once("weir_shadow_refused_total{reason=\"%s\",worker=\"%u\"} %u", limit, worker,
                     worker + 70);
+        assert_once("weir_shadow_refused_total{reason=\"smtp_spf_fail\",worker=\"%u\"} %u", worker,
+                    worker + 90);
         assert_once("weir_shadow_logins_total{reason=\"%s\",worker=\"%u\"} %u", limit, worker,
                     worker + 80);
     }
