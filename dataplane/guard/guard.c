@@ -156,6 +156,17 @@ static uint8_t classify(const struct guard *guard, const struct addr *source)
     return guard->lists ? guard_lists_find(guard->lists, source) : CLASS_DEFAULT;
 }
 
+static void classify_all(const struct guard *guard, const struct packet *packets, unsigned count,
+                         uint8_t ret_classes[GUARD_BURST])
+{
+    const struct addr *sources[GUARD_BURST];
+    for (unsigned i = 0; i < count; i++)
+        sources[i] = &packets[i].src;
+    memset(ret_classes, CLASS_DEFAULT, GUARD_BURST);
+    if (guard->lists)
+        guard_lists_find_burst(guard->lists, sources, count, ret_classes);
+}
+
 static int service_of(const struct guard *guard, const struct packet *packet)
 {
     if (packet->leg != LEG_OUTSIDE)
@@ -171,10 +182,12 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
 {
     CHECK(count <= GUARD_BURST && guard->pending.count == 0);
     struct guard_answer_place places[GUARD_BURST];
+    uint8_t classes[GUARD_BURST];
     guard_answer_locate(&guard->answer, packets, count, places);
+    classify_all(guard, packets, count, classes);
     for (unsigned i = 0; i < count; i++) {
         ret_looks[i].service = (int8_t)service_of(guard, &packets[i]);
-        ret_looks[i].class = classify(guard, &packets[i].src);
+        ret_looks[i].class = classes[i];
         ret_looks[i].place = places[i];
     }
 }

@@ -6,30 +6,52 @@
 #include <assert.h>
 #include <errno.h>
 #include <nmmintrin.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     KEYS = GUARD_RANGES_KEYS,
-    CROWD = 4, // a node has no more lines than this many times ranges / KEYS, or lines not empty
-    STEPS_MOST = UINT16_MAX - 1,
+    PLACES = KEYS + 1,
+    WORDS = 4,
+    WORD_BITS = 32,
+    FURTHER = GUARD_RANGES_VALUES,
+    ROOT_BITS_MAX = 16, // 256 KB, which stay in the cache
+    RUN_BITS_MAX = 15,
+    CROWD = 2, // a run has no more lines than this many times what its ranges fill
 };
+
+#define BIAS 0x80000000u // SSE compares signed numbers only
 
 static_assert(sizeof(struct guard_ranges_line) == 64, "a cache line");
 
-struct part { // ranges that a node is to be made of
-    uint32_t first, end;
-    uint32_t line; // the node's own
+// The root says: line << SHIFT_BITS | shift. The line is this one and word >> shift, modulo 2^27.
+enum { SHIFT_BITS = 5, LINE_MASK = (1 << (32 - SHIFT_BITS)) - 1 };
+
+static_assert((int)GUARD_RANGES_LINES_MAX <= (int)LINE_MASK, "a line's number fits the root");
+
+typedef guard_ranges_number number;
+
+struct part {            // numbers for which a line is to be made
+    uint32_t line;       // its place
+    uint32_t begin, end; // the ranges that begin there; what is before has the value of begin - 1
+    uint32_t first, last;
+    uint32_t word; // that `first` and `last` are of
+};
+
+struct place { // of a part: from `key` to before the next one's
+    uint32_t key;
+    uint32_t begin, end; // the ranges that begin there, and within one number of the word: else 0
+    uint8_t value;
 };
 
 struct build {
-    const uint64_t *starts;
+    const number *starts;
     const uint8_t *values;
     struct guard_ranges_line *lines;
     size_t lines_count, lines_room;
-    struct part *parts; // taken in order
+    struct part *parts; // the last is taken first
     size_t parts_count, parts_room;
+    struct place *places; // of one part
     int error;
 };
 
@@ -68,208 +90,312 @@ static void part_add(struct build *b, struct part part)
         b->error = -ENOMEM;
 }
 
-static uint64_t steps(const struct guard_ranges_line *line, uint64_t number)
+static uint32_t word_of(number n, unsigned word)
 {
-    return (number - line->base) >> line->shift;
+    return (uint32_t)(n >> (WORD_BITS * (WORDS - 1 - word)));
 }
 
-// The first range that begins in another line of the node than `first`.
-static uint32_t line_end(const struct build *b, const struct guard_ranges_line *node,
-                         uint32_t first, uint32_t end)
+static bool ends_at(number n, unsigned word) // nothing but zeros follow
 {
-    uint32_t i = first + 1;
-    while (i < end && steps(node, b->starts[i]) == steps(node, b->starts[first]))
-        i++;
-    return i;
+    return (n & (((number)1 << (WORD_BITS * (WORDS - 1 - word))) - 1)) == 0;
 }
 
-static uint64_t lines_used(const struct build *b, const struct guard_ranges_line *node,
-                           uint32_t first, uint32_t end)
+static uint32_t place_add(struct build *b, uint32_t count, struct place place)
 {
-    uint64_t used = 1;
-    for (uint32_t i = first + 1; i < end; i++)
-        used += steps(node, b->starts[i]) != steps(node, b->starts[i - 1]);
-    return used;
+    if (count > 0 && b->places[count - 1].key == place.key)
+        count--;
+    b->places[count] = place;
+    return count + 1;
 }
 
-// As many lines as are worth it; two at least, so that the parts are smaller.
-static struct guard_ranges_line node_plan(const struct build *b, uint32_t first, uint32_t end)
+// The places of a part, at most two for each range that begins there and one more; how many.
+static uint32_t places_make(struct build *b, const struct part *part)
 {
-    struct guard_ranges_line node = {.base = b->starts[first], .values = {GUARD_RANGES_NODE}};
-    uint64_t span = b->starts[end - 1] - node.base;
-    uint64_t most = (uint64_t)(end - first) * CROWD / KEYS;
-    for (int shift = span ? 63 - __builtin_clzll(span) : 0; shift >= 0; shift--) {
-        struct guard_ranges_line finer = node;
-        finer.shift = (uint8_t)shift;
-        uint64_t last = span >> shift;
-        if (node.last > 0 && (last >= most || last >= CROWD * lines_used(b, &finer, first, end)))
+    unsigned word = part->word;
+    uint32_t i = part->begin;
+    uint32_t count = place_add(b, 0, (struct place){part->first, i, 0, b->values[i - 1]});
+    while (i < part->end) {
+        uint32_t key = word_of(b->starts[i], word), next = i + 1;
+        while (next < part->end && word_of(b->starts[next], word) == key)
+            next++;
+        bool within = next - i > 1 || !ends_at(b->starts[i], word);
+        count = place_add(b, count, (struct place){key, i, within ? next : 0, b->values[i]});
+        if (within && key < part->last)
+            count = place_add(b, count, (struct place){key + 1, next, 0, b->values[next - 1]});
+        i = next;
+    }
+    return count;
+}
+
+static struct guard_ranges_line line_empty(unsigned word)
+{
+    struct guard_ranges_line line = {.word = word};
+    for (unsigned i = 0; i < KEYS; i++)
+        line.keys[i] = INT32_MAX; // after which nothing is
+    return line;
+}
+
+static void line_place(struct guard_ranges_line *line, unsigned i, uint32_t key, unsigned value)
+{
+    line->values[i] = (uint8_t)value;
+    if (i > 0) // and so is the key: it follows that of place 0
+        line->keys[i - 1] = (int32_t)((key - 1) ^ BIAS);
+}
+
+// A line of values; places that are cut within one number go on in the next word.
+static struct guard_ranges_line leaf_make(struct build *b, const struct part *part, uint32_t count)
+{
+    struct guard_ranges_line line = line_empty(part->word);
+    unsigned further = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct place *p = &b->places[i];
+        line_place(&line, i, p->key, p->end ? FURTHER + further++ : p->value);
+    }
+    uint32_t next = lines_take(b, further);
+    line.next = next - part->line;
+    for (unsigned i = 0; i < count && !b->error; i++)
+        if (b->places[i].end)
+            part_add(b, (struct part){next++, b->places[i].begin, b->places[i].end, 0, UINT32_MAX,
+                                      part->word + 1});
+    return line;
+}
+
+// A line of further lines of the same word, all but evenly full.
+static struct guard_ranges_line node_make(struct build *b, const struct part *part, uint32_t count)
+{
+    struct guard_ranges_line line = line_empty(part->word);
+    uint64_t each = PLACES; // what is below one place
+    while (each * PLACES < count)
+        each *= PLACES;
+    uint32_t parts = (uint32_t)((count + each - 1) / each);
+    uint32_t next = lines_take(b, parts);
+    line.next = next - part->line;
+    for (uint32_t i = 0; i < parts && !b->error; i++) {
+        uint32_t at = (uint32_t)((uint64_t)count * i / parts);
+        uint32_t after = (uint32_t)((uint64_t)count * (i + 1) / parts);
+        bool is_last = after == count;
+        line_place(&line, i, b->places[at].key, FURTHER + i);
+        part_add(b, (struct part){next + i, b->places[at].begin,
+                                  is_last ? part->end : b->places[after].begin, b->places[at].key,
+                                  is_last ? part->last : b->places[after].key - 1, part->word});
+    }
+    return line;
+}
+
+static void parts_make(struct build *b)
+{
+    while (b->parts_count > 0 && !b->error) {
+        struct part part = b->parts[--b->parts_count];
+        uint32_t count = places_make(b, &part);
+        struct guard_ranges_line line =
+            count <= PLACES ? leaf_make(b, &part, count) : node_make(b, &part, count);
+        if (!b->error)
+            b->lines[part.line] = line;
+    }
+}
+
+// The ranges from `begin` on that begin up to `last`.
+static uint32_t part_end(const struct build *b, const struct part *all, uint32_t begin,
+                         uint32_t last)
+{
+    while (begin < all->end && word_of(b->starts[begin], all->word) <= last)
+        begin++;
+    return begin;
+}
+
+// A line of the run that `bits` after the root's choose.
+static struct part run_part(const struct build *b, const struct part *all, unsigned shift,
+                            uint32_t i, uint32_t begin)
+{
+    uint32_t first = all->first + (i << shift);
+    uint32_t last = first + ((UINT32_C(1) << shift) - 1);
+    return (struct part){all->line + i, begin, part_end(b, all, begin, last),
+                         first,         last,  all->word};
+}
+
+// The fewest bits with which no line has lines below it, or the most that are worth it.
+static unsigned run_bits(struct build *b, const struct part *all, unsigned shift)
+{
+    unsigned bits = 0;
+    for (; bits < RUN_BITS_MAX && bits < shift; bits++) {
+        bool crowded = false;
+        uint32_t begin = all->begin;
+        for (uint32_t i = 0; i < 1u << bits && !crowded; i++) {
+            struct part part = run_part(b, all, shift - bits, i, begin);
+            crowded = places_make(b, &part) > PLACES;
+            begin = part.end;
+        }
+        if (!crowded || (2u << bits) > (all->end - all->begin) * CROWD / PLACES)
             break;
-        finer.last = (uint32_t)last;
-        node = finer;
     }
-    return node;
+    return bits;
 }
 
-static uint8_t common_shift(const struct build *b, uint32_t first, uint32_t end)
+static uint32_t root_slot(uint32_t line, uint32_t first, unsigned shift)
 {
-    uint64_t distances = 0;
-    for (uint32_t i = first + 1; i < end; i++)
-        distances |= b->starts[i] - b->starts[first];
-    return distances ? (uint8_t)__builtin_ctzll(distances) : 0;
+    return (line - (first >> shift)) << SHIFT_BITS | shift;
 }
 
-static bool leaf_holds(const struct build *b, uint32_t first, uint32_t end)
+// What the root says of a part, 2^shift numbers of its word.
+static uint32_t run_make(struct build *b, struct part all, unsigned shift)
 {
-    if (end - first <= 1 || end - first > KEYS)
-        return end - first <= 1;
-    uint64_t span = b->starts[end - 1] - b->starts[first];
-    return span >> common_shift(b, first, end) < STEPS_MOST;
-}
-
-static int16_t biased(uint64_t steps_and_one) // SSE compares signed numbers only
-{
-    return (int16_t)(steps_and_one ^ 0x8000);
-}
-
-static void leaf_fill(const struct build *b, struct guard_ranges_line *line, uint32_t first,
-                      uint32_t end)
-{
-    *line = (struct guard_ranges_line){.values = {b->values[first - 1]}};
-    if (first < end) {
-        line->base = b->starts[first];
-        line->shift = common_shift(b, first, end);
+    if (all.begin < all.end && word_of(b->starts[all.begin], all.word) == all.first &&
+        ends_at(b->starts[all.begin], all.word))
+        all.begin++;
+    if (all.begin == all.end)
+        return root_slot(b->values[all.begin - 1], all.first, shift);
+    unsigned bits = run_bits(b, &all, shift);
+    all.line = lines_take(b, (size_t)1 << bits);
+    uint32_t begin = all.begin;
+    for (uint32_t i = 0; i < 1u << bits && !b->error; i++) {
+        part_add(b, run_part(b, &all, shift - bits, i, begin));
+        begin = part_end(b, &all, begin, all.first + ((i + 1) << (shift - bits)) - 1);
     }
-    for (unsigned i = 0; i < KEYS; i++) {
-        bool used = first + i < end;
-        uint64_t distance = used ? steps(line, b->starts[first + i]) : STEPS_MOST;
-        line->keys[i] = biased(distance + 1);
-        line->values[i + 1] = used ? b->values[first + i] : line->values[i];
+    parts_make(b);
+    return root_slot(all.line, all.first, shift - bits);
+}
+
+// Lines of one value each, for where no range begins.
+static void plain_lines_make(struct build *b, unsigned word)
+{
+    uint32_t first = lines_take(b, GUARD_RANGES_VALUES);
+    for (unsigned value = 0; value < GUARD_RANGES_VALUES && !b->error; value++) {
+        b->lines[first + value] = line_empty(word);
+        line_place(&b->lines[first + value], 0, 0, value);
     }
 }
 
-static struct guard_ranges_line node_make(struct build *b, uint32_t first, uint32_t end)
+static size_t root_bytes(const struct guard_ranges *ranges)
 {
-    struct guard_ranges_line node = node_plan(b, first, end);
-    node.first = lines_take(b, (size_t)node.last + 1);
-    for (uint32_t line = 0; line <= node.last && !b->error; line++) {
-        uint32_t part = first;
-        if (first < end && steps(&node, b->starts[first]) == line)
-            first = line_end(b, &node, first, end);
-        if (leaf_holds(b, part, first))
-            leaf_fill(b, &b->lines[node.first + line], part, first);
-        else
-            part_add(b, (struct part){part, first, node.first + line});
-    }
-    return node;
+    return sizeof *ranges->root << (WORD_BITS - ranges->shift);
 }
 
-static struct guard_ranges_line root_make(struct build *b, uint32_t count)
+static int root_make(struct guard_ranges *ranges, struct build *b, unsigned word, uint32_t count)
 {
-    if (count > 1)
-        return node_make(b, 1, count);
-    lines_take(b, 1);
-    if (!b->error)
-        leaf_fill(b, b->lines, 1, 1);
-    return (struct guard_ranges_line){0}; // all numbers to line 0
+    unsigned bits = WORD_BITS - (unsigned)__builtin_clz(count);
+    ranges->shift = WORD_BITS - (bits < ROOT_BITS_MAX ? bits : ROOT_BITS_MAX);
+    ranges->root = guard_memory_take(root_bytes(ranges), -1);
+    if (!ranges->root)
+        return -ENOMEM;
+    plain_lines_make(b, word);
+    struct part all = {.begin = 1, .word = word};
+    for (uint32_t i = 0; i < 1u << (WORD_BITS - ranges->shift) && !b->error; i++) {
+        all.first = i << ranges->shift;
+        all.last = all.first + ((UINT32_C(1) << ranges->shift) - 1);
+        all.end = count;
+        all.end = part_end(b, &all, all.begin, all.last);
+        ranges->root[i] = run_make(b, all, ranges->shift);
+        all.begin = all.end;
+    }
+    return b->error;
 }
 
 static int keep(struct guard_ranges *ranges, const struct build *b)
 {
-    ranges->count = b->lines_count;
-    ranges->lines = guard_memory_take(guard_ranges_bytes(ranges), -1);
+    size_t bytes = b->lines_count * sizeof *b->lines;
+    ranges->lines = guard_memory_take(bytes, -1);
     if (!ranges->lines)
         return -ENOMEM;
-    memcpy(ranges->lines, b->lines, guard_ranges_bytes(ranges));
+    ranges->lines_count = b->lines_count;
+    memcpy(ranges->lines, b->lines, bytes);
     return 0;
 }
 
-int guard_ranges_build(struct guard_ranges *ranges, const uint64_t *starts, const uint8_t *values,
-                       uint32_t count)
+int guard_ranges_build(struct guard_ranges *ranges, enum family_index family, const number *starts,
+                       const uint8_t *values, uint32_t count)
 {
     CHECK(count > 0 && starts[0] == 0);
-    struct build b = {.starts = starts, .values = values};
-    *ranges = (struct guard_ranges){.root = root_make(&b, count)};
-    for (size_t i = 0; i < b.parts_count && !b.error; i++) {
-        struct part part = b.parts[i];
-        struct guard_ranges_line node = node_make(&b, part.first, part.end);
-        if (!b.error)
-            b.lines[part.line] = node;
-    }
-    int error = b.error ? b.error : keep(ranges, &b);
+    *ranges = (struct guard_ranges){0};
+    struct build b = {.starts = starts,
+                      .values = values,
+                      .places = malloc((count * (size_t)2 + 1) * sizeof *b.places)};
+    int error =
+        b.places ? root_make(ranges, &b, family == FAMILY_V4 ? WORDS - 1 : 0, count) : -ENOMEM;
+    if (!error)
+        error = keep(ranges, &b);
+    if (error)
+        guard_ranges_done(ranges);
     free(b.lines);
     free(b.parts);
+    free(b.places);
     return error;
 }
 
 void guard_ranges_done(struct guard_ranges *ranges)
 {
-    guard_memory_give(ranges->lines, guard_ranges_bytes(ranges));
+    guard_memory_give(ranges->lines, ranges->lines_count * sizeof *ranges->lines);
+    guard_memory_give(ranges->root, root_bytes(ranges));
     *ranges = (struct guard_ranges){0};
 }
 
 size_t guard_ranges_bytes(const struct guard_ranges *ranges)
 {
-    return ranges->count * sizeof *ranges->lines;
+    return root_bytes(ranges) + ranges->lines_count * sizeof *ranges->lines;
 }
 
-/* What follows has no branches: whether a number is before a base, has found its leaf or goes on is
- * chance, and a wrong guess costs as much as all else. Hence conditions as masks.
+// How many keys are at or before the number: its place.
+static inline unsigned place_of(const struct guard_ranges_line *line, int32_t word)
+{
+    const __m128i *keys = (const __m128i *)(const void *)line->keys;
+    __m128i wanted = _mm_set1_epi32(word);
+    __m128i a = _mm_cmpgt_epi32(wanted, _mm_load_si128(keys));
+    __m128i b = _mm_cmpgt_epi32(wanted, _mm_load_si128(keys + 1));
+    __m128i c = _mm_cmpgt_epi32(wanted, _mm_load_si128(keys + 2)); // its last is no key
+    __m128i all = _mm_packs_epi16(_mm_packs_epi32(a, b), c);       // two bytes each of c
+    return (unsigned)__builtin_popcount((unsigned)_mm_movemask_epi8(all) & 0x15ff);
+}
+
+struct search { // side by side
+    const struct guard_ranges_line *at[GUARD_RANGES_BURST];
+    int32_t words[GUARD_RANGES_BURST][WORDS]; // biased
+    uint8_t walking[GUARD_RANGES_BURST];      // which are
+};
+
+static inline void enter(const struct guard_ranges families[FAMILY_COUNT], const struct addr *addr,
+                         struct search *s, unsigned i)
+{
+    const __m128i swap = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)addr->bytes);
+    __m128i words = _mm_xor_si128(_mm_shuffle_epi8(bytes, swap), _mm_set1_epi32((int)BIAS));
+    _mm_storeu_si128((__m128i *)(void *)s->words[i], words);
+    bool v4 = addr_is_v4(addr);
+    const struct guard_ranges *ranges = &families[v4 ? FAMILY_V4 : FAMILY_V6];
+    uint32_t word;
+    memcpy(&word, addr->bytes + (v4 ? 12 : 0), sizeof word);
+    word = __builtin_bswap32(word);
+    uint32_t slot = ranges->root[word >> ranges->shift];
+    uint32_t line = (slot >> SHIFT_BITS) + (word >> (slot & ((1 << SHIFT_BITS) - 1)));
+    s->at[i] = &ranges->lines[line & LINE_MASK];
+    __builtin_prefetch(s->at[i]);
+    s->walking[i] = (uint8_t)i;
+}
+
+/* One step for those that walk; they are fewer from step to step. No branches: whether an address
+ * has found its value or goes on is chance, and a wrong guess costs as much as all else.
  */
-static inline uint64_t mask(bool condition)
-{
-    return -(uint64_t)condition;
-}
-
-static inline uint32_t line_of(const struct guard_ranges_line *node, uint64_t number)
-{
-    uint64_t distance = (number - node->base) >> (node->shift & 63);
-    distance = distance < node->last ? distance : node->last;
-    return node->first + (uint32_t)(distance & mask(number >= node->base));
-}
-
-// How many of a leaf's keys are at or before `number`: the value's index.
-static inline unsigned keys_passed(const struct guard_ranges_line *leaf, uint64_t number)
-{
-    uint64_t distance = (number - leaf->base) >> (leaf->shift & 63);
-    distance = distance < STEPS_MOST ? distance : STEPS_MOST;
-    __m128i wanted = _mm_set1_epi16(biased((distance + 1) & mask(number >= leaf->base)));
-    const __m128i *keys = (const __m128i *)(const void *)leaf->keys;
-    __m128i low = _mm_cmpgt_epi16(_mm_load_si128(keys), wanted);
-    __m128i high = _mm_cmpgt_epi16(_mm_load_si128(keys + 1), wanted);
-    unsigned not_passed = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(low, high));
-    return KEYS - (unsigned)__builtin_popcount(not_passed);
-}
-
-// One step down for those that walk; they are fewer from step to step.
-static inline unsigned step(const struct guard_ranges_line *lines, const uint64_t *numbers,
-                            uint32_t *at, uint8_t *walking, unsigned count)
+static inline unsigned step(struct search *s, unsigned count, uint8_t *ret_values)
 {
     unsigned on = 0;
     for (unsigned j = 0; j < count; j++) {
-        unsigned i = walking[j];
-        const struct guard_ranges_line *line = &lines[at[i]];
-        bool is_node = line->values[0] == GUARD_RANGES_NODE;
-        at[i] ^= (at[i] ^ line_of(line, numbers[i])) & (uint32_t)mask(is_node);
-        __builtin_prefetch(&lines[at[i]]);
-        walking[on] = (uint8_t)i;
-        on += is_node;
+        unsigned i = s->walking[j];
+        const struct guard_ranges_line *line = s->at[i];
+        unsigned value = line->values[place_of(line, s->words[i][line->word])];
+        ret_values[i] = (uint8_t)value;
+        bool goes_on = value >= FURTHER;
+        s->at[i] = line + ((line->next + value - FURTHER) & -(uint32_t)goes_on);
+        __builtin_prefetch(s->at[i]);
+        s->walking[on] = (uint8_t)i;
+        on += goes_on;
     }
     return on;
 }
 
-void guard_ranges_find(const struct guard_ranges *ranges, const uint64_t *numbers, unsigned n,
-                       uint32_t *ret_places)
+void guard_ranges_find(const struct guard_ranges families[FAMILY_COUNT],
+                       const struct addr *const *addrs, unsigned n, uint8_t *ret_values)
 {
-    const struct guard_ranges_line *lines = ranges->lines;
-    uint32_t at[GUARD_RANGES_BURST];
-    uint8_t walking[GUARD_RANGES_BURST];
-    for (unsigned i = 0; i < n; i++) {
-        at[i] = line_of(&ranges->root, numbers[i]);
-        __builtin_prefetch(&lines[at[i]]);
-        walking[i] = (uint8_t)i;
-    }
-    for (unsigned count = n; count > 0;) // a level's span is at most half of the one above: ends
-        count = step(lines, numbers, at, walking, count);
+    struct search s;
     for (unsigned i = 0; i < n; i++)
-        ret_places[i] = at[i] * GUARD_RANGES_PLACES + keys_passed(&lines[at[i]], numbers[i]);
+        enter(families, addrs[i], &s, i);
+    for (unsigned count = n; count > 0;) // lines below a line have fewer ranges or a later word
+        count = step(&s, count, ret_values);
 }
