@@ -56,17 +56,19 @@ enum key_use { KEY_ANSWER, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_SYNCACHE, KE
 static int open_tables(struct guard *guard)
 {
     const struct guard_config *c = &guard->config;
+    struct guard_peers *peers = c->peers ? c->peers : &guard->alone;
     struct siphash_key answer = subkey(&c->key, KEY_ANSWER);
     struct siphash_key connection = subkey(&c->key, KEY_CONNECTION);
     struct siphash_key ban = subkey(&c->key, KEY_BAN);
     struct siphash_key syncache = subkey(&c->key, KEY_SYNCACHE);
     struct siphash_key shadow = subkey(&c->key, KEY_SHADOW);
-    int error = guard_answer_init(&guard->answer, c->sources, c->numa_node, &answer);
+    int error = guard_answer_init(&guard->answer, c->sources, c->numa_node, &answer, peers,
+                                  c->worker, c->workers);
     if (!error)
         error = guard_syncache_init(&guard->syncache, c->numa_node, &syncache);
     if (!error)
         error = guard_connection_init(&guard->connections, c->sessions, c->numa_node, &connection,
-                                      c->peers ? c->peers : &guard->alone, c->worker, c->workers);
+                                      peers, c->worker, c->workers);
     if (!error)
         error = guard_ban_init(&guard->bans, c->numa_node, &ban);
     if (!error)
@@ -105,18 +107,9 @@ void guard_shut(struct guard *guard)
     free(guard);
 }
 
-/* What is counted by SYN, millions a second, is not added up over workers but dealt in equal
- * shares, at least 1 each: sources are spread over them evenly by a keyed hash. */
-static uint64_t share(const struct guard *guard, uint64_t limit)
+// What that part of a second brings may come at once.
+static struct guard_source_rate budget_rate(uint64_t per_second, uint64_t part)
 {
-    uint64_t share = limit / guard->config.workers;
-    return share ? share : 1;
-}
-
-// With what `part` of a second brings as its burst.
-static struct guard_source_rate share_rate(const struct guard *guard, uint64_t limit, uint64_t part)
-{
-    uint64_t per_second = share(guard, limit);
     return guard_source_rate(per_second, per_second / part + 1);
 }
 
@@ -127,9 +120,9 @@ static struct guard_answer_limits answer_limits(const struct guard *guard, unsig
         .source = {guard_source_rate(policy_limit(p, class, LIMIT_SYN_RATE_SOURCE),
                                      policy_limit(p, class, LIMIT_SYN_BURST_SOURCE)),
                    policy_mode(p, class, LIMIT_SYN_RATE_SOURCE)},
-        .prefix = {share_rate(guard, policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX), 1),
+        .prefix = {budget_rate(policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX), 1),
                    policy_mode(p, class, LIMIT_SYN_ANSWERS_PREFIX)},
-        .total = {share_rate(guard, policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL), 10),
+        .total = {budget_rate(policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL), 10),
                   policy_mode(p, class, LIMIT_SYN_ANSWERS_TOTAL)},
     };
 }
@@ -143,9 +136,9 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
         guard->ports[i] = policy->services[i].port;
     for (unsigned class = 0; class < CLASSES_MAX; class ++)
         guard->answer_limits[class] = answer_limits(guard, class);
-    guard_pressure_marks(&guard->answer.pressure,
-                         share(guard, policy->limits[LIMIT_SYN_ATTACK_HIGH]),
-                         share(guard, policy->limits[LIMIT_SYN_ATTACK_LOW]));
+    guard_answer_policy(&guard->answer, guard->answer_limits);
+    guard_pressure_marks(&guard->answer.pressure, policy->limits[LIMIT_SYN_ATTACK_HIGH],
+                         policy->limits[LIMIT_SYN_ATTACK_LOW]);
     guard_connection_policy(&guard->connections, policy);
     if (guard->config.worker == 0)
         counter_set(guard->config.counters, COUNTER_LISTS_BYTES, guard_lists_bytes(lists));
@@ -311,7 +304,7 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
 
 void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us)
 {
-    guard_pressure_advance(&guard->answer.pressure, now_us);
+    guard_answer_advance(&guard->answer, now_us);
     bool attack = guard->answer.pressure.attack;
     counter_set(guard->config.counters, COUNTER_ATTACK_MODE, attack);
     if (attack)

@@ -25,9 +25,9 @@
  * replaces the entry with the least debt, so overload forgets debt and never refuses a conforming
  * source.
  *
- * Limits come by class of the source, each enforced, in shadow or off (contract/policy.h). Those on
- * connections that are wider than a source are shared by all workers, to workers - 1 connections
- * (guard_connection.h); those on SYNs are dealt to workers in equal shares, at least 1 each.
+ * Limits come by class of the source, each enforced, in shadow or off (contract/policy.h). Those
+ * wider than a source are shared by all workers, to workers - 1 connections or SYN-ACKs
+ * (guard_tally.h); attack mode is one for all.
  *
  * Refusals are returned, not counted: the caller counts the reason. What is no refusal (SYNs
  * received and answered, sources banned, the mode) is counted here. Counts, rates, history and
@@ -50,6 +50,7 @@ struct guard_connection;
 // Where the guards of all workers find one another; zeroed by the caller, outlives them.
 struct guard_peers {
     struct guard_connection *connections[WORKERS_MAX];
+    struct guard_answer *answers[WORKERS_MAX];
 };
 
 struct guard_config {

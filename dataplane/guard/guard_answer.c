@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_answer.h"
 
+#include "guard/guard.h"
+
 enum {
-    PREFIXES = 1 << 16,  // live entries are SYNs a second / answers a second: enough for millions
+    PREFIXES = 1 << 14,  // that owe at a time: answers in all a second / those of one
     RETURNING = 1 << 15, // sources of which a refused SYN came again, a grade
     PROVEN_SHARE = 8,    // one proven source for so many tracked ones
 };
 
 int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_node,
-                      const struct siphash_key *key)
+                      const struct siphash_key *key, struct guard_peers *peers, uint16_t worker,
+                      uint16_t workers)
 {
-    *answer = (struct guard_answer){.name_key = *key};
+    CHECK(worker < workers && workers <= WORKERS_MAX);
+    *answer = (struct guard_answer){
+        .name_key = *key, .worker = worker, .workers = workers, .peers = peers};
     int error = guard_source_init(&answer->sources, sources, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->prefixes, PREFIXES, numa_node, key);
+        error = guard_tallies_init(&answer->prefixes, PREFIXES, numa_node, key);
+    if (!error)
+        error = guard_source_init(&answer->full_prefixes, PREFIXES * 4, numa_node, key);
     if (!error)
         error = guard_source_init(&answer->returning[0], RETURNING, numa_node, key);
     if (!error)
@@ -22,17 +29,53 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
         error = guard_proven_init(&answer->proven, sources / PROVEN_SHARE, numa_node);
     if (!error)
         error = guard_again_init(&answer->again, numa_node, key);
+    if (!error)
+        __atomic_store_n(&peers->answers[worker], answer, __ATOMIC_RELEASE);
     return error;
 }
 
 void guard_answer_done(struct guard_answer *answer)
 {
+    if (answer->peers)
+        __atomic_store_n(&answer->peers->answers[answer->worker], NULL, __ATOMIC_RELEASE);
     guard_source_done(&answer->sources);
-    guard_source_done(&answer->prefixes);
+    guard_tallies_done(&answer->prefixes);
+    guard_source_done(&answer->full_prefixes);
     guard_source_done(&answer->returning[0]);
     guard_source_done(&answer->returning[1]);
     guard_proven_done(&answer->proven);
     guard_again_done(&answer->again);
+}
+
+static struct guard_answer *part_of(const struct guard_answer *answer, unsigned worker)
+{
+    return __atomic_load_n(&answer->peers->answers[worker], __ATOMIC_ACQUIRE);
+}
+
+static void at_least(uint64_t *most_us, const struct guard_source_rate *rate, unsigned workers)
+{
+    uint64_t debt_us = guard_tally_debt_most(rate, workers);
+    *most_us = debt_us > *most_us ? debt_us : *most_us;
+}
+
+void guard_answer_policy(struct guard_answer *answer,
+                         const struct guard_answer_limits limits[CLASSES_MAX])
+{
+    answer->debt_most_us = answer->prefix_debt_most_us = 0;
+    for (unsigned class = 0; class < CLASSES_MAX; class ++) {
+        at_least(&answer->debt_most_us, &limits[class].total.rate, answer->workers);
+        at_least(&answer->prefix_debt_most_us, &limits[class].prefix.rate, answer->workers);
+    }
+}
+
+void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
+{
+    const struct guard_pressure *parts[WORKERS_MAX];
+    for (unsigned worker = 0; worker < answer->workers; worker++) {
+        const struct guard_answer *part = part_of(answer, worker);
+        parts[worker] = part ? &part->pressure : NULL;
+    }
+    guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
 }
 
 void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
@@ -50,7 +93,7 @@ void guard_answer_locate(const struct guard_answer *answer, const struct packet 
         return;
     for (unsigned i = 0; i < count; i++) {
         struct guard_name prefix = guard_name_prefix(&names[i]);
-        struct guard_source_slot slot = guard_source_locate(&answer->prefixes, &prefix);
+        struct guard_source_slot slot = guard_source_locate(&answer->full_prefixes, &prefix);
         guard_source_prefetch(&slot);
     }
 }
@@ -60,6 +103,97 @@ static bool take(struct guard_source *table, const struct guard_name *name,
 {
     struct guard_source_slot slot = guard_source_locate(table, name);
     return guard_source_take(table, &slot, rate, now_us);
+}
+
+// Published before the next one is judged.
+static void publish(const struct guard_answer *answer)
+{
+    if (answer->workers > 1)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
+ * last added up, and read nothing of the other workers'. */
+static bool has_room(struct guard_answer *answer, enum guard_budget budget,
+                     const struct guard_source_rate *rate, uint64_t now_us,
+                     struct guard_tally_sum *ret_sum)
+{
+    int64_t tat_us = answer->tats_us[budget];
+    if (tat_us > (int64_t)(now_us + rate->tolerance_us) &&
+        tat_us <= (int64_t)(now_us + answer->debt_most_us))
+        return false;
+    struct guard_tally_sum sum = {0};
+    for (unsigned worker = 0; worker < answer->workers; worker++) {
+        const struct guard_answer *part = part_of(answer, worker);
+        if (part)
+            guard_tally_add(&sum, &part->budgets[budget], now_us);
+    }
+    uint64_t excess_us = guard_tally_excess(&sum, answer->debt_most_us, now_us);
+    if (excess_us)
+        guard_tally_forgive(&answer->budgets[budget], &sum, excess_us);
+    answer->tats_us[budget] = guard_tally_tat(&sum);
+    *ret_sum = sum;
+    return guard_tally_conforms(&sum, rate, now_us);
+}
+
+static void charge(struct guard_answer *answer, enum guard_budget budget,
+                   const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+                   uint64_t now_us)
+{
+    guard_tally_charge(&answer->budgets[budget], sum, rate->emission_us, now_us);
+    publish(answer);
+}
+
+static void remember_full(struct guard_answer *answer, const struct guard_name *prefix,
+                          uint64_t debt_us, uint64_t now_us)
+{
+    struct guard_source_slot slot = guard_source_locate(&answer->full_prefixes, prefix);
+    uint64_t known_us = guard_source_debt(&answer->full_prefixes, prefix, now_us);
+    struct guard_source_rate rate = {known_us < debt_us ? debt_us - known_us : 0, debt_us};
+    guard_source_take(&answer->full_prefixes, &slot, &rate, now_us);
+}
+
+struct prefix_demand {
+    struct guard_tallies_place place;
+    struct guard_tally_sum sum;
+};
+
+// Likewise of a prefix.
+static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
+                            const struct guard_name *source, const struct guard_source_rate *rate,
+                            uint64_t now_us, struct prefix_demand *ret_demand)
+{
+    struct guard_name prefix = guard_name_prefix(source);
+    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &prefix, now_us);
+    if (debt_us > rate->tolerance_us && debt_us <= answer->prefix_debt_most_us)
+        return false;
+    struct guard_tally_sum sum = {0};
+    struct guard_tallies_place place =
+        guard_tallies_locate(&answer->prefixes, client, source->v4 ? 120 : 48);
+    for (unsigned worker = 0; worker < answer->workers; worker++) {
+        const struct guard_answer *part = part_of(answer, worker);
+        if (part)
+            guard_tallies_add(&part->prefixes, &place, now_us, &sum);
+    }
+    uint64_t excess_us = guard_tally_excess(&sum, answer->prefix_debt_most_us, now_us);
+    struct guard_tally *own =
+        excess_us ? guard_tallies_take(&answer->prefixes, &place, now_us) : NULL;
+    if (own)
+        guard_tally_forgive(own, &sum, excess_us);
+    *ret_demand = (struct prefix_demand){place, sum};
+    if (guard_tally_conforms(&sum, rate, now_us))
+        return true;
+    remember_full(answer, &prefix, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
+    return false;
+}
+
+static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
+                          const struct guard_source_rate *rate, uint64_t now_us)
+{
+    struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_us);
+    CHECK(own); // nothing in this table is open
+    guard_tally_charge(own, &demand->sum, rate->emission_us, now_us);
+    publish(answer);
 }
 
 // What becomes of a SYN for which a limit has room or not.
@@ -73,19 +207,19 @@ static bool refuses(const struct guard_answer_limit *limit, enum limit name, boo
 
 static enum reason judge_unproven(struct guard_answer *answer,
                                   const struct guard_answer_limits *limits,
-                                  const struct guard_answer_place *place, uint64_t now_us,
-                                  uint64_t *shadowed)
+                                  const struct addr *client, const struct guard_answer_place *place,
+                                  uint64_t now_us, uint64_t *shadowed)
 {
     const struct guard_source_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
-    struct guard_name prefix;
-    bool attack = answer->pressure.attack;
-    if (attack) {
-        bool room = guard_source_has_room(answer->total_tat_us, total, now_us);
-        if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, room, shadowed))
+    struct guard_tally_sum sum;
+    struct prefix_demand demand;
+    bool total_room = false, prefix_room = false;
+    if (answer->pressure.attack) {
+        total_room = has_room(answer, BUDGET_FIRST, total, now_us, &sum);
+        if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
             return REASON_SYN_BACKSCATTER_TOTAL;
-        prefix = guard_name_prefix(&place->name);
-        room = guard_source_debt(&answer->prefixes, &prefix, now_us) <= of_prefix->tolerance_us;
-        if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, room, shadowed))
+        prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_us, &demand);
+        if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
             return REASON_SYN_BACKSCATTER_PREFIX;
     }
     const struct guard_answer_limit *source = &limits->source;
@@ -93,10 +227,10 @@ static enum reason judge_unproven(struct guard_answer *answer,
                 guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
     if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
-    if (attack) {
-        take(&answer->prefixes, &prefix, of_prefix, now_us);
-        guard_source_judge(&answer->total_tat_us, total, now_us);
-    }
+    if (prefix_room)
+        charge_prefix(answer, &demand, of_prefix, now_us);
+    if (total_room)
+        charge(answer, BUDGET_FIRST, &sum, total, now_us);
     return REASON_NONE;
 }
 
@@ -109,10 +243,13 @@ static bool may_return(struct guard_answer *answer, const struct guard_answer_li
     if (grade == GUARD_AGAIN_NOT)
         return false;
     int which = grade == GUARD_AGAIN_CLOCK;
-    uint64_t *total_tat_us = &answer->returning_tat_us[which];
-    return guard_source_has_room(*total_tat_us, total, now_us) &&
-           take(&answer->returning[which], source, &limits->source.rate, now_us) &&
-           guard_source_judge(total_tat_us, total, now_us);
+    enum guard_budget budget = which ? BUDGET_CLOCK : BUDGET_PLAIN;
+    struct guard_tally_sum sum;
+    if (!has_room(answer, budget, total, now_us, &sum) ||
+        !take(&answer->returning[which], source, &limits->source.rate, now_us))
+        return false;
+    charge(answer, budget, &sum, total, now_us);
+    return true;
 }
 
 struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
@@ -128,7 +265,8 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
                                                       &limits->source.rate, now_us, &conforms);
     verdict.proven = match != GUARD_MATCH_NONE;
     if (match == GUARD_MATCH_NONE)
-        verdict.reason = judge_unproven(answer, limits, place, now_us, &verdict.shadowed);
+        verdict.reason =
+            judge_unproven(answer, limits, &syn->src, place, now_us, &verdict.shadowed);
     else if (refuses(&limits->source, LIMIT_SYN_RATE_SOURCE, conforms, &verdict.shadowed))
         verdict.reason = REASON_SYN_RATE_SOURCE;
     bool refused = verdict.reason != REASON_NONE || verdict.shadowed;

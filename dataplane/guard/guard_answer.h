@@ -13,7 +13,11 @@
  * addresses; a source without history gets through on its retransmission (guard_again.h).
  * A source may send its rate on each of these ways, so at most four times its rate is ever
  * answered. Levels are asked from the widest to the narrowest, and what one refuses is charged to
- * none. A limit in shadow mode lets pass and says so. One worker owns it; no allocation after init.
+ * none. A limit in shadow mode lets pass and says so.
+ *
+ * A source lives on one worker. The budgets in all and of prefixes are those of all workers, who
+ * add up their parts (guard_tally.h: passed by workers - 1 SYN-ACKs at the most); so is what is
+ * under attack (guard_pressure.h). One worker owns it; no allocation after init.
  */
 
 #include "contract/policy.h"
@@ -21,6 +25,7 @@
 #include "guard/guard_pressure.h"
 #include "guard/guard_proven.h"
 #include "guard/guard_source.h"
+#include "guard/guard_tallies.h"
 
 struct guard_answer_limit {
     struct guard_source_rate rate;
@@ -38,20 +43,37 @@ struct guard_answer_place {
     struct guard_source_slot source;
 };
 
+// Budgets in all: of SYNs as they come, and of those that return, plain or by clock.
+enum guard_budget { BUDGET_FIRST, BUDGET_PLAIN, BUDGET_CLOCK, BUDGET_COUNT };
+
 struct guard_answer {
-    struct siphash_key name_key; // of all tables
-    struct guard_source sources, prefixes;
-    struct guard_source returning[2]; // plain, by clock
+    // These three are read by all workers.
+    _Alignas(64) struct guard_pressure pressure;
+    _Alignas(64) struct guard_tally budgets[BUDGET_COUNT];
+    struct guard_tallies prefixes;
+    _Alignas(64) struct siphash_key name_key; // of the tables below
+    struct guard_source sources;
+    struct guard_source full_prefixes; // as last added up, those that had no room
+    struct guard_source returning[2];  // plain, by clock
     struct guard_proven proven;
     struct guard_again again;
-    struct guard_pressure pressure;
-    uint64_t total_tat_us, returning_tat_us[2];
+    int64_t tats_us[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
+    uint64_t debt_most_us, prefix_debt_most_us; // that the rates in force can run up
+    uint16_t worker, workers;
+    struct guard_peers *peers;
 };
 
-// `sources` as in guard_source_init. 0 or -ENOMEM.
+// `sources` as in guard_source_init; `key` and `workers` are the same for all workers; `peers`
+// outlives it. 0 or -ENOMEM.
 int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_node,
-                      const struct siphash_key *key) MUST_CHECK;
-void guard_answer_done(struct guard_answer *answer);
+                      const struct siphash_key *key, struct guard_peers *peers, uint16_t worker,
+                      uint16_t workers) MUST_CHECK;
+void guard_answer_done(struct guard_answer *answer); // the other workers have stopped
+// The limits of all classes have changed.
+void guard_answer_policy(struct guard_answer *answer,
+                         const struct guard_answer_limits limits[CLASSES_MAX]);
+// To be called some 100 times a second: peace or attack.
+void guard_answer_advance(struct guard_answer *answer, uint64_t now_us);
 
 // Names, places, and prefetch of all that guard_answer_judge may read. At most SIPHASH_BURST.
 void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,

@@ -43,8 +43,7 @@ void guard_connection_done(struct guard_connection *counts)
 
 void guard_connection_policy(struct guard_connection *counts, const struct policy *policy)
 {
-    static const struct siphash_key no_key;
-    uint64_t rates[CLASSES_MAX][LEVEL_COUNT][2];
+    memset(counts->debt_most_us, 0, sizeof counts->debt_most_us);
     for (unsigned class = 0; class < CLASSES_MAX; class ++)
         for (int level = 0; level < LEVEL_COUNT; level++) {
             const enum limit *kinds = limits_of[level].kinds;
@@ -56,13 +55,14 @@ void guard_connection_policy(struct guard_connection *counts, const struct polic
                     (uint8_t)policy_mode(policy, class, kinds[kind]);
             }
             uint64_t burst = policy_limit(policy, class, limits_of[level].burst) * times;
-            counts->limits[class].levels[level].rate = guard_tally_rate(values[KIND_RATE], burst);
+            struct guard_source_rate rate = guard_tally_rate(values[KIND_RATE], burst);
+            counts->limits[class].levels[level].rate = rate;
             counts->limits[class].levels[level].open = values[KIND_OPEN];
             counts->limits[class].levels[level].day = values[KIND_DAY];
-            rates[class][level][0] = values[KIND_RATE];
-            rates[class][level][1] = burst;
+            uint64_t most_us = guard_tally_debt_most(&rate, counts->workers);
+            if (most_us > counts->debt_most_us[level])
+                counts->debt_most_us[level] = most_us;
         }
-    counts->rates = siphash(&no_key, rates, sizeof rates);
 }
 
 struct count {                        // of one level, for one connection
@@ -109,7 +109,6 @@ static void add_up(struct guard_connection *counts, unsigned service, uint64_t n
                    struct count of[LEVEL_COUNT])
 {
     for (int level = 0; level < LEVEL_COUNT; level++) {
-        of[level].sum.rates = counts->rates;
         for (int worker = 0; of[level].there && worker < counts->workers; worker++) {
             struct guard_connection *part =
                 __atomic_load_n(&counts->peers->connections[worker], __ATOMIC_ACQUIRE);
@@ -119,10 +118,10 @@ static void add_up(struct guard_connection *counts, unsigned service, uint64_t n
     }
 }
 
-/* Every limit is asked, the first enforced one that has no room gives the reason. `ret_charged`:
- * the levels whose rate is to be charged. */
+/* Every limit is asked, the first enforced one that has no room gives the reason.
+ * `ret_emissions_us`: what is to be charged at each level. */
 static enum reason judge(const struct guard_connection *counts, const struct count of[LEVEL_COUNT],
-                         unsigned class, uint64_t now_us, bool ret_charged[LEVEL_COUNT],
+                         unsigned class, uint64_t now_us, uint64_t ret_emissions_us[LEVEL_COUNT],
                          uint64_t *ret_shadowed)
 {
     enum reason reason = REASON_NONE;
@@ -139,7 +138,8 @@ static enum reason judge(const struct guard_connection *counts, const struct cou
                 !guard_tally_conforms(sum, &counts->limits[class].levels[level].rate, now_us),
             [KIND_DAY] = sum->today >= counts->limits[class].levels[level].day,
         };
-        ret_charged[level] = !over[KIND_RATE] && modes[KIND_RATE] != MODE_OFF;
+        if (!over[KIND_RATE] && modes[KIND_RATE] != MODE_OFF)
+            ret_emissions_us[level] = counts->limits[class].levels[level].rate.emission_us;
         for (int kind = 0; kind < KIND_COUNT; kind++) {
             enum limit limit = limits_of[level].kinds[kind];
             if (over[kind] && modes[kind] == MODE_SHADOW)
@@ -151,18 +151,47 @@ static enum reason judge(const struct guard_connection *counts, const struct cou
     return reason;
 }
 
-// Own parts of all levels; false: a table has no room.
-static bool take_parts(struct guard_connection *counts, unsigned service, uint64_t now_us,
+// Own part of a level; false: its table has no room.
+static bool take_part(struct guard_connection *counts, int level, unsigned service, uint64_t now_us,
+                      struct count *count)
+{
+    if (level == LEVEL_TOTAL)
+        count->own = &counts->total;
+    else if (level == LEVEL_SERVICE)
+        count->own = &counts->services[service];
+    else
+        count->own = guard_tallies_take(table_of(counts, level), &count->place, now_us);
+    return count->own != NULL;
+}
+
+// Debt of an older policy's rates is cut to what those in force can run up.
+static void forgive(struct guard_connection *counts, unsigned service, uint64_t now_us,
+                    struct count of[LEVEL_COUNT])
+{
+    for (int level = 0; level < LEVEL_COUNT; level++) {
+        uint64_t excess_us =
+            guard_tally_excess(&of[level].sum, counts->debt_most_us[level], now_us);
+        if (excess_us && take_part(counts, level, service, now_us, &of[level]))
+            guard_tally_forgive(of[level].own, &of[level].sum, excess_us);
+    }
+}
+
+// One more, at all levels or at none; false: a table has no room. An entry is open before the next
+// is taken, which might take its place otherwise.
+static bool open_parts(struct guard_connection *counts, unsigned service,
+                       const uint64_t emissions_us[LEVEL_COUNT], uint64_t now_us,
                        struct count of[LEVEL_COUNT])
 {
-    of[LEVEL_TOTAL].own = &counts->total;
-    of[LEVEL_SERVICE].own = &counts->services[service];
-    for (int level = LEVEL_48; level < LEVEL_COUNT; level++) {
+    for (int level = 0; level < LEVEL_COUNT; level++) {
         if (!of[level].there)
             continue;
-        of[level].own = guard_tallies_take(table_of(counts, level), &of[level].place, now_us);
-        if (!of[level].own)
+        if (!take_part(counts, level, service, now_us, &of[level])) {
+            while (--level >= 0)
+                if (of[level].there)
+                    guard_tally_close(of[level].own);
             return false;
+        }
+        guard_tally_open(of[level].own, &of[level].sum, emissions_us[level], now_us);
     }
     return true;
 }
@@ -173,22 +202,18 @@ enum reason guard_connection_opened(struct guard_connection *counts, const struc
 {
     CHECK(service < SERVICES_MAX && class < CLASSES_MAX);
     struct count of[LEVEL_COUNT];
-    bool charged[LEVEL_COUNT] = {false};
+    uint64_t emissions_us[LEVEL_COUNT] = {0};
     uint64_t shadowed = 0;
     locate(counts, client, of);
     add_up(counts, service, now_us, of);
+    forgive(counts, service, now_us, of);
     if (class != CLASS_ALLOW) {
-        enum reason reason = judge(counts, of, class, now_us, charged, &shadowed);
+        enum reason reason = judge(counts, of, class, now_us, emissions_us, &shadowed);
         if (reason != REASON_NONE)
             return reason;
     }
-    if (!take_parts(counts, service, now_us, of))
+    if (!open_parts(counts, service, emissions_us, now_us, of))
         return REASON_CONNECTIONS_NO_ROOM;
-    for (int level = 0; level < LEVEL_COUNT; level++)
-        if (of[level].there)
-            guard_tally_open(
-                of[level].own, &of[level].sum,
-                charged[level] ? counts->limits[class].levels[level].rate.emission_us : 0, now_us);
     if (counts->workers > 1)
         __atomic_thread_fence(__ATOMIC_SEQ_CST); // published before the next one is judged
     *ret_shadowed = shadowed;

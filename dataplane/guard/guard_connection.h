@@ -38,8 +38,8 @@ struct guard_connection {
     struct guard_tally services[SERVICES_MAX];
     _Alignas(64) struct guard_tallies sources, prefixes;
     struct guard_connection_limits limits[CLASSES_MAX];
-    uint64_t rates; // a digest of the rates in force, the same for all workers
-    uint32_t most;  // open connections of this worker
+    uint64_t debt_most_us[LEVEL_COUNT]; // that the rates in force can run up, of any class
+    uint32_t most;                      // open connections of this worker
     uint16_t worker, workers;
     struct guard_peers *peers;
 };

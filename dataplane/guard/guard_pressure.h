@@ -5,6 +5,11 @@
  *
  *   peace -> attack   as soon as a window of 100 ms holds more SYNs than the high mark allows
  *   attack -> peace   when no window of the last 5 s was above the low mark
+ *
+ * The SYNs are those of all workers: each counts its own, and reads the others' whenever it
+ * advances. One that sees an attack says until when, and all are under attack until the last of
+ * these times; so they are of one mind as soon as each has advanced. One worker writes a part, the
+ * others read `syns` and `until_us` at any time.
  */
 
 #include <stdbool.h>
@@ -13,15 +18,20 @@
 enum { GUARD_PRESSURE_WINDOW_US = 100000, GUARD_PRESSURE_CALM_US = 5000000 };
 
 struct guard_pressure {
-    uint64_t high, low; // SYNs a second
-    uint64_t window_us; // when the window began
-    uint64_t count;     // SYNs in it
-    uint64_t loud_us;   // end of the last window above the low mark
+    uint64_t syns;       // own, ever
+    uint64_t until_us;   // an attack that this worker saw
+    uint64_t others;     // SYNs of the other workers, ever, as it last saw them
+    uint64_t high, low;  // SYNs a second
+    uint64_t window_us;  // when the window began
+    uint64_t begun_with; // SYNs ever, then
     bool attack;
 };
 
 // A low mark above the high one counts as equal.
 void guard_pressure_marks(struct guard_pressure *pressure, uint64_t high, uint64_t low);
 void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us); // a SYN
-// Also to be called when no SYN comes, or an attack that stops would never end.
-void guard_pressure_advance(struct guard_pressure *pressure, uint64_t now_us);
+// Also to be called when no SYN comes, or an attack that stops would never end. `parts` of all
+// workers, its own too; NULL: not there.
+void guard_pressure_advance(struct guard_pressure *pressure,
+                            const struct guard_pressure *const parts[], unsigned workers,
+                            uint64_t now_us);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 enum { WAYS = 4, BUCKETS_LEAST = 1 << 14, BUCKETS_MOST = 1 << 26 };
+static const uint64_t OWES = UINT64_C(1) << 40; // outweighs any day
 
 struct guard_tallies_bucket {
     uint64_t keys[WAYS]; // 0: free; written last
@@ -92,7 +93,8 @@ struct guard_tally *guard_tallies_take(struct guard_tallies *table,
             guard_tally_add(&sum, &bucket->tallies[way], now_us);
             if (bucket->keys[way] && sum.open > 0)
                 continue;
-            uint64_t worth = bucket->keys[way] ? sum.today + 1 : 0;
+            bool owes = guard_tally_tat(&sum) > (int64_t)now_us;
+            uint64_t worth = bucket->keys[way] ? sum.today + 1 + (owes ? OWES : 0) : 0;
             if (worth < best_worth || (worth == best_worth && used < least_used)) {
                 best = bucket;
                 best_way = way;

@@ -4,11 +4,12 @@
 /* A worker's parts (guard_tally.h) by source or prefix, in bounded memory.
  *
  * An entry stands in one of two buckets of four, each chosen by half of a keyed hash; it never
- * moves, so that other workers may read it. What has open connections stays; of the rest, the entry
- * with the fewest connections today gives way when both buckets are full. So only history can be
- * forgotten, never an open connection, and forgetting only ever lets pass. For `most` entries with
- * open connections there are at least four times as many places, and two full buckets of such
- * entries do not occur in practice (less than 1 in 10^9 fillings); then there is no room.
+ * moves, so that other workers may read it. What has open connections stays; of the rest, when both
+ * buckets are full, what owes nothing gives way, or else the entry with the least today. So only
+ * history can be forgotten, never an open connection, and forgetting only ever lets pass. For
+ * `most` entries with open connections there are at least four times as many places, and two full
+ * buckets of such entries do not occur in practice (less than 1 in 10^9 fillings); then there is no
+ * room.
  *
  * The key is 64 bits of exact address: IPv6 a /64, /56 or /48, IPv4 an address or /24. The length
  * stands in what the prefix leaves free.

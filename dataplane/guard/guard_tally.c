@@ -28,11 +28,9 @@ static uint64_t today(uint64_t day, uint64_t now_us)
 
 void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part, uint64_t now_us)
 {
-    if (load(&part->rates) == sum->rates) {
-        int64_t start_us = __atomic_load_n(&part->start_us, __ATOMIC_RELAXED);
-        sum->start_us = start_us > sum->start_us ? start_us : sum->start_us;
-        sum->charged_us += load(&part->charged_us);
-    }
+    int64_t start_us = __atomic_load_n(&part->start_us, __ATOMIC_RELAXED);
+    sum->start_us = start_us > sum->start_us ? start_us : sum->start_us;
+    sum->charged_us += load(&part->charged_us);
     sum->today += today(load(&part->day), now_us);
     sum->open += load(&part->open);
 }
@@ -40,22 +38,38 @@ void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part
 bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
                           uint64_t now_us)
 {
-    return sum->start_us + (int64_t)sum->charged_us <= (int64_t)(now_us + rate->tolerance_us);
+    return guard_tally_tat(sum) <= (int64_t)(now_us + rate->tolerance_us);
+}
+
+uint64_t guard_tally_excess(const struct guard_tally_sum *sum, uint64_t most_us, uint64_t now_us)
+{
+    int64_t excess_us = guard_tally_tat(sum) - (int64_t)(now_us + most_us);
+    return excess_us > 0 ? (uint64_t)excess_us : 0;
+}
+
+void guard_tally_forgive(struct guard_tally *own, struct guard_tally_sum *sum, uint64_t excess_us)
+{
+    store(&own->charged_us, own->charged_us - excess_us);
+    sum->charged_us -= excess_us;
+}
+
+void guard_tally_charge(struct guard_tally *own, const struct guard_tally_sum *sum,
+                        uint64_t emission_us, uint64_t now_us)
+{
+    int64_t idle_us = (int64_t)now_us - (int64_t)sum->charged_us; // a start that owes nothing now
+    if (emission_us) {
+        __atomic_store_n(&own->start_us, sum->start_us > idle_us ? sum->start_us : idle_us,
+                         __ATOMIC_RELAXED);
+        store(&own->charged_us, own->charged_us + emission_us);
+    }
+    uint64_t day = now_us / GUARD_TALLY_DAY_US;
+    store(&own->day, (day << DAY_SHIFT) + today(own->day, now_us) + 1);
 }
 
 void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum,
                       uint64_t emission_us, uint64_t now_us)
 {
-    int64_t idle_us = (int64_t)now_us - (int64_t)sum->charged_us; // a start that owes nothing now
-    if (emission_us) {
-        uint64_t charged_us = own->rates == sum->rates ? own->charged_us : 0;
-        __atomic_store_n(&own->start_us, sum->start_us > idle_us ? sum->start_us : idle_us,
-                         __ATOMIC_RELAXED);
-        store(&own->charged_us, charged_us + emission_us);
-        store(&own->rates, sum->rates);
-    }
-    uint64_t day = now_us / GUARD_TALLY_DAY_US;
-    store(&own->day, (day << DAY_SHIFT) + today(own->day, now_us) + 1);
+    guard_tally_charge(own, sum, emission_us, now_us);
     store(&own->open, own->open + 1);
 }
 

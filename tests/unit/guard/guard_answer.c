@@ -324,6 +324,65 @@ static void in_peace_no_prefix_and_no_total_is_refused(void **state)
     assert_int_equal(flood.reasons[REASON_NONE], 190000);
 }
 
+/* Two workers under attack. A flood to one of them, or to both, and what is answered of it in 2 s
+ * after the first 100 ms; `next` makes SYNs of either worker's sources, as steering does not matter
+ * to what is wider than a source. */
+static uint64_t answered_by_two(struct scene *s, struct packet (*next)(struct rng *rng), bool both)
+{
+    struct counter_block counters = {0};
+    struct scene other = {.policy = s->policy, .lists = s->lists};
+    guard_shut(s->guard);
+    s->guard = open_guard(&s->counters, 0, 2);
+    other.guard = open_guard(&counters, 1, 2);
+    guard_policy(s->guard, &s->policy.policy, s->lists);
+    guard_policy(other.guard, &s->policy.policy, s->lists);
+    struct guard_output output = {.take = no_mbuf};
+    struct flood flood;
+    story(&flood, next);
+    uint64_t begun_us = s->now_us;
+    bool begun = false;
+    for (; s->now_us < begun_us + 2100000; s->now_us += STEP_US) {
+        other.now_us = s->now_us;
+        if (!begun && s->now_us >= begun_us + 100000) {
+            begun = true;
+            assert_int_equal(s->counters.counters[COUNTER_ATTACK_MODE], 1);
+            assert_int_equal(counters.counters[COUNTER_ATTACK_MODE], 1);
+            memset(flood.reasons, 0, sizeof flood.reasons);
+        }
+        flood_send(&flood, s);
+        if (both)
+            flood_send(&flood, &other);
+        if (s->now_us % 10000 == 0) {
+            guard_advance(s->guard, &output, s->now_us);
+            guard_advance(other.guard, &output, s->now_us);
+        }
+    }
+    guard_shut(other.guard);
+    return flood.reasons[REASON_NONE];
+}
+
+// 20,000 a second and 2,001 at once, whoever has the flood; one more for each other worker.
+static void the_budget_in_all_is_whole_for_one_worker_and_one_for_two(void **state)
+{
+    for (int both = 0; both < 2; both++) {
+        uint64_t answered = answered_by_two(*state, from_anywhere, both);
+        print_message("random flood to %d of 2 workers: %lu answered\n", 1 + both, answered);
+        assert_in_range(answered, 40000, 42001 + 1);
+    }
+}
+
+// 200 a second and 201 at once; what returns after a second is beside it.
+static void a_prefix_s_budget_is_whole_for_one_worker_and_one_for_two(void **state)
+{
+    struct packet (*const nexts[])(struct rng *) = {from_one_24, from_one_48};
+    for (int i = 0; i < 4; i++) {
+        struct scene *s = *state;
+        uint64_t answered = answered_by_two(s, nexts[i / 2], i % 2);
+        print_message("flood of a prefix to %d of 2 workers: %lu answered\n", 1 + i % 2, answered);
+        assert_in_range(answered, 400, 400 + 201 + 1);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -335,6 +394,8 @@ int main(void)
         CASE(a_flood_that_goes_round_does_not_keep_it_out_either),
         CASE(a_random_flood_is_dropped_by_reason_and_not_reflected),
         CASE(under_attack_a_prefix_has_a_budget),
+        CASE(the_budget_in_all_is_whole_for_one_worker_and_one_for_two),
+        CASE(a_prefix_s_budget_is_whole_for_one_worker_and_one_for_two),
         CASE(in_peace_no_prefix_and_no_total_is_refused),
     };
     return cmocka_run_group_tests_name("guard_answer", cases, NULL, NULL);

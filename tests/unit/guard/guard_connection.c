@@ -148,6 +148,7 @@ static void each_level_refuses_beyond_its_burst_and_again_beyond_its_rate(void *
         assert_int_equal(open_from("192.0.2.1"), reason_of(levels[i].rate));
         made.policy.limits[levels[i].burst] = limit_facts(levels[i].burst)->most;
         limit_is(levels[i].rate, limit_facts(levels[i].rate)->most);
+        now_us += 10000000; // nothing is owed any more
     }
 }
 
@@ -211,6 +212,7 @@ static void a_shadowed_limit_refuses_nothing_and_says_what_it_would(void **state
     assert_int_equal(shadowed, 0);
     assert_int_equal(open_from("192.0.2.1"), REASON_NONE);
     assert_int_equal(shadowed, bit);
+    now_us += 10; // nothing is owed any more
     made.policy.modes[LIMIT_CONNECTION_RATE_PREFIX] = MODE_SHADOW;
     made.policy.limits[LIMIT_CONNECTION_BURST_PREFIX] = 1;
     limit_is(LIMIT_CONNECTION_RATE_PREFIX, 60);
@@ -314,6 +316,66 @@ static void workers_share_each_limit_wider_than_a_source(void **state)
     }
 }
 
+static void a_change_of_other_limits_forgets_no_debt_and_no_day(void **state)
+{
+    made.policy.limits[LIMIT_CONNECTION_BURST_SOURCE] = 3;
+    limit_is(LIMIT_CONNECTION_RATE_SOURCE, 60);
+    limit_is(LIMIT_CONNECTIONS_DAY_SOURCE, 4);
+    for (int n = 0; n < 3; n++)
+        assert_int_equal(open_from("192.0.2.1"), REASON_NONE);
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        bool same = i == LIMIT_CONNECTION_BURST_SOURCE || i == LIMIT_CONNECTION_RATE_SOURCE ||
+                    i == LIMIT_CONNECTIONS_DAY_SOURCE;
+        if (!same && limit_facts((enum limit)i)->value > 10)
+            limit_is((enum limit)i, limit_facts((enum limit)i)->value);
+    }
+    assert_int_equal(open_from("192.0.2.1"), REASON_CONNECTION_RATE_SOURCE);
+    now_us += 1000000;
+    assert_int_equal(open_from("192.0.2.1"), REASON_NONE);
+    now_us += 1000000;
+    assert_int_equal(open_from("192.0.2.1"), REASON_CONNECTIONS_DAY_SOURCE);
+}
+
+static void each_level_s_debt_is_cut_to_what_its_new_rate_can_run_up(void **state)
+{
+    for (int i = 0; i < LEVELS; i++) {
+        made.policy.limits[levels[i].burst] = 1000;
+        limit_is(levels[i].rate, 1);
+        for (int n = 0; n < 1000; n++) {
+            int worker = levels[i].rate == LIMIT_CONNECTION_RATE_SOURCE ? 0 : n % WORKERS;
+            assert_int_equal(open_at(worker, "192.0.2.1", 0, CLASS_DEFAULT), REASON_NONE);
+            close_at(worker, "192.0.2.1", 0);
+        }
+        assert_int_equal(open_from("192.0.2.1"), reason_of(levels[i].rate));
+        made.policy.limits[levels[i].burst] = 1;
+        limit_is(levels[i].rate, 600);
+        assert_int_equal(open_from("192.0.2.1"), reason_of(levels[i].rate));
+        now_us += WORKERS * 100000;
+        assert_int_equal(open_from("192.0.2.1"), REASON_NONE);
+        assert_int_equal(open_from("192.0.2.1"), reason_of(levels[i].rate));
+        close_at(0, "192.0.2.1", 0);
+        made.policy.limits[levels[i].burst] = limit_facts(levels[i].burst)->most;
+        limit_is(levels[i].rate, limit_facts(levels[i].rate)->most);
+        now_us += 10000000; // nothing is owed any more
+    }
+}
+
+// A full table, where a /48 and its /56 may want the same place.
+static void the_levels_of_one_connection_never_take_each_others_place(void **state)
+{
+    struct rng rng;
+    rng_seed(&rng, 77);
+    for (int i = 0; i < 300000; i++) {
+        struct addr a = made_addr("2001:db8::1");
+        uint64_t bits = rng_next(&rng);
+        memcpy(a.bytes + 2, &bits, 6);
+        assert_int_equal(
+            guard_connection_opened(workers[0], &a, 0, CLASS_DEFAULT, now_us, &shadowed),
+            REASON_NONE);
+        guard_connection_ended(workers[0], &a, 0);
+    }
+}
+
 static void what_is_counted_of_a_source_is_told(void **state)
 {
     struct addr a = made_addr("192.0.2.1");
@@ -337,6 +399,9 @@ int main(void)
         CASE(no_worker_counts_more_than_its_sessions_whatever_the_limit),
         CASE(one_worker_alone_gets_the_whole_of_every_limit),
         CASE(workers_share_each_limit_wider_than_a_source),
+        CASE(a_change_of_other_limits_forgets_no_debt_and_no_day),
+        CASE(each_level_s_debt_is_cut_to_what_its_new_rate_can_run_up),
+        CASE(the_levels_of_one_connection_never_take_each_others_place),
         CASE(what_is_counted_of_a_source_is_told),
     };
     return cmocka_run_group_tests_name("guard_connection", cases, NULL, NULL);

@@ -21,9 +21,9 @@ static int set_up(void **state)
     return 0;
 }
 
-static struct guard_tally_sum sum_of(uint64_t rates, uint64_t now_us)
+static struct guard_tally_sum sum_of(uint64_t now_us)
 {
-    struct guard_tally_sum sum = {.rates = rates};
+    struct guard_tally_sum sum = {0};
     for (int i = 0; i < PARTS; i++)
         guard_tally_add(&sum, &parts[i], now_us);
     return sum;
@@ -32,7 +32,7 @@ static struct guard_tally_sum sum_of(uint64_t rates, uint64_t now_us)
 // Whether one more conforms; if so it is charged to that worker's part.
 static bool take(int worker, const struct guard_source_rate *rate, uint64_t now_us)
 {
-    struct guard_tally_sum sum = sum_of(1, now_us);
+    struct guard_tally_sum sum = sum_of(now_us);
     if (!guard_tally_conforms(&sum, rate, now_us))
         return false;
     guard_tally_open(&parts[worker], &sum, rate->emission_us, now_us);
@@ -74,39 +74,71 @@ static void a_rate_beyond_the_clock_always_conforms(void **state)
         assert_true(take(0, &rate, 7));
 }
 
-static void debt_under_other_rates_is_forgotten(void **state)
+static void debt_beyond_what_new_rates_can_run_up_is_forgiven(void **state)
 {
     const struct guard_source_rate slow = guard_tally_rate(1, 1000),
-                                   fast = guard_tally_rate(600, 1);
+                                   fast = guard_tally_rate(600, 2);
     for (int i = 0; i < 1000; i++)
         assert_true(take(i % PARTS, &slow, 1000));
     assert_false(take(0, &slow, 1000));
-    struct guard_tally_sum sum = sum_of(2, 1000);
-    assert_true(guard_tally_conforms(&sum, &fast, 1000));
-    guard_tally_open(&parts[0], &sum, fast.emission_us, 1000);
-    sum = sum_of(2, 1000);
-    assert_false(guard_tally_conforms(&sum, &fast, 1000));
-    assert_true(guard_tally_conforms(&sum, &fast, 101000));
-    assert_int_equal(sum.open, 1001); // what is open stays open
+    uint64_t most_us = guard_tally_debt_most(&fast, 1); // 200 ms
+    struct guard_tally_sum sum = sum_of(1000);
+    uint64_t excess_us = guard_tally_excess(&sum, most_us, 1000);
+    assert_int_equal(excess_us, UINT64_C(60000000) * 1000 - most_us);
+    guard_tally_forgive(&parts[1], &sum, excess_us); // far more than this part was charged
+    assert_int_equal(guard_tally_excess(&sum, most_us, 1000), 0);
+    assert_false(take(0, &fast, 100999));
+    assert_true(take(0, &fast, 101000));
+    assert_false(take(2, &fast, 101000));
+    assert_int_equal(sum_of(1000).open, 1001); // what is open stays open
+}
+
+static void debt_within_what_new_rates_can_run_up_is_kept(void **state)
+{
+    const struct guard_source_rate before = guard_tally_rate(600, 5),
+                                   after = guard_tally_rate(600, 10);
+    for (int i = 0; i < 5; i++)
+        assert_true(take(i % PARTS, &before, 1000));
+    struct guard_tally_sum sum = sum_of(1000);
+    assert_int_equal(guard_tally_excess(&sum, guard_tally_debt_most(&after, 1), 1000), 0);
+    for (int i = 0; i < 5; i++)
+        assert_true(take(i % PARTS, &after, 1000));
+    assert_false(take(0, &after, 1000));
+}
+
+static void who_forgives_twice_leaves_nothing_owed_and_no_credit(void **state)
+{
+    const struct guard_source_rate slow = guard_tally_rate(1, 10), fast = guard_tally_rate(600, 3);
+    for (int i = 0; i < 10; i++)
+        assert_true(take(i % PARTS, &slow, 1000));
+    uint64_t most_us = guard_tally_debt_most(&fast, 1);
+    for (int i = 0; i < 2; i++) { // each by its own sum, as two at once
+        struct guard_tally_sum sum = sum_of(1000);
+        sum.charged_us += i ? 60000000 * 10 - most_us : 0;
+        guard_tally_forgive(&parts[i], &sum, guard_tally_excess(&sum, most_us, 1000));
+    }
+    for (int i = 0; i < 3; i++)
+        assert_true(take(i, &fast, 1000));
+    assert_false(take(0, &fast, 1000));
 }
 
 static void a_day_ends_for_all_at_once_and_open_ones_stay(void **state)
 {
     const uint64_t end_us = 3 * GUARD_TALLY_DAY_US;
     for (int i = 0; i < PARTS; i++) {
-        struct guard_tally_sum sum = sum_of(1, end_us - 1);
+        struct guard_tally_sum sum = sum_of(end_us - 1);
         guard_tally_open(&parts[i], &sum, 0, end_us - 1);
     }
-    assert_int_equal(sum_of(1, end_us - 1).today, PARTS);
-    struct guard_tally_sum sum = sum_of(1, end_us);
+    assert_int_equal(sum_of(end_us - 1).today, PARTS);
+    struct guard_tally_sum sum = sum_of(end_us);
     assert_int_equal(sum.today, 0);
     assert_int_equal(sum.open, PARTS);
     guard_tally_open(&parts[0], &sum, 0, end_us);
-    assert_int_equal(sum_of(1, end_us).today, 1);
+    assert_int_equal(sum_of(end_us).today, 1);
     guard_tally_close(&parts[0]);
     guard_tally_close(&parts[0]);
-    assert_int_equal(sum_of(1, end_us).open, PARTS - 1);
-    assert_int_equal(sum_of(1, end_us).today, 1);
+    assert_int_equal(sum_of(end_us).open, PARTS - 1);
+    assert_int_equal(sum_of(end_us).today, 1);
 }
 
 static void one_worker_alone_gets_the_whole_rate(void **state)
@@ -130,14 +162,14 @@ static void *worker(void *part)
     for (int round = 0; round < ROUNDS; round++) {
         pthread_barrier_wait(&barrier);
         for (struct guard_tally_sum sum;;) {
-            sum = sum_of(1, 1000);
+            sum = sum_of(1000);
             if (sum.open >= LIMIT)
                 break;
             guard_tally_open(own, &sum, 0, 1000);
             __atomic_thread_fence(__ATOMIC_SEQ_CST);
         }
         pthread_barrier_wait(&barrier);
-        uint64_t open = sum_of(1, 1000).open;
+        uint64_t open = sum_of(1000).open;
         if (own == &parts[0] && open > most_open)
             most_open = open;
         pthread_barrier_wait(&barrier);
@@ -166,7 +198,9 @@ int main(void)
     const struct CMUnitTest cases[] = {
         CASE(a_burst_conforms_to_the_last_one_and_no_further),
         CASE(a_rate_beyond_the_clock_always_conforms),
-        CASE(debt_under_other_rates_is_forgotten),
+        CASE(debt_beyond_what_new_rates_can_run_up_is_forgiven),
+        CASE(debt_within_what_new_rates_can_run_up_is_kept),
+        CASE(who_forgives_twice_leaves_nothing_owed_and_no_credit),
         CASE(several_workers_rate_equals_one_clock_of_arrival),
         CASE(a_day_ends_for_all_at_once_and_open_ones_stay),
         CASE(one_worker_alone_gets_the_whole_rate),
