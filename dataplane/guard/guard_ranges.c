@@ -348,7 +348,7 @@ static inline unsigned place_of(const struct guard_ranges_line *line, int32_t wo
 struct search { // side by side
     const struct guard_ranges_line *at[GUARD_RANGES_BURST];
     int32_t words[GUARD_RANGES_BURST][WORDS]; // biased
-    uint8_t walking[GUARD_RANGES_BURST];      // which are
+    uint8_t walking[GUARD_RANGES_BURST];      // which are, after the first step
 };
 
 static inline void enter(const struct guard_ranges families[FAMILY_COUNT], const struct addr *addr,
@@ -367,17 +367,17 @@ static inline void enter(const struct guard_ranges families[FAMILY_COUNT], const
     uint32_t line = (slot >> SHIFT_BITS) + (word >> (slot & ((1 << SHIFT_BITS) - 1)));
     s->at[i] = &ranges->lines[line & LINE_MASK];
     __builtin_prefetch(s->at[i]);
-    s->walking[i] = (uint8_t)i;
 }
 
 /* One step for those that walk; they are fewer from step to step. No branches: whether an address
- * has found its value or goes on is chance, and a wrong guess costs as much as all else.
+ * has found its value or goes on is chance, and a wrong guess costs as much as all else. The first
+ * step reads nothing that it writes: else every load waits for the stores before it.
  */
-static inline unsigned step(struct search *s, unsigned count, uint8_t *ret_values)
+static inline unsigned step(struct search *s, bool is_first, unsigned count, uint8_t *ret_values)
 {
     unsigned on = 0;
     for (unsigned j = 0; j < count; j++) {
-        unsigned i = s->walking[j];
+        unsigned i = is_first ? j : s->walking[j];
         const struct guard_ranges_line *line = s->at[i];
         unsigned value = line->values[place_of(line, s->words[i][line->word])];
         ret_values[i] = (uint8_t)value;
@@ -396,6 +396,7 @@ void guard_ranges_find(const struct guard_ranges families[FAMILY_COUNT],
     struct search s;
     for (unsigned i = 0; i < n; i++)
         enter(families, addrs[i], &s, i);
-    for (unsigned count = n; count > 0;) // lines below a line have fewer ranges or a later word
-        count = step(&s, count, ret_values);
+    unsigned count = step(&s, true, n, ret_values);
+    while (count > 0) // lines below a line have fewer ranges or a later word
+        count = step(&s, false, count, ret_values);
 }
