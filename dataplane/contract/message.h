@@ -194,7 +194,7 @@ struct explain_answer {    // what a worker's guard knows of an address
     uint32_t proven_s;     // seconds since the last
     uint32_t connections;  // open now
     uint64_t debt_us;      // of its unproven SYNs: until their rate is paid
-    uint64_t tolerance_us; // debt up to which they are answered
+    uint64_t tolerance_us; // debt up to which they are answered; UINT64_MAX: always
     struct top_place places[TOP_MEASURE_COUNT][TOP_SCOPE_COUNT];
 };
 

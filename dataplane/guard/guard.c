@@ -358,5 +358,8 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
     answer->debt_us = guard_source_debt(&guard->answer.sources, &name, now_us);
-    answer->tolerance_us = guard->answer_limits[CLASS_DEFAULT].source.rate.tolerance_us;
+    uint8_t class = classify(guard, addr);
+    const struct guard_answer_limit *source = &guard->answer_limits[class].source;
+    bool holds = class != CLASS_ALLOW && source->mode == MODE_ENFORCE;
+    answer->tolerance_us = holds ? source->rate.tolerance_us : UINT64_MAX;
 }

@@ -237,6 +237,19 @@ static void what_is_known_of_a_source_is_explained(void **state)
     guard_explain(s->guard, &source, s->now_us, &known);
     assert_int_equal(known.proven_s, 61);
     assert_int_equal(known.debt_us, 0);
+
+    struct policy_class *cgnat = &s->policy.policy.classes[CLASS_NAMED];
+    cgnat->limits[LIMIT_SYN_BURST_SOURCE] = 1000;
+    cgnat->own_limits |= UINT64_C(1) << LIMIT_SYN_BURST_SOURCE;
+    made_prefix(&s->policy, CLASS_NAMED, "100.64.0.0/10");
+    scene_policy(s);
+    struct addr of_class = made_addr("100.64.0.1");
+    guard_explain(s->guard, &of_class, s->now_us, &known);
+    assert_int_equal(known.tolerance_us, 999 * 50000);
+    s->policy.policy.modes[LIMIT_SYN_RATE_SOURCE] = MODE_SHADOW;
+    scene_policy(s);
+    guard_explain(s->guard, &source, s->now_us, &known);
+    assert_true(known.tolerance_us == UINT64_MAX);
 }
 
 static void out_send(void *context, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
