@@ -3,6 +3,7 @@
  * when the data plane has taken or refused it. */
 #include "api/api_command.h"
 
+#include "config/config_classes.h"
 #include "config/config_lists.h"
 
 #include <ctype.h>
@@ -161,7 +162,8 @@ static void lists_change(struct api_request *request, bool add)
     if (!text)
         return;
     if (config_class_find(request->plane->publisher.config, list) < 0)
-        api_request_error(request, "list: expected allow, deny or a class of the configuration");
+        api_request_error(request, "list: expected allow, deny, martian or a class of the "
+                                   "configuration");
     else if (!prefix_parse(text, &change.prefix))
         api_request_error(request, "prefix: expected a prefix such as 192.0.2.0/24 or "
                                    "2001:db8::/32, host bits zero");
@@ -305,7 +307,11 @@ static int edit_limit(void *context, struct config **candidate, struct config_er
             change->value;
         class->own_limits |= change->class[0] ? bit : 0;
     }
-    return 0;
+    const char *wrong = config_classes_contradiction(head);
+    if (wrong)
+        config_errors_add(errors, &(struct config_place){.file = "limits", .path = ""}, "%s",
+                          wrong);
+    return wrong ? -EINVAL : 0;
 }
 
 static void limit_change(struct change *change, int class)

@@ -73,8 +73,16 @@ void config_classes_limits(struct config_reader *r, yaml_node_t *node, const str
     uint64_t given = 0; // all of them are the default class's own, given or not
     struct limits limits = {head->limits, head->modes, &given, &given, false};
     config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
+    const char *wrong = config_classes_contradiction(head);
+    if (wrong)
+        config_schema_error(r, node, wrong);
+}
+
+const char *config_classes_contradiction(const struct policy *head)
+{
     if (head->limits[LIMIT_SYN_ATTACK_LOW] > head->limits[LIMIT_SYN_ATTACK_HIGH])
-        config_schema_error(r, node, "expected syn_attack_low to be at most syn_attack_high");
+        return "expected syn_attack_low to be at most syn_attack_high";
+    return NULL;
 }
 
 // prefixes

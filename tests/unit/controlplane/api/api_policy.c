@@ -37,7 +37,7 @@ static void wrong_arguments_send_no_policy(void **state)
         {"{'command':'lists add'}", "list: expected a text"},
         {"{'command':'lists add','list':'deny'}", "prefix: expected a text"},
         {"{'command':'lists add','list':'grey','prefix':'192.0.2.0/24'}",
-         "list: expected allow, deny or a class of the configuration"},
+         "list: expected allow, deny, martian or a class of the configuration"},
         {"{'command':'lists remove','list':'deny','prefix':'192.0.2.1/24'}",
          "prefix: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero"},
         {"{'command':'lists remove','list':'deny','prefix':'198.18.0.0/15'}",
@@ -76,6 +76,17 @@ static void change_that_the_data_plane_refuses_is_told_with_its_words(void **sta
     result(-EINVAL, "limits: too small");
     api_rig_refused("limits: too small");
     assert_int_equal(running()->head.limits[LIMIT_CONNECTIONS_SOURCE], before);
+}
+
+static void a_low_mark_above_the_high_one_is_refused(void **state)
+{
+    uint64_t before = running()->head.limits[LIMIT_SYN_ATTACK_LOW];
+    api_rig_start("{'command':'limits set','name':'syn_attack_low','value':50000}");
+    api_rig_refused("limits: expected syn_attack_low to be at most syn_attack_high");
+    api_rig_start("{'command':'limits set','name':'syn_attack_high','value':10}");
+    api_rig_refused("limits: expected syn_attack_low to be at most syn_attack_high");
+    assert_int_equal(ops_rig_policy(&api_rig.ops), 0);
+    assert_int_equal(running()->head.limits[LIMIT_SYN_ATTACK_LOW], before);
 }
 
 static void changes_beyond_the_queue_are_refused(void **state)
@@ -317,6 +328,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_arguments_send_no_policy, api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(change_that_the_data_plane_refuses_is_told_with_its_words,
                                         api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(a_low_mark_above_the_high_one_is_refused, api_rig_up,
+                                        api_rig_down),
         cmocka_unit_test_setup_teardown(changes_beyond_the_queue_are_refused, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(configuration_that_cannot_be_read_is_told_without_effect,
