@@ -21,7 +21,7 @@ static const uint64_t narrow[LIMIT_COUNT] = {
     [LIMIT_SYN_RATE_SOURCE] = 1,
     [LIMIT_SYN_BURST_SOURCE] = 1,
     [LIMIT_SYN_ANSWERS_PREFIX] = 1,
-    [LIMIT_SYN_ANSWERS_TOTAL] = 100000000,
+    [LIMIT_SYN_ANSWERS_TOTAL] = 1000000,
 };
 static const uint64_t defaults[LIMIT_COUNT];
 

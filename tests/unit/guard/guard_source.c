@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_source.h"
 
+#include "contract/policy.h"
+
 #include "base/rng.h"
 
 #include <setjmp.h>
@@ -109,6 +111,17 @@ static void rates_are_never_stricter_than_said(void **state)
         assert_true(rate.emission_us >= 1);
         assert_true(rate.emission_us * per_second <= 1000000);
         assert_true(rate.tolerance_us == 999 * rate.emission_us);
+    }
+}
+
+// A microsecond is the shortest interval: a limit that promised more than that would not be kept.
+static void no_limit_s_range_goes_beyond_what_a_rate_can_be(void **state)
+{
+    static const enum limit limits[] = {LIMIT_SYN_RATE_SOURCE, LIMIT_SYN_ANSWERS_PREFIX,
+                                        LIMIT_SYN_ANSWERS_TOTAL};
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        uint64_t most = limit_facts(limits[i])->most;
+        assert_int_equal(guard_source_rate(most, 1).emission_us * most, 1000000);
     }
 }
 
@@ -367,6 +380,7 @@ int main(void)
         CASE(refusals_charge_nothing),
         CASE(a_64_is_one_source_and_its_neighbour_another),
         CASE(rates_are_never_stricter_than_said),
+        CASE(no_limit_s_range_goes_beyond_what_a_rate_can_be),
         CASE(judgement_equals_the_reference_model),
         CASE(no_conforming_source_is_refused_at_any_load),
         CASE(floods_are_held_to_their_rate_at_low_load),
