@@ -4,6 +4,7 @@
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>
+#include <rte_lcore.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,7 +61,7 @@ static const char *open_stations(struct worker *w)
                                  .worker = c->index,
                                  .workers = boot->workers,
                                  .peers = c->peers,
-                                 .numa_node = -1,
+                                 .numa_node = (int)rte_lcore_to_socket_id(boot->lcores[c->index]),
                                  .mtu = boot->legs[LEG_OUTSIDE].mtu,
                                  .receive_bytes = TCP_RECEIVE_BYTES,
                                  .key = c->guard_key,

@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,12 +47,32 @@ static void a_running_worker_adopts_and_stops(void **state)
     assert_true(rig->counters.counters[COUNTER_TURNS] > 0);
 }
 
+// Mappings that prefer a node.
+static unsigned placed(void)
+{
+    char line[4096];
+    unsigned count = 0;
+    FILE *file = fopen("/proc/self/numa_maps", "re");
+    if (!file)
+        skip(); // a kernel without NUMA
+    while (fgets(line, sizeof line, file))
+        count += strstr(line, " prefer") != NULL;
+    fclose(file);
+    return count;
+}
+
+static void a_worker_s_tables_are_asked_for_on_its_own_node(void **state)
+{
+    assert_true(placed() > 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_new_snapshot_is_adopted_and_the_old_one_let_go),
         TEST(a_running_worker_adopts_and_stops),
+        TEST(a_worker_s_tables_are_asked_for_on_its_own_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
