@@ -443,6 +443,8 @@ static const struct config_key spf_keys[] = {
      .choices = config_field_actions},
     {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, spf_unavailable),
      .choices = config_field_actions},
+    {"helo", config_field_choice, CONFIG_FIELD(policy_smtp, spf_helo),
+     .choices = config_field_actions},
     {NULL},
 };
 

@@ -166,9 +166,9 @@ static bool classes_are_sound(const struct policy *p)
 static bool smtp_is_sound(const struct policy_smtp *s)
 {
     const uint8_t actions[] = {
-        s->rdns_none,     s->rdns_unconfirmed, s->rdns_unavailable,
-        s->helo_mismatch, s->helo_unavailable, s->spf_fail,
-        s->spf_softfail,  s->spf_unavailable,  s->dnsbl_listed,
+        s->rdns_none,        s->rdns_unconfirmed, s->rdns_unavailable, s->helo_mismatch,
+        s->helo_unavailable, s->spf_fail,         s->spf_softfail,     s->spf_unavailable,
+        s->dnsbl_listed,     s->spf_helo,
     };
     for (size_t i = 0; i < sizeof actions; i++)
         if (actions[i] >= ACTION_COUNT)

@@ -120,6 +120,7 @@ struct policy_smtp {
     uint8_t rdns_none, rdns_unconfirmed, rdns_unavailable;
     uint8_t helo_mismatch, helo_unavailable;
     uint8_t spf_fail, spf_softfail, spf_unavailable;
+    uint8_t spf_helo;        // fail for the HELO name, when there is a sender, too
     uint8_t dnsbl_listed;    // the score is at least the threshold
     uint8_t dnsbl_zones;     // how many are asked; 0: none
     int16_t dnsbl_threshold; // 1 or more

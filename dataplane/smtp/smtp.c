@@ -164,7 +164,7 @@ static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
     struct smtp *smtp = state;
     smtp->host = host;
     smtp->now_us = now_us;
-    smtp->rdns = smtp->helo_match = VERDICT_NONE;
+    smtp->rdns = smtp->helo_match = smtp->helo_spf = VERDICT_NONE;
     smtp->budget.start_us = now_us;
     smtp_enter(smtp, SMTP_START);
     if (smtp_service(smtp)->submission) {
@@ -351,12 +351,6 @@ static void take_helo(struct smtp *smtp, const struct helo_answer *answer)
     smtp->host->report.helo_match = smtp->helo_match;
 }
 
-static void take_spf(struct smtp *smtp, const struct spf_answer *answer)
-{
-    smtp->mail.spf = answer ? answer->result : SPF_TEMPERROR;
-    smtp->host->report.spf = smtp->mail.spf;
-}
-
 static void smtp_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct smtp *smtp = state;
@@ -378,7 +372,8 @@ static void smtp_answer(void *state, const struct message *answer, uint64_t now_
         take_helo(smtp, ok ? &answer->helo_answer : NULL);
         break;
     case MESSAGE_SPF:
-        take_spf(smtp, ok ? &answer->spf_answer : NULL);
+        smtp_envelope_take_spf(smtp,
+                               ok ? (enum spf_result)answer->spf_answer.result : SPF_TEMPERROR);
         break;
     default:
         CHECK(!"asked by smtp_ask");

@@ -70,6 +70,7 @@ struct smtp {
     uint8_t awaited;    // bits of enum message_kind: questions of smtp_ask without an answer
     uint8_t rdns;       // enum rdns_verdict or VERDICT_NONE
     uint8_t helo_match; // enum helo_match or VERDICT_NONE
+    uint8_t helo_spf;   // enum spf_result or VERDICT_NONE: beside the sender's
     int16_t dnsbl;      // score; 0: nothing is known against the client
     uint8_t helo_size, user_size;
     uint16_t errors, auth_failures;
@@ -147,6 +148,7 @@ void smtp_auth_answer(struct smtp *smtp, const struct message *answer);
 
 smtp_check smtp_envelope_check_mail, smtp_envelope_check_rcpt; // smtp_envelope.c
 smtp_proceed smtp_envelope_mail, smtp_envelope_rcpt;
+void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result); // may ask for the next
 void smtp_envelope_judge(struct smtp *smtp); // what was asked about the sender is answered
 void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of a recipient
 

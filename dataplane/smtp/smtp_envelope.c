@@ -191,6 +191,13 @@ static void ask_helo(struct smtp *smtp)
     smtp_ask(smtp, &question);
 }
 
+// Of the HELO name, once a HELO, beside that of the sender (RFC 7208, section 2.3).
+static bool is_helo_spf_wanted(const struct smtp *smtp)
+{
+    return smtp->host->policy->smtp.spf_helo != ACTION_OFF && smtp->helo_spf == VERDICT_NONE &&
+           smtp->mail.from_size > 0 && !helo_is_literal(smtp);
+}
+
 // Without a sender the HELO name stands for it (RFC 7208, section 2.4); an address literal has no
 // policy.
 static void ask_spf(struct smtp *smtp)
@@ -205,9 +212,19 @@ static void ask_spf(struct smtp *smtp)
         helo = span_skip(span_head(helo, helo.size - 1), 1);
     spf->addr = smtp->host->client;
     CHECK(message_name_set(&spf->helo, helo));
-    spf->mail_from_size = smtp->mail.from_size;
-    memcpy(spf->mail_from, smtp->mail.from, smtp->mail.from_size);
+    spf->mail_from_size = is_helo_spf_wanted(smtp) ? 0 : smtp->mail.from_size;
+    memcpy(spf->mail_from, smtp->mail.from, spf->mail_from_size);
     smtp_ask(smtp, &question);
+}
+
+void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result)
+{
+    if (is_helo_spf_wanted(smtp)) {
+        smtp->helo_spf = (uint8_t)result;
+        ask_spf(smtp); // now of the sender
+        return;
+    }
+    smtp->mail.spf = smtp->host->report.spf = (uint8_t)result;
 }
 
 void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
@@ -251,6 +268,11 @@ static enum smtp_refusal check_helo(const struct smtp *smtp)
 static enum smtp_refusal check_spf(const struct smtp *smtp)
 {
     const struct policy_smtp *policy = &smtp->host->policy->smtp;
+    enum smtp_refusal of_helo = REFUSE_NONE;
+    if (smtp->helo_spf == SPF_FAIL && smtp->mail.from_size > 0)
+        of_helo = by_action(smtp, policy->spf_helo, REFUSE_SPF_HELO, REFUSE_SPF_HELO_NOW);
+    if (of_helo != REFUSE_NONE)
+        return of_helo;
     switch (smtp->mail.spf) {
     case SPF_FAIL:
         return by_action(smtp, policy->spf_fail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);

@@ -127,6 +127,10 @@ static void add_results(struct smtp_text *text, const struct smtp *smtp)
                               FOREIGN_MAX);
         any = true;
     }
+    if (smtp->helo_spf != VERDICT_NONE && smtp->mail.from_size) {
+        smtp_text_add(text, ";\r\n\tspf=%s smtp.helo=", spf_names[smtp->helo_spf]);
+        smtp_text_add_foreign(text, smtp_helo(smtp), FOREIGN_MAX);
+    }
     if (!smtp_service(smtp)->submission) {
         smtp_text_add(text, ";\r\n\tiprev=%s policy.iprev=%s", iprev_names[smtp->rdns],
                       addr_text(&smtp->host->client, addr));

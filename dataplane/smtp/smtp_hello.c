@@ -54,7 +54,7 @@ static void set_name(struct smtp *smtp, struct span name)
     struct report *report = &smtp->host->report;
     smtp_backend_quit(smtp);
     smtp->helo_size = (uint8_t)name.size;
-    smtp->helo_match = VERDICT_NONE;
+    smtp->helo_match = smtp->helo_spf = VERDICT_NONE;
     memcpy(smtp->helo, name.at, name.size);
     report->helo_size = (uint8_t)span_head(name, sizeof report->helo).size;
     memcpy(report->helo, name.at, report->helo_size);

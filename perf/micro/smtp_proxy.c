@@ -386,6 +386,7 @@ static struct policy *policy_make(const struct addr *own, uint16_t port, const s
     p->boot.legs[LEG_OUTSIDE].addr[FAMILY_V4] = *own;
     p->boot.legs[LEG_OUTSIDE].mtu = p->boot.legs[LEG_INSIDE].mtu = 1500;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
+    p->smtp.spf_helo = ACTION_OFF;
     p->services_count = p->backends_count = 1;
     p->services[0] = (struct policy_service){.name = "smtp", .port = port};
     p->backends[0] = (struct policy_backend){.addr = *backend, .port = BACKEND_PORT};

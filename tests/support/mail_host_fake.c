@@ -184,6 +184,7 @@ static void policy_init(struct fake_policy *fake)
         p->limits[i] = limit_facts((enum limit)i)->value;
     p->smtp.helo_mismatch = ACTION_OFF;
     memcpy(p->smtp.host_name, "mail.example.net", sizeof "mail.example.net");
+    p->smtp.spf_helo = ACTION_OFF;
     p->services_count = FAKE_SERVICES;
     memcpy(p->services, fake_services, sizeof fake_services);
     p->backends_count = FAKE_BACKENDS;

@@ -210,6 +210,7 @@ static struct policy *base_policy(const struct rig *rig)
     p->boot.workers = 1;
     p->boot.mbufs = p->boot.connections = p->boot.sessions = p->boot.sources = 1024;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
+    p->smtp.spf_helo = ACTION_OFF;
     static const uint16_t ports[] = {25, 143, 110};
     static const uint8_t kinds[] = {PROTOCOL_SMTP, PROTOCOL_IMAP, PROTOCOL_POP3};
     for (uint8_t i = 0; i < 3; i++) {

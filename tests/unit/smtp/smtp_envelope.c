@@ -197,6 +197,34 @@ static void spf_is_judged_by_policy(void **unused)
     play_spf(ACTION_REJECT, "spf pass", "250 2.1.0 Ok");
 }
 
+static void play_helo_spf(enum action action, const char *script)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    fake->policy.policy.smtp.spf_helo = (uint8_t)action;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, script);
+    mail_host_fake_close(fake);
+}
+
+static void spf_of_the_helo_name_is_judged_beside_the_senders(void **unused)
+{
+    play_helo_spf(ACTION_REJECT, HELLO FROM_JOE "E:spf fail\n"
+                                                "E:state sender\n"
+                                                "E:spf pass\n"
+                                                "S:550 5.7.23 SPF says your address may not say*\n"
+                                                "E:counted smtp_spf_fail\n"
+                  // known already
+                  FROM_JOE "E:spf pass\n"
+                                                "S:550 5.7.23 *\n");
+    play_helo_spf(ACTION_DEFER, HELLO FROM_JOE "E:spf fail\nE:spf pass\nS:451 4.7.23 *\n");
+    play_helo_spf(ACTION_SHADOW, HELLO FROM_JOE "E:spf fail\nE:spf pass\nS:250 2.1.0 Ok\n"
+                                                "E:shadowed smtp_spf_fail\n");
+    play_helo_spf(ACTION_REJECT, HELLO FROM_JOE "E:spf none\nE:spf pass\nS:250 2.1.0 Ok\n");
+    play_helo_spf(ACTION_REJECT, HELLO FROM_JOE "E:unavailable spf\nE:spf pass\nS:250 2.1.0 Ok\n");
+    play_helo_spf(ACTION_REJECT, HELLO "C:MAIL FROM:<>\nE:spf fail\nS:250 2.1.0 Ok\n"); // spf.fail
+    play_helo_spf(ACTION_OFF, HELLO FROM_JOE "E:spf pass\nS:250 2.1.0 Ok\n");
+}
+
 static void spf_is_asked_for_what_was_said(void **unused)
 {
     struct mail_host_fake *fake = smtp_play_open("smtp", HELLO FROM_JOE);
@@ -310,6 +338,7 @@ int main(void)
         cmocka_unit_test(helo_name_is_judged_at_mail),
         cmocka_unit_test(address_literal_as_helo_must_be_the_clients),
         cmocka_unit_test(spf_is_judged_by_policy),
+        cmocka_unit_test(spf_of_the_helo_name_is_judged_beside_the_senders),
         cmocka_unit_test(spf_is_asked_for_what_was_said),
         cmocka_unit_test(recipients_are_read_strictly),
         cmocka_unit_test(recipients_have_a_limit),

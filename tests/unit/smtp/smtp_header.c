@@ -47,6 +47,9 @@ static void the_longest_of_all_fits(void **unused)
     smtp->mail.from_size = sizeof smtp->mail.from;
     memset(smtp->user, 'u', sizeof smtp->user);
     smtp->user_size = sizeof smtp->user;
+    smtp->helo_spf = SPF_PERMERROR;
+    smtp->helo_match = HELO_ORGANISATION;
+    smtp->dnsbl = -1000;
     fake->host.tls = true;
     fake->host.tls_version = 3;
     memset(fake->host.tls_cipher, 'c', sizeof fake->host.tls_cipher - 1);
@@ -59,6 +62,19 @@ static void the_longest_of_all_fits(void **unused)
         assert_in_range(line, 3, 1000); // RFC 5321, section 4.5.3.1.6
         left = span_skip(left, line);
     }
+    mail_host_fake_close(fake);
+}
+
+static void spf_of_the_helo_name_stands_beside_the_senders(void **unused)
+{
+    char buffer[SMTP_HEADER_MAX + 1];
+    struct mail_host_fake *fake = smtp_play_open("smtp", SENDER);
+    struct smtp *smtp = fake->state;
+    smtp->helo_spf = SPF_NEUTRAL;
+    struct span header = smtp_header_write(smtp, buffer);
+    buffer[header.size] = '\0';
+    assert_non_null(strstr(buffer, "\tspf=pass smtp.mailfrom=good.example.org;\r\n"
+                                   "\tspf=neutral smtp.helo="));
     mail_host_fake_close(fake);
 }
 
@@ -154,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_strangers_words_make_no_header_lines),
         cmocka_unit_test(the_longest_of_all_fits),
+        cmocka_unit_test(spf_of_the_helo_name_stands_beside_the_senders),
         cmocka_unit_test(without_answers_verdicts_are_temporary_errors),
         cmocka_unit_test(verdicts_of_our_own_are_told),
         cmocka_unit_test(a_submitted_mail_tells_login_and_tls),
