@@ -38,7 +38,7 @@ class Killer(threading.Thread):
         self.host = ("ip", "netns", "exec", names.HOST)
         lab.call(*self.host, "nft", "-f", "-", stdin=RULE)
         self.sniffer = subprocess.Popen(
-            [*self.host, "tcpdump", "-i", "lo", "-l", "-n", "-p", "-T", "domain", "udp dst port 5300"],
+            [*self.host, *"tcpdump -i lo -l -n -p -T domain udp dst port 5300".split()],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while "listening on" not in self.sniffer.stderr.readline():
             pass
