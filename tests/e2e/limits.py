@@ -59,10 +59,18 @@ class Refuse(unittest.TestCase):
             self.exactly("CONNECTIONS_PREFIX", 4, [SOURCE, NEIGHBOUR] * 4)
 
     def test_new_connections_end_at_each_level_s_burst(self):
-        for level in ("source", "prefix", "service", "total"):
+        for number, level in enumerate(("source", "prefix", "service", "total")):
+            source = f"198.18.{40 + number}.1"  # that owes nothing: debts outlive a change
             with (self.subTest(level), limit(f"connection_rate_{level}", 1),
                   limit(f"connection_burst_{level}", 3)):
-                self.exactly(f"CONNECTION_RATE_{level.upper()}", 3, [SOURCE] * 5)
+                self.exactly(f"CONNECTION_RATE_{level.upper()}", 3, [source] * 5)
+            greeted([source])  # the first one finds what is owed, and has it cut
+
+    def test_a_change_of_another_limit_forgives_no_debt(self):
+        with limit("connection_rate_source", 1), limit("connection_burst_source", 3):
+            self.exactly("CONNECTION_RATE_SOURCE", 3, ["198.18.44.1"] * 4)
+            with limit("connection_rate_total", 500000), limit("connections_prefix", 900):
+                self.exactly("CONNECTION_RATE_SOURCE", 0, ["198.18.44.1"] * 2)
 
     def test_a_day_s_connections_end(self):
         with limit("connections_day_source", 1):

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two workers: a source stays on one, limits and what the operator is told are those of both."""
+
+import collections
+import json
+import os
+import re
+import unittest
+
+import lab
+import talk
+from labkit import names, system
+from limits import greeted, limit
+
+WORKERS = 2
+SOURCES = [names.client4(number) for number in range(74, 90)]
+BANNED = "198.51.100.99"
+
+
+def start_with(text):
+    """`boot` is read when the data plane starts."""
+    names.CONFIG.write_text(text)
+    system.stop([lab.pid("dataplane")])
+    lab.ctl("config", "reload")
+    lab.lab("restart", "dataplane")
+
+
+def told(*arguments):
+    return json.loads(lab.ctl("--json", *arguments).stdout)
+
+
+def workers_of_sources():
+    """Of each source that has a session, the workers that have one."""
+    workers = collections.defaultdict(set)
+    for row in told("sessions", "list")["sessions"]:
+        workers[row["client"]].add(row["worker"])
+    return workers
+
+
+@unittest.skipIf((os.cpu_count() or 1) < WORKERS, "a processor a worker")
+class Two(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.text = names.CONFIG.read_text()
+        lcores = [str(lcore) for lcore in range(WORKERS)]
+        start_with(re.sub(r"worker_lcores: .*", f"worker_lcores: [{', '.join(lcores)}]", cls.text))
+
+    @classmethod
+    def tearDownClass(cls):
+        start_with(cls.text)
+
+    def test_a_source_stays_on_one_worker_and_sources_are_on_both(self):
+        clients = [talk.smtp(source=source) for source in SOURCES for _ in range(2)]
+        workers = workers_of_sources()
+        for client in clients:
+            client.reset()
+        self.assertEqual({len(workers[source]) for source in SOURCES}, {1})
+        self.assertEqual(set.union(*workers.values()), set(range(WORKERS)))
+
+    def test_limits_wider_than_a_source_are_passed_by_one_at_the_most(self):
+        for level in ("total", "service", "prefix"):
+            with self.subTest(level), limit(f"connections_{level}", 6), lab.Watch() as watch:
+                self.assertIn(greeted(SOURCES), range(6, 6 + WORKERS))
+                watch.wait(f"CONNECTIONS_{level.upper()}", len(SOURCES) - 7)
+        self.assertEqual(greeted(SOURCES), len(SOURCES))
+
+    def test_a_limit_set_live_reaches_both(self):
+        with limit("connections_source", 1):
+            self.assertEqual(greeted([*SOURCES, *SOURCES]), len(SOURCES))
+        self.assertEqual(greeted([*SOURCES, *SOURCES]), 2 * len(SOURCES))
+
+    def test_a_ban_is_one_for_both(self):
+        lab.ctl("bans", "add", BANNED, "60")
+        try:
+            rows = [row for row in told("bans", "list")["bans"] if row["address"] == BANNED]
+            self.assertEqual(len(rows), 1)
+            self.assertEqual(rows[0]["workers"], WORKERS)
+            self.assertEqual(greeted([BANNED]), 0)
+        finally:
+            lab.ctl("bans", "remove", BANNED)
+        self.assertEqual(greeted([BANNED]), 1)
+
+    def test_top_and_explain_know_what_either_worker_saw(self):
+        clients = [talk.smtp(source=source) for source in SOURCES]
+        try:
+            workers = workers_of_sources()
+            top = [row["address"] for row in told("top", "connections")["rows"]]
+            seen = set.union(*(workers[address] for address in top if address in SOURCES))
+            self.assertEqual(seen, set(range(WORKERS)))
+            for source in SOURCES:
+                self.assertEqual(told("explain", source)["connections"], 1, source)
+        finally:
+            for client in clients:
+                client.reset()
