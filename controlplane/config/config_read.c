@@ -140,10 +140,32 @@ static void read_interface(struct config_reader *r, yaml_node_t *node, const str
         config_schema_error(r, node, "expected an ipv4 or an ipv6 address, or both");
 }
 
+static bool is_on_link(const struct policy_interface *leg, const struct addr *addr)
+{
+    enum family_index family = addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
+    const struct addr *own = &leg->addr[family];
+    struct prefix link = {addr_mask(own, leg->bits[family]), leg->bits[family]};
+    return !addr_is_zero(own) && prefix_contains(&link, addr);
+}
+
+static void read_inside(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
+                        void *at)
+{
+    struct policy_interface *inside = (struct policy_interface *)at;
+    const struct policy_interface *outside = inside - LEG_INSIDE + LEG_OUTSIDE; // read already
+    read_interface(r, node, key, at);
+    for (int family = 0; family < FAMILY_COUNT; family++)
+        if (!addr_is_zero(&inside->addr[family]) && !addr_is_zero(&outside->addr[family]) &&
+            (is_on_link(outside, &inside->addr[family]) ||
+             is_on_link(inside, &outside->addr[family])))
+            config_schema_error(r, node, "expected another %s network than outside's",
+                                family == FAMILY_V4 ? "IPv4" : "IPv6");
+}
+
 static const struct config_key interfaces_keys[] = {
     {"outside", read_interface, CONFIG_FIELD(policy_boot, legs[LEG_OUTSIDE]),
      .keys = interface_keys, .required = true},
-    {"inside", read_interface, CONFIG_FIELD(policy_boot, legs[LEG_INSIDE]), .keys = interface_keys,
+    {"inside", read_inside, CONFIG_FIELD(policy_boot, legs[LEG_INSIDE]), .keys = interface_keys,
      .required = true},
     {NULL},
 };
@@ -169,6 +191,9 @@ static void take_route(struct config_reader *r, yaml_node_t *name, yaml_node_t *
     bool v4 = addr_is_v4(&route->to.addr) && route->to.bits >= ADDR_V4_BITS;
     if (r->errors->count == errors_before && v4 != addr_is_v4(&route->via))
         config_schema_error(r, value, "expected `to` and `via` of one family");
+    else if (r->errors->count == errors_before &&
+             !is_on_link(&head->boot.legs[route->leg], &route->via))
+        config_schema_error(r, value, "via: expected an address on that leg's own network");
 }
 
 static void read_routes(struct config_reader *r, yaml_node_t *node, const struct config_key *key,

@@ -54,6 +54,12 @@ class Configuration(unittest.TestCase):
     def test_an_address_that_is_none(self):
         self.refused("ipv4: 198.51.100.1/24", "ipv4: 198.51.100.300/24", "ipv4")
 
+    def test_a_gateway_that_is_on_no_link(self):
+        self.refused("via: 198.51.100.10, leg: outside", "via: 192.0.2.10, leg: outside", "via")
+
+    def test_both_legs_in_one_network(self):
+        self.refused("ipv4: 203.0.113.1/24", "ipv4: 198.51.100.2/24", "inside")
+
     def test_a_backend_that_is_not_there(self):
         self.refused("tls: starttls, backend: dovecot-imap}", "tls: starttls, backend: none}",
                      "backend")

@@ -63,6 +63,16 @@ static void missing_file_is_refused_by_name(void **state)
                         "/nowhere/weir.yaml: cannot be read: No such file or directory\n");
 }
 
+static void legs_that_share_a_network_are_refused(void **state)
+{
+    assert_null(read_text("interfaces:\n"
+                          "  outside: {device: a, ipv4: 192.0.2.1/24, ipv6: '2001:db8::1/32'}\n"
+                          "  inside: {device: b, ipv4: 192.0.2.99/28, ipv6: '2001:db8:1::1/48'}\n",
+                          ""));
+    assert_non_null(strstr(errors.text, ":3:11: interfaces.inside: expected another IPv4 network"));
+    assert_non_null(strstr(errors.text, ":3:11: interfaces.inside: expected another IPv6 network"));
+}
+
 static void what_is_not_yaml_is_refused_with_line_and_column(void **state)
 {
     assert_null(read_text("a: [1\nb: {", ""));
@@ -119,6 +129,8 @@ static void every_wrong_value_is_refused_by_line_key_and_expectation(void **stat
          "9:21: control.dns_user: expected printable ASCII text of 1 to 31 bytes, not \"a?b\""},
         {"routes: [{to: 0.0.0.0/0, via: '2001:db8::1', leg: outside}]\n",
          "9:10: routes[0]: expected `to` and `via` of one family"},
+        {"routes: [{to: 0.0.0.0/0, via: 100.64.9.9, leg: outside}]\n",
+         "9:10: routes[0]: via: expected an address on that leg's own network"},
         {"routes: [{to: 10.0.0.1/8, via: 192.0.2.1, leg: outside}]\n",
          "9:15: routes[0].to: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits "
          "zero, not \"10.0.0.1/8\""},
@@ -273,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_file_is_refused_by_name),
+        cmocka_unit_test(legs_that_share_a_network_are_refused),
         cmocka_unit_test(what_is_not_yaml_is_refused_with_line_and_column),
         cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
