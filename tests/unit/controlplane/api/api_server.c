@@ -102,7 +102,7 @@ static void wrong_arguments_are_named_with_what_was_expected(void **state)
          "seconds: expected a number from 1 to 31622400"},
         {"{\"command\":\"bans remove\",\"address\":\"192.0.2.1\"}", "no such ban"},
         {"{\"command\":\"lists add\",\"list\":\"grey\",\"prefix\":\"192.0.2.0/24\"}",
-         "list: expected allow, deny or a class of the configuration"},
+         "list: expected allow, deny, martian or a class of the configuration"},
         {"{\"command\":\"lists add\",\"list\":\"deny\",\"prefix\":\"192.0.2.1/24\"}",
          "prefix: expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, host bits zero"},
         {"{\"command\":\"lists remove\",\"list\":\"deny\",\"prefix\":\"192.0.2.0/24\"}",
