@@ -2,6 +2,7 @@
 /* status and stats: what runs, and what was counted. */
 #include "api/api_command.h"
 
+#include "config/config_lists.h"
 #include "report/metrics_text.h"
 
 #include <errno.h>
@@ -127,8 +128,8 @@ static json_t *policy_json(const struct publisher *publisher)
     json_object_set_new(o, "generation", number(publisher->generation_running));
     json_object_set_new(o, "domains", number(config->domains_count));
     json_object_set_new(o, "relay_networks", number(config->relay_networks.count));
-    json_object_set_new(o, "allow", number(config->lists[CLASS_ALLOW].count));
-    json_object_set_new(o, "deny", number(config->lists[CLASS_DENY].count));
+    json_object_set_new(o, "allow", number(config_lists_count_of(config, CLASS_ALLOW)));
+    json_object_set_new(o, "deny", number(config_lists_count_of(config, CLASS_DENY)));
     json_object_set_new(o, "rules", number(publisher->rules->compiled.count));
     return o;
 }

@@ -22,9 +22,16 @@ uint64_t config_lists_count(const struct config *config)
 {
     uint64_t count = 0;
     for (int class = 0; class < CLASSES_MAX; class ++)
-        count += config->lists[class].count;
+        count += config_lists_count_of(config, class);
+    return count;
+}
+
+uint64_t config_lists_count_of(const struct config *config, int class)
+{
+    uint64_t count = config->lists[class].count;
     for (uint32_t i = 0; i < config->list_files_count; i++)
-        count += config->list_files[i].prefixes->count;
+        if (config->list_files[i].class == class)
+            count += config->list_files[i].prefixes->count;
     return count;
 }
 

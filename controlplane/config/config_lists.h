@@ -10,6 +10,7 @@
 int config_lists_reload(struct config *config, struct config_errors *errors) MUST_CHECK;
 
 uint64_t config_lists_count(const struct config *config); // prefixes of all
+uint64_t config_lists_count_of(const struct config *config, int class);
 
 struct config_lists_match {
     int class;

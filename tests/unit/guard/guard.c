@@ -113,6 +113,32 @@ static void syns_over_the_sources_rate_are_refused_and_nobody_is_banned(void **s
         assert_int_equal(s->counters.reasons[i], 0);
 }
 
+static void a_rate_of_syns_refuses_only_where_it_is_enforced(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct seen_synack seen;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    s->policy.policy.modes[LIMIT_SYN_RATE_SOURCE] = MODE_OFF;
+    scene_policy(s);
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(s->counters.shadows[REASON_SYN_RATE_SOURCE], 0);
+    s->policy.policy.modes[LIMIT_SYN_RATE_SOURCE] = MODE_SHADOW;
+    scene_policy(s);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(s->counters.shadows[REASON_SYN_RATE_SOURCE], 10);
+    struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
+    struct tcp_handshake handshake;
+    assert_int_equal(take_ack(s, &ack, &handshake), REASON_NONE);
+    assert_true(handshake.shadowed == UINT64_C(1) << LIMIT_SYN_RATE_SOURCE);
+    s->policy.policy.modes[LIMIT_SYN_RATE_SOURCE] = MODE_ENFORCE;
+    scene_policy(s);
+    syn.ttl++; // not as in its history
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_SYN_RATE_SOURCE);
+}
+
 static void allow_beats_ban_rate_and_every_limit(void **state)
 {
     struct scene *s = *state;
@@ -430,6 +456,7 @@ int main(void)
         CASE(malformed_syns_are_refused_even_when_allowed),
         CASE(segments_of_no_connection_are_out_of_state),
         CASE(syns_over_the_sources_rate_are_refused_and_nobody_is_banned),
+        CASE(a_rate_of_syns_refuses_only_where_it_is_enforced),
         CASE(allow_beats_ban_rate_and_every_limit),
         CASE(a_ban_made_before_the_address_was_allowed_does_not_hold),
         CASE(connections_are_limited_in_all_by_service_and_by_source),

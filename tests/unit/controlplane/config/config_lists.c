@@ -106,6 +106,8 @@ static void the_longest_prefix_of_all_lists_counts_and_then_the_greater_class(vo
     assert_int_equal(class_of(config, "203.0.113.1"), CLASS_NAMED + 1);
     assert_int_equal(class_of(config, "::1"), -1);
     assert_int_equal(config_lists_count(config), 6);
+    assert_int_equal(config_lists_count_of(config, CLASS_DENY), 2); // in a file
+    assert_int_equal(config_lists_count_of(config, CLASS_ALLOW), 1);
     config_free(config);
 }
 
