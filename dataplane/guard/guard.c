@@ -107,22 +107,18 @@ void guard_shut(struct guard *guard)
     free(guard);
 }
 
-// What that part of a second brings may come at once.
-static struct guard_source_rate budget_rate(uint64_t per_second, uint64_t part)
-{
-    return guard_source_rate(per_second, per_second / part + 1);
-}
-
 static struct guard_answer_limits answer_limits(const struct guard *guard, unsigned class)
 {
     const struct policy *p = guard->policy;
+    uint64_t prefix = policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX);
+    uint64_t total = policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL);
     return (struct guard_answer_limits){
         .source = {guard_source_rate(policy_limit(p, class, LIMIT_SYN_RATE_SOURCE),
                                      policy_limit(p, class, LIMIT_SYN_BURST_SOURCE)),
                    policy_mode(p, class, LIMIT_SYN_RATE_SOURCE)},
-        .prefix = {budget_rate(policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX), 1),
+        .prefix = {guard_source_rate(prefix, prefix + 1),
                    policy_mode(p, class, LIMIT_SYN_ANSWERS_PREFIX)},
-        .total = {budget_rate(policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL), 10),
+        .total = {guard_source_rate_ns(total, total / 10 + 1),
                   policy_mode(p, class, LIMIT_SYN_ANSWERS_TOTAL)},
     };
 }
@@ -141,7 +137,8 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
                          policy->limits[LIMIT_SYN_ATTACK_LOW]);
     guard_connection_policy(&guard->connections, policy);
     if (guard->config.worker == 0)
-        counter_set(guard->config.counters, COUNTER_LISTS_BYTES, guard_lists_bytes(lists));
+        counter_set(guard->config.counters, COUNTER_LISTS_BYTES,
+                    lists ? guard_lists_bytes(lists) : 0);
 }
 
 static uint8_t classify(const struct guard *guard, const struct addr *source)
@@ -357,7 +354,8 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
     answer->is_proven = guard_proven_knows(&guard->answer.proven, &name, now_us, &answer->proven_s);
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
-    answer->debt_us = guard_source_debt(&guard->answer.sources, &name, now_us);
+    struct guard_source_slot slot = guard_source_locate(&guard->answer.sources, &name);
+    answer->debt_us = guard_source_debt(&guard->answer.sources, &slot, now_us);
     uint8_t class = classify(guard, addr);
     const struct guard_answer_limit *source = &guard->answer_limits[class].source;
     bool holds = class != CLASS_ALLOW && source->mode == MODE_ENFORCE;

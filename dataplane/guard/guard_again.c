@@ -9,7 +9,11 @@ enum { TICK_MS = 16, TIME_BITS = 12, TIME_MASK = (1 << TIME_BITS) - 1, DOUBLED =
 
 int guard_again_init(struct guard_again *again, int numa_node, const struct siphash_key *key)
 {
-    *again = (struct guard_again){.key = *key, .share = UINT32_MAX};
+    *again = (struct guard_again){.share = UINT32_MAX};
+    for (uint32_t i = 0; i < GUARD_AGAIN_KEYS; i++) {
+        uint32_t label[2] = {i, UINT32_C(0x6e696167)};
+        again->keys[i] = siphash(key, label, sizeof label);
+    }
     again->cells = guard_memory_take(GUARD_AGAIN_CELLS * sizeof *again->cells, numa_node);
     return again->cells ? 0 : -ENOMEM;
 }
@@ -36,20 +40,36 @@ static void count(struct guard_again *again, uint64_t now_us)
 // Mixed just well enough: who aims into the share competes with its own SYNs.
 static bool is_in_share(const struct guard_again *again, const struct packet *syn)
 {
-    uint32_t mixed = (syn->seq ^ (uint32_t)again->key.word[0]) * UINT32_C(0x85ebca6b);
+    uint32_t mixed = (syn->seq ^ (uint32_t)again->keys[0]) * UINT32_C(0x85ebca6b);
     mixed = (mixed ^ mixed >> 15 ^ syn->src_port) * UINT32_C(0x9e3779b1);
     return mixed <= again->share;
 }
 
+static inline uint64_t pair(const uint64_t keys[2], uint64_t words)
+{
+    return (keys[0] + (uint32_t)words) * (keys[1] + (words >> 32));
+}
+
+// Its first bits count (Thorup, 2015, as guard_name.h). Of our addresses the end tells enough.
 static uint64_t hash(const struct guard_again *again, const struct packet *syn)
 {
-    struct {
-        struct addr src, dst;
-        uint16_t src_port, dst_port;
-        uint32_t seq;
-    } flow = {syn->src, syn->dst, syn->src_port, syn->dst_port, syn->seq};
-    static_assert(sizeof flow == 40, "hashed as bytes: no padding");
-    return siphash(&again->key, &flow, sizeof flow);
+    uint64_t src[2];
+    uint32_t dst, ports = (uint32_t)syn->src_port << 16 | syn->dst_port;
+    memcpy(src, syn->src.bytes, sizeof src);
+    memcpy(&dst, syn->dst.bytes + 12, sizeof dst);
+    return pair(again->keys, src[0]) + pair(again->keys + 2, src[1]) +
+           pair(again->keys + 4, (uint64_t)ports << 32 | syn->seq) + pair(again->keys + 6, dst);
+}
+
+static struct guard_again_cell *cell_of(const struct guard_again *again, uint64_t hash)
+{
+    return &again->cells[hash >> (64 - GUARD_AGAIN_BITS)];
+}
+
+void guard_again_prefetch(const struct guard_again *again, const struct packet *syn)
+{
+    if (again->share != UINT32_MAX && is_in_share(again, syn))
+        __builtin_prefetch(cell_of(again, hash(again, syn)), 1);
 }
 
 static uint32_t clock_of(const struct packet *syn, uint64_t now_us)
@@ -73,9 +93,9 @@ enum guard_again_grade guard_again_note(struct guard_again *again, const struct 
     if (!is_in_share(again, syn))
         return GUARD_AGAIN_NOT;
     uint64_t h = hash(again, syn);
-    struct guard_again_cell *cell = &again->cells[h % GUARD_AGAIN_CELLS];
+    struct guard_again_cell *cell = cell_of(again, h);
     uint32_t now = (uint32_t)(now_us / 1000 / TICK_MS) & TIME_MASK;
-    uint32_t tag = (uint32_t)(h >> 32) & ~(uint32_t)(TIME_MASK | DOUBLED);
+    uint32_t tag = (uint32_t)(h >> (32 - GUARD_AGAIN_BITS)) & ~(uint32_t)(TIME_MASK | DOUBLED);
     tag += tag == 0 ? (TIME_MASK | DOUBLED) + 1u : 0; // 0 is a free cell
     uint32_t age_ms = ((now - cell->what) & TIME_MASK) * TICK_MS;
     bool same = cell->what && (cell->what & ~(uint32_t)(TIME_MASK | DOUBLED)) == tag;

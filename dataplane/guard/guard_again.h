@@ -22,7 +22,9 @@
 #include <stdbool.h>
 
 enum {
-    GUARD_AGAIN_CELLS = 1 << 20, // 8 MiB
+    GUARD_AGAIN_BITS = 20,
+    GUARD_AGAIN_CELLS = 1 << GUARD_AGAIN_BITS, // 8 MiB
+    GUARD_AGAIN_KEYS = 8,
     GUARD_AGAIN_DOUBLE_MS = 100, // sooner than this the network may have doubled it
     GUARD_AGAIN_LEAST_MS = 800,
     GUARD_AGAIN_MOST_MS = 3600,
@@ -41,7 +43,7 @@ struct guard_again {
     uint32_t share;     // looked at are hashes up to it: all of them at first
     uint32_t count;     // refused SYNs in this window
     uint64_t window_us; // when it began
-    struct siphash_key key;
+    uint64_t keys[GUARD_AGAIN_KEYS];
 };
 
 int guard_again_init(struct guard_again *again, int numa_node,
@@ -50,6 +52,8 @@ void guard_again_done(struct guard_again *again);
 
 enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
 
+// Asks for the memory that noting it may touch; past 250,000 a second only.
+void guard_again_prefetch(const struct guard_again *again, const struct packet *syn);
 // A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us);

@@ -61,9 +61,9 @@ static void at_least(uint64_t *most_us, const struct guard_source_rate *rate, un
 void guard_answer_policy(struct guard_answer *answer,
                          const struct guard_answer_limits limits[CLASSES_MAX])
 {
-    answer->debt_most_us = answer->prefix_debt_most_us = 0;
+    answer->debt_most_ns = answer->prefix_debt_most_us = 0;
     for (unsigned class = 0; class < CLASSES_MAX; class ++) {
-        at_least(&answer->debt_most_us, &limits[class].total.rate, answer->workers);
+        at_least(&answer->debt_most_ns, &limits[class].total.rate, answer->workers);
         at_least(&answer->prefix_debt_most_us, &limits[class].prefix.rate, answer->workers);
     }
 }
@@ -78,24 +78,29 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
     guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
 }
 
+/* Places first, then nothing but prefetches: one waits until its page is known, which takes long in
+ * a large table, and only neighbours in the instruction stream wait together. */
 void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
                          unsigned count, struct guard_answer_place *ret_places)
 {
-    struct guard_name names[SIPHASH_BURST];
-    guard_name_burst(&answer->name_key, packets, count, names);
+    const struct siphash_key *key = &answer->name_key;
     for (unsigned i = 0; i < count; i++) {
-        ret_places[i].name = names[i];
-        ret_places[i].source = guard_source_locate(&answer->sources, &names[i]);
-        guard_source_prefetch(&ret_places[i].source);
-        guard_proven_prefetch(&answer->proven, &names[i]);
+        struct guard_answer_place *place = &ret_places[i];
+        place->name = guard_name_of(key, &packets[i].src);
+        place->source = guard_source_locate(&answer->sources, &place->name);
+        struct guard_name prefix = guard_name_prefix(key, &place->name);
+        place->prefix = guard_source_locate(&answer->full_prefixes, &prefix);
     }
+    for (unsigned i = 0; i < count; i++)
+        guard_source_prefetch(&ret_places[i].source);
+    for (unsigned i = 0; i < count && answer->proven.count; i++)
+        guard_proven_prefetch(&answer->proven, &ret_places[i].name);
     if (!answer->pressure.attack)
         return;
-    for (unsigned i = 0; i < count; i++) {
-        struct guard_name prefix = guard_name_prefix(&names[i]);
-        struct guard_source_slot slot = guard_source_locate(&answer->full_prefixes, &prefix);
-        guard_source_prefetch(&slot);
-    }
+    for (unsigned i = 0; i < count; i++)
+        guard_source_prefetch(&ret_places[i].prefix);
+    for (unsigned i = 0; i < count; i++)
+        guard_again_prefetch(&answer->again, &packets[i]);
 }
 
 static bool take(struct guard_source *table, const struct guard_name *name,
@@ -115,42 +120,41 @@ static void publish(const struct guard_answer *answer)
 /* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
  * last added up, and read nothing of the other workers'. */
 static bool has_room(struct guard_answer *answer, enum guard_budget budget,
-                     const struct guard_source_rate *rate, uint64_t now_us,
+                     const struct guard_source_rate *rate, uint64_t now_ns,
                      struct guard_tally_sum *ret_sum)
 {
-    int64_t tat_us = answer->tats_us[budget];
-    if (tat_us > (int64_t)(now_us + rate->tolerance_us) &&
-        tat_us <= (int64_t)(now_us + answer->debt_most_us))
+    int64_t tat_ns = answer->tats_ns[budget];
+    if (tat_ns > (int64_t)(now_ns + rate->tolerance_us) &&
+        tat_ns <= (int64_t)(now_ns + answer->debt_most_ns))
         return false;
     struct guard_tally_sum sum = {0};
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
-            guard_tally_add(&sum, &part->budgets[budget], now_us);
+            guard_tally_add(&sum, &part->budgets[budget], now_ns);
     }
-    uint64_t excess_us = guard_tally_excess(&sum, answer->debt_most_us, now_us);
-    if (excess_us)
-        guard_tally_forgive(&answer->budgets[budget], &sum, excess_us);
-    answer->tats_us[budget] = guard_tally_tat(&sum);
+    uint64_t excess_ns = guard_tally_excess(&sum, answer->debt_most_ns, now_ns);
+    if (excess_ns)
+        guard_tally_forgive(&answer->budgets[budget], &sum, excess_ns);
+    answer->tats_ns[budget] = guard_tally_tat(&sum);
     *ret_sum = sum;
-    return guard_tally_conforms(&sum, rate, now_us);
+    return guard_tally_conforms(&sum, rate, now_ns);
 }
 
 static void charge(struct guard_answer *answer, enum guard_budget budget,
                    const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
-                   uint64_t now_us)
+                   uint64_t now_ns)
 {
-    guard_tally_charge(&answer->budgets[budget], sum, rate->emission_us, now_us);
+    guard_tally_charge(&answer->budgets[budget], sum, rate->emission_us, now_ns);
     publish(answer);
 }
 
-static void remember_full(struct guard_answer *answer, const struct guard_name *prefix,
+static void remember_full(struct guard_answer *answer, const struct guard_source_slot *prefix,
                           uint64_t debt_us, uint64_t now_us)
 {
-    struct guard_source_slot slot = guard_source_locate(&answer->full_prefixes, prefix);
     uint64_t known_us = guard_source_debt(&answer->full_prefixes, prefix, now_us);
     struct guard_source_rate rate = {known_us < debt_us ? debt_us - known_us : 0, debt_us};
-    guard_source_take(&answer->full_prefixes, &slot, &rate, now_us);
+    guard_source_take(&answer->full_prefixes, prefix, &rate, now_us);
 }
 
 struct prefix_demand {
@@ -160,16 +164,16 @@ struct prefix_demand {
 
 // Likewise of a prefix.
 static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
-                            const struct guard_name *source, const struct guard_source_rate *rate,
-                            uint64_t now_us, struct prefix_demand *ret_demand)
+                            const struct guard_answer_place *at,
+                            const struct guard_source_rate *rate, uint64_t now_us,
+                            struct prefix_demand *ret_demand)
 {
-    struct guard_name prefix = guard_name_prefix(source);
-    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &prefix, now_us);
+    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &at->prefix, now_us);
     if (debt_us > rate->tolerance_us && debt_us <= answer->prefix_debt_most_us)
         return false;
     struct guard_tally_sum sum = {0};
     struct guard_tallies_place place =
-        guard_tallies_locate(&answer->prefixes, client, source->v4 ? 120 : 48);
+        guard_tallies_locate(&answer->prefixes, client, at->name.v4 ? 120 : 48);
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
@@ -183,7 +187,7 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
     *ret_demand = (struct prefix_demand){place, sum};
     if (guard_tally_conforms(&sum, rate, now_us))
         return true;
-    remember_full(answer, &prefix, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
+    remember_full(answer, &at->prefix, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
     return false;
 }
 
@@ -205,32 +209,41 @@ static bool refuses(const struct guard_answer_limit *limit, enum limit name, boo
     return !room && limit->mode == MODE_ENFORCE;
 }
 
+// Under attack all levels are asked before any is charged.
 static enum reason judge_unproven(struct guard_answer *answer,
                                   const struct guard_answer_limits *limits,
                                   const struct addr *client, const struct guard_answer_place *place,
                                   uint64_t now_us, uint64_t *shadowed)
 {
+    const struct guard_answer_limit *source = &limits->source;
     const struct guard_source_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
     struct guard_tally_sum sum;
     struct prefix_demand demand;
-    bool total_room = false, prefix_room = false;
-    if (answer->pressure.attack) {
-        total_room = has_room(answer, BUDGET_FIRST, total, now_us, &sum);
-        if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
-            return REASON_SYN_BACKSCATTER_TOTAL;
-        prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_us, &demand);
-        if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
-            return REASON_SYN_BACKSCATTER_PREFIX;
+    uint64_t now_ns = now_us * 1000;
+    bool counts = source->mode != MODE_OFF, room = true;
+    if (!answer->pressure.attack) {
+        if (counts)
+            room = guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
+        return refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed) ? REASON_SYN_RATE_SOURCE
+                                                                      : REASON_NONE;
     }
-    const struct guard_answer_limit *source = &limits->source;
-    bool room = source->mode == MODE_OFF ||
-                guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
+    if (counts)
+        room = guard_source_debt(&answer->sources, &place->source, now_us) <=
+               source->rate.tolerance_us;
     if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
+    bool total_room = has_room(answer, BUDGET_FIRST, total, now_ns, &sum);
+    if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
+        return REASON_SYN_BACKSCATTER_TOTAL;
+    bool prefix_room = prefix_has_room(answer, client, place, of_prefix, now_us, &demand);
+    if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
+        return REASON_SYN_BACKSCATTER_PREFIX;
+    if (counts)
+        (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
     if (prefix_room)
         charge_prefix(answer, &demand, of_prefix, now_us);
     if (total_room)
-        charge(answer, BUDGET_FIRST, &sum, total, now_us);
+        charge(answer, BUDGET_FIRST, &sum, total, now_ns);
     return REASON_NONE;
 }
 
@@ -245,10 +258,10 @@ static bool may_return(struct guard_answer *answer, const struct guard_answer_li
     int which = grade == GUARD_AGAIN_CLOCK;
     enum guard_budget budget = which ? BUDGET_CLOCK : BUDGET_PLAIN;
     struct guard_tally_sum sum;
-    if (!has_room(answer, budget, total, now_us, &sum) ||
+    if (!has_room(answer, budget, total, now_us * 1000, &sum) ||
         !take(&answer->returning[which], source, &limits->source.rate, now_us))
         return false;
-    charge(answer, budget, &sum, total, now_us);
+    charge(answer, budget, &sum, total, now_us * 1000);
     return true;
 }
 

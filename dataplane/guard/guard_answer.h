@@ -6,13 +6,13 @@
  *
  *   in the source's good history   its own rate by clock or by look (guard_proven.h), nothing else
  *   else, in peace                 the source's rate
- *   else, under attack             the budget in all, the source's rate, its /24's or /48's
+ *   else, under attack             the source's rate, the budget in all, its /24's or /48's
  *   refused, and comes again       a rate by source and a budget in all, for each grade its own
  *
  * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
  * addresses; a source without history gets through on its retransmission (guard_again.h).
  * A source may send its rate on each of these ways, so at most four times its rate is ever
- * answered. Levels are asked from the widest to the narrowest, and what one refuses is charged to
+ * answered. Who is over its own rate is refused by that name; what one level refuses is charged to
  * none. A limit in shadow mode lets pass and says so.
  *
  * A source lives on one worker. The budgets in all and of prefixes are those of all workers, who
@@ -34,13 +34,14 @@ struct guard_answer_limit {
 struct guard_answer_limits {          // of a class
     struct guard_answer_limit source; // of each way
     struct guard_answer_limit prefix; // a /24 or /48
-    struct guard_answer_limit total;
+    struct guard_answer_limit total;  // in ns: it may be more than a million a second
 };
 
 // Where judging will look for one packet, good for its burst.
 struct guard_answer_place {
     struct guard_name name;
     struct guard_source_slot source;
+    struct guard_source_slot prefix; // in full_prefixes
 };
 
 // Budgets in all: of SYNs as they come, and of those that return, plain or by clock.
@@ -49,7 +50,7 @@ enum guard_budget { BUDGET_FIRST, BUDGET_PLAIN, BUDGET_CLOCK, BUDGET_COUNT };
 struct guard_answer {
     // These three are read by all workers.
     _Alignas(64) struct guard_pressure pressure;
-    _Alignas(64) struct guard_tally budgets[BUDGET_COUNT];
+    _Alignas(64) struct guard_tally budgets[BUDGET_COUNT]; // in ns
     struct guard_tallies prefixes;
     _Alignas(64) struct siphash_key name_key; // of the tables below
     struct guard_source sources;
@@ -57,8 +58,8 @@ struct guard_answer {
     struct guard_source returning[2];  // plain, by clock
     struct guard_proven proven;
     struct guard_again again;
-    int64_t tats_us[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
-    uint64_t debt_most_us, prefix_debt_most_us; // that the rates in force can run up
+    int64_t tats_ns[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
+    uint64_t debt_most_ns, prefix_debt_most_us; // that the rates in force can run up
     uint16_t worker, workers;
     struct guard_peers *peers;
 };

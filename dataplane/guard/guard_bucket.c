@@ -19,6 +19,26 @@ typedef __m256i lanes;
 #define ABOVE(a, b) ((unsigned)_mm256_movemask_pd((__m256d)_mm256_cmpgt_epi64(a, b)))
 #endif
 
+static uint64_t tat_v4(const struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask)
+{
+    lanes tags = SPREAD(tag), times = SPREAD(time_mask);
+    unsigned same = 0; // a bit a way
+    for (unsigned i = 0; i < GUARD_SOURCE_V4_WAYS / LANES; i++) {
+        lanes entry = ((const lanes *)bucket->entries)[i];
+        same |= EQUAL(entry - AND(entry, times), tags) << i * LANES;
+    }
+    return same ? bucket->entries[__builtin_ctz(same)] & time_mask : 0;
+}
+
+static uint64_t tat_v6(const struct guard_source_v6 *bucket, uint64_t number)
+{
+    lanes wanted = SPREAD(number);
+    unsigned same = 0;
+    for (unsigned i = 0; i < GUARD_SOURCE_V6_WAYS / LANES; i++)
+        same |= EQUAL(((const lanes *)bucket->numbers)[i], wanted) << i * LANES;
+    return same ? bucket->tats_us[__builtin_ctz(same)] : 0;
+}
+
 static unsigned least_of(const uint64_t *tats_us, uint64_t time_mask, unsigned ways)
 {
     unsigned least = 0;
@@ -78,4 +98,4 @@ static bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
     return conforming;
 }
 
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {take_v4, take_v6};
+const struct guard_bucket_ways GUARD_BUCKET_WAYS = {tat_v4, tat_v6, take_v4, take_v6};

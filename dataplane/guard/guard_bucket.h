@@ -10,6 +10,9 @@
 #include "guard/guard_source.h"
 
 struct guard_bucket_ways {
+    // The TAT of that entry, 0 when there is none.
+    uint64_t (*tat_v4)(const struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask);
+    uint64_t (*tat_v6)(const struct guard_source_v6 *bucket, uint64_t number);
     bool (*take_v4)(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
                     const struct guard_source_rate *rate, uint64_t now_us);
     bool (*take_v6)(struct guard_source_v6 *bucket, uint64_t number,

@@ -1,38 +1,54 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* A packet's source as the guard's tables know it: a number and a keyed hash, made once for a burst
- * side by side and used by all of them. A table of 2^b buckets takes the hash's first b bits.
+/* A packet's source as the guard's tables know it: a number and a keyed hash, used by all of them.
+ * A table of 2^b buckets takes the hash's first b bits.
  *
- *   IPv4   the address;           hash = SipHash
- *   IPv6   its first 64 bits;     hash = (SipHash of the /48 | 1) * (subnet + 1)
+ *   number   IPv4: the address; IPv6: its first 64 bits
+ *   hash     (key + number's upper half) * (key' + its lower half), of which the first 32 bits
+ * count
  *
- * so that the /48 has its hash too, for the same price. Within a /48 that is multiplicative hashing
- * by a secret factor: neighbours lie evenly, and who does not know the key finds no subnets that
- * meet more often than by chance (Dietzfelbinger et al., "A Reliable Randomized Algorithm for the
- * Closest-Pair Problem", 1997).
+ * Two multiplications for one of SipHash's rounds: the key is secret and nothing of the hash ever
+ * leaves, so that any two numbers meet by chance only (Thorup, "High Speed Hashing for Integers and
+ * Strings", 2015, pair-multiply-shift) is all that is asked of it. The key is made by SipHash.
  */
 
-#include "base/packet.h"
-#include "base/siphash_burst.h"
+#include "base/addr.h"
+#include "base/siphash.h"
+
+#include <string.h>
 
 struct guard_name {
     uint64_t hash;
-    uint64_t hash_48; // IPv6
-    uint64_t number;  // IPv4: 32 bits; IPv6: the first 64
+    uint64_t number;
     bool v4;
 };
 
-// At most SIPHASH_BURST. One key for all tables.
-void guard_name_burst(const struct siphash_key *key, const struct packet *packets, unsigned count,
-                      struct guard_name *ret_names);
-struct guard_name guard_name_of(const struct siphash_key *key, const struct addr *source);
+static inline uint64_t guard_name_hash(const struct siphash_key *key, uint64_t number)
+{
+    return (key->word[0] + (number >> 32)) * (key->word[1] + (uint32_t)number);
+}
+
+// One key for all tables.
+static inline struct guard_name guard_name_of(const struct siphash_key *key,
+                                              const struct addr *source)
+{
+    uint64_t head, tail;
+    memcpy(&head, source->bytes, sizeof head);
+    memcpy(&tail, source->bytes + 8, sizeof tail);
+    tail = __builtin_bswap64(tail);
+    bool v4 = head == 0 && tail >> 32 == 0xffff;
+    uint64_t number = v4 ? (uint32_t)tail : __builtin_bswap64(head);
+    return (struct guard_name){guard_name_hash(key, number), number, v4};
+}
 
 // Its /24 as the number that its first 24 bits are, so that neighbours fill neighbouring buckets,
 // or its /48. The /24 has no hash.
-static inline struct guard_name guard_name_prefix(const struct guard_name *name)
+static inline struct guard_name guard_name_prefix(const struct siphash_key *key,
+                                                  const struct guard_name *name)
 {
     if (name->v4)
         return (struct guard_name){.number = name->number >> 8, .v4 = true};
-    return (struct guard_name){.hash = name->hash_48, .number = name->number & ~UINT64_C(0xffff)};
+    uint64_t number = name->number & ~UINT64_C(0xffff);
+    return (struct guard_name){guard_name_hash(key, number), number, false};
 }

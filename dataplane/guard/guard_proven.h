@@ -20,6 +20,7 @@
  * longest. A source with no history matches nothing. One worker owns it.
  */
 
+#include "base/packet.h"
 #include "guard/guard_source.h"
 
 enum {

@@ -6,11 +6,21 @@
 
 #include <errno.h>
 
-struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst)
+static struct guard_source_rate rate_in(uint64_t second, uint64_t per_second, uint64_t burst)
 {
     CHECK(per_second > 0 && burst > 0);
-    uint64_t emission_us = per_second < 1000000 ? 1000000 / per_second : 1;
-    return (struct guard_source_rate){emission_us, (burst - 1) * emission_us};
+    uint64_t emission = per_second < second ? second / per_second : 1;
+    return (struct guard_source_rate){emission, (burst - 1) * emission};
+}
+
+struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst)
+{
+    return rate_in(1000000, per_second, burst);
+}
+
+struct guard_source_rate guard_source_rate_ns(uint64_t per_second, uint64_t burst)
+{
+    return rate_in(1000000000, per_second, burst);
 }
 
 // log2 of the IPv4 buckets, which are as many as the IPv6 ones: half the entries, four a bucket.
@@ -85,21 +95,11 @@ bool guard_source_take(struct guard_source *table, const struct guard_source_slo
     return table->ways->take_v4(slot->line, slot->tag, time_mask, rate, now_us & time_mask);
 }
 
-uint64_t guard_source_debt(const struct guard_source *table, const struct guard_name *source,
+uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
                            uint64_t now_us)
 {
-    struct guard_source_slot slot = guard_source_locate(table, source);
-    uint64_t tat_us = 0;
-    if (slot.v4) {
-        const struct guard_source_v4 *bucket = slot.line;
-        for (unsigned i = 0; i < GUARD_SOURCE_V4_WAYS; i++)
-            if ((bucket->entries[i] & ~table->v4_time_mask) == slot.tag)
-                tat_us = table->v4_epoch | (bucket->entries[i] & table->v4_time_mask);
-    } else {
-        const struct guard_source_v6 *bucket = slot.line;
-        for (unsigned i = 0; i < GUARD_SOURCE_V6_WAYS; i++)
-            if (bucket->numbers[i] == slot.tag)
-                tat_us = bucket->tats_us[i];
-    }
+    uint64_t tat_us =
+        slot->v4 ? table->v4_epoch | table->ways->tat_v4(slot->line, slot->tag, table->v4_time_mask)
+                 : table->ways->tat_v6(slot->line, slot->tag);
     return tat_us > now_us ? tat_us - now_us : 0;
 }

@@ -34,10 +34,12 @@
 enum { GUARD_SOURCES_MIN = 4096, GUARD_SOURCES_MAX = 1 << 27 };
 
 struct guard_source_rate {
-    uint64_t emission_us;  // T
+    uint64_t emission_us;  // T; both in ns when they are guard_source_rate_ns's
     uint64_t tolerance_us; // (burst - 1) * T
 };
 struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst);
+// The same in ns, for a clock that runs in ns; more than a million a second need it.
+struct guard_source_rate guard_source_rate_ns(uint64_t per_second, uint64_t burst);
 
 // The GCRA by itself, for a TAT that is kept elsewhere: charges what conforms. The debt is cut at
 // the most that this rate can run up, so that a policy with a shorter burst is not haunted by what
@@ -122,5 +124,5 @@ bool guard_source_take(struct guard_source *table, const struct guard_source_slo
                        const struct guard_source_rate *rate, uint64_t now_us);
 
 // How long until the source's debt is paid, 0 when nothing is known; touches nothing.
-uint64_t guard_source_debt(const struct guard_source *table, const struct guard_name *source,
+uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
                            uint64_t now_us);

@@ -8,6 +8,7 @@
  */
 
 #include "base/rng.h"
+#include "base/siphash_burst.h"
 #include "guard/guard.h"
 
 #include <rte_cycles.h>

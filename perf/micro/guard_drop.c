@@ -9,7 +9,7 @@
  * those of their prefixes are judged and charged for every SYN. `random flood`: every SYN is from
  * another of 2^30 sources, with the default limits.
  *
- * Usage: bench_guard_drop [--smoke]
+ * Usage: bench_guard_drop [--smoke | CASE]
  */
 
 #include "flood_rig.h"
@@ -67,14 +67,12 @@ int main(int argc, char **argv)
         {"ipv6 16M random flood", false, false, 30, 24, defaults},
     };
     bool is_smoke = argc > 1 && strcmp(argv[1], "--smoke") == 0;
-    if (argc > 1 && !is_smoke) {
-        fprintf(stderr, "usage: %s [--smoke]\n", argv[0]);
-        return 2;
-    }
+    const char *only = argc > 1 && !is_smoke ? argv[1] : NULL;
     flood_start(is_smoke);
     const struct flood_config *configs = is_smoke ? smoke : full;
     unsigned count = is_smoke ? sizeof smoke / sizeof smoke[0] : sizeof full / sizeof full[0];
     for (unsigned i = 0; i < count; i++)
-        run(&configs[i], is_smoke ? 1 << 18 : 1 << 23);
+        if (!only || strcmp(only, configs[i].name) == 0)
+            run(&configs[i], is_smoke ? 1 << 18 : 1 << 23);
     return 0;
 }

@@ -2,13 +2,14 @@
 
 /* guard.track: ns a packet to find the entries of a source, judge and charge it, against
  * rte_hash_lookup_bulk on the same keys in the same order, which only finds. Both work in bursts of
- * 32. Ours goes as a worker's turn does: names for the burst, prefetch, then one after the other;
- * IPv6 asks the /64 and the /48. Tables hold exactly as many entries as there are sources, so they
- * are full. Rounds of both alternate and the best of each count.
+ * 32. Ours goes as a worker's turn does: places and prefetch for the burst, then one after the
+ * other; IPv6 asks the /64 and the /48. Tables hold exactly as many entries as there are sources,
+ * so they are full. Rounds of both alternate and the best of each count.
  *
  * Usage: bench_guard_track [--smoke]
  */
 
+#include "base/packet.h"
 #include "base/rng.h"
 #include "guard/guard_source.h"
 
@@ -75,11 +76,10 @@ static const void *key_of(const struct addr *a, bool v4)
 
 static void burst_v4(struct tables *t, const struct packet packets[BURST])
 {
-    struct guard_name names[BURST];
     struct guard_source_slot slots[BURST];
-    guard_name_burst(&t->key, packets, BURST, names);
     for (unsigned i = 0; i < BURST; i++) {
-        slots[i] = guard_source_locate(&t->sources, &names[i]);
+        struct guard_name name = guard_name_of(&t->key, &packets[i].src);
+        slots[i] = guard_source_locate(&t->sources, &name);
         guard_source_prefetch(&slots[i]);
     }
     for (unsigned i = 0; i < BURST; i++)
@@ -88,13 +88,12 @@ static void burst_v4(struct tables *t, const struct packet packets[BURST])
 
 static void burst_v6(struct tables *t, const struct packet packets[BURST])
 {
-    struct guard_name names[BURST];
     struct guard_source_slot slots[BURST], prefixes[BURST];
-    guard_name_burst(&t->key, packets, BURST, names);
     for (unsigned i = 0; i < BURST; i++) {
-        slots[i] = guard_source_locate(&t->sources, &names[i]);
+        struct guard_name name = guard_name_of(&t->key, &packets[i].src);
+        slots[i] = guard_source_locate(&t->sources, &name);
         guard_source_prefetch(&slots[i]);
-        struct guard_name prefix = guard_name_prefix(&names[i]);
+        struct guard_name prefix = guard_name_prefix(&t->key, &name);
         prefixes[i] = guard_source_locate(&t->prefixes, &prefix);
         guard_source_prefetch(&prefixes[i]);
     }

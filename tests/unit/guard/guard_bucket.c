@@ -49,6 +49,13 @@ static void sse4_and_avx2_decide_and_write_the_same(void **state)
         assert_memory_equal(&one.v4, &two.v4, sizeof one.v4);
         assert_memory_equal(&one.v6, &two.v6, sizeof one.v6);
         refused += !first[0] + !first[1];
+        uint64_t tag = (number & 15) << TIME_BITS,
+                 tat_us = one.ways->tat_v4(&one.v4, tag, time_mask);
+        assert_true(tat_us > now_us && tat_us == two.ways->tat_v4(&two.v4, tag, time_mask));
+        tat_us = one.ways->tat_v6(&one.v6, number & 7);
+        assert_true(tat_us > now_us && tat_us == two.ways->tat_v6(&two.v6, number & 7));
+        assert_true(one.ways->tat_v4(&one.v4, UINT64_C(16) << TIME_BITS, time_mask) == 0);
+        assert_true(one.ways->tat_v6(&one.v6, 8) == 0);
     }
     assert_in_range(refused, STEPS / 100, STEPS); // both answers were met
 }

@@ -12,7 +12,7 @@
 
 enum { DAY_S = 86400 };
 
-static const struct siphash_key key = {{5, 6}};
+static const struct siphash_key key = {{0x9ae16a3b2f90404f, 0xc949c7defd1e0e3b}};
 static struct guard_proven table;
 static const uint64_t start_us = UINT64_C(5000000);
 static struct guard_source_rate rate;
