@@ -5,12 +5,12 @@
  * A table of 2^b buckets takes the hash's first b bits.
  *
  *   number   IPv4: the address; IPv6: its first 64 bits
- *   hash     (key + number's upper half) * (key' + its lower half), of which the first 32 bits
- * count
+ *   hash     the first 32 bits of (key + number's upper half) * (key' + its lower half), mixed
  *
  * Two multiplications for one of SipHash's rounds: the key is secret and nothing of the hash ever
  * leaves, so that any two numbers meet by chance only (Thorup, "High Speed Hashing for Integers and
- * Strings", 2015, pair-multiply-shift) is all that is asked of it. The key is made by SipHash.
+ * Strings", 2015, pair-multiply-shift) is nearly all that is asked of it. The mixing is one to one
+ * and breaks up progressions, which a product alone may heap. The key is made by SipHash.
  */
 
 #include "base/addr.h"
@@ -26,7 +26,11 @@ struct guard_name {
 
 static inline uint64_t guard_name_hash(const struct siphash_key *key, uint64_t number)
 {
-    return (key->word[0] + (number >> 32)) * (key->word[1] + (uint32_t)number);
+    uint64_t product = (key->word[0] + (number >> 32)) * (key->word[1] + (uint32_t)number);
+    uint32_t hash = (uint32_t)(product >> 32);
+    hash = (hash ^ hash >> 16) * 0x7feb352d; // Wellons, "Prospecting for Hash Functions", 2018
+    hash = (hash ^ hash >> 15) * 0x846ca68b;
+    return (uint64_t)hash << 32;
 }
 
 // One key for all tables.
