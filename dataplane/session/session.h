@@ -51,7 +51,10 @@ handle sessions_accept(struct sessions *sessions, const struct packet *ack,
 
 // What tcp_event_next brought.
 void sessions_event(struct sessions *sessions, const struct tcp_event *event, uint64_t now_us);
-// A sound message from a child; wrong, late and doubled ones are counted and dropped.
+// Who answers questions of that kind.
+enum attach_role sessions_role_of(enum message_kind kind);
+// A sound message from the child that answers its kind; late and doubled ones are counted and
+// dropped.
 void sessions_answer(struct sessions *sessions, const struct message *answer, uint64_t now_us);
 // The role's channel is new: its open questions are asked again, as fast as there is room. One that
 // was asked again before is answered as unavailable: it may be what ends the children.

@@ -3,7 +3,7 @@
 
 enum { AGAIN_A_TURN = 4096 }; // looks at the table of questions, a role
 
-static enum attach_role role_of(enum message_kind kind)
+enum attach_role sessions_role_of(enum message_kind kind)
 {
     return kind == MESSAGE_AUTH ? ROLE_AUTH : ROLE_DNS;
 }
@@ -24,7 +24,7 @@ static void question_give(struct sessions *all, handle h)
 
 static bool question_put(struct sessions *all, struct question *q)
 {
-    enum attach_role role = role_of((enum message_kind)q->message.kind);
+    enum attach_role role = sessions_role_of((enum message_kind)q->message.kind);
     if (!all->config.ask(all->config.context, role, &q->message))
         return false;
     q->attachment = all->attachments[role];
@@ -102,7 +102,7 @@ void sessions_answer(struct sessions *all, const struct message *answer, uint64_
 // Not those that the new channel has brought itself.
 static bool is_to_ask(const struct sessions *all, const struct question *q, enum attach_role role)
 {
-    return q && role_of((enum message_kind)q->message.kind) == role &&
+    return q && sessions_role_of((enum message_kind)q->message.kind) == role &&
            q->attachment != all->attachments[role];
 }
 

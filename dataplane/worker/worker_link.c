@@ -108,6 +108,17 @@ static bool take(struct worker *w, enum attach_role role, struct message *ret_me
     return link && spsc_take(&link->channel.in, ret_message);
 }
 
+// A child answers what it is asked and nothing else: what DNS brings in logs nobody in.
+static bool is_acceptable(const struct message *message, enum attach_role role)
+{
+    if (!message_is_sound(message))
+        return false;
+    if (role == ROLE_OPS)
+        return message->status == STATUS_ASKED;
+    return message->status != STATUS_ASKED &&
+           sessions_role_of((enum message_kind)message->kind) == role;
+}
+
 unsigned worker_link_serve(struct worker *w)
 {
     unsigned count = 0;
@@ -116,12 +127,11 @@ unsigned worker_link_serve(struct worker *w)
         for (int i = 0; i < messages_a_turn[role] && take(w, (enum attach_role)role, &message);
              i++) {
             count++;
-            bool order = role == ROLE_OPS;
-            if (!message_is_sound(&message) || (message.status == STATUS_ASKED) != order) {
+            if (!is_acceptable(&message, (enum attach_role)role)) {
                 counter_refuse(w->counters, REASON_SESSION_ANSWER_BAD);
                 continue;
             }
-            if (!order) {
+            if (role != ROLE_OPS) {
                 sessions_answer(w->sessions, &message, w->now_us);
                 continue;
             }

@@ -148,6 +148,27 @@ static void unsound_and_misplaced_messages_are_counted_and_dropped(void **state)
     detach(rig, &ops, ROLE_OPS);
 }
 
+static void a_child_cannot_answer_for_the_other(void **state)
+{
+    struct worker_rig *rig = *state;
+    static const uint8_t theirs[ROLE_COUNT] = {
+        [ROLE_DNS] = MESSAGE_AUTH, [ROLE_AUTH] = MESSAGE_SPF};
+    for (enum attach_role role = ROLE_DNS; role <= ROLE_AUTH; role++) {
+        struct control control;
+        attach(rig, &control, role);
+        struct message forged = message_make((enum message_kind)theirs[role], STATUS_OK, 1);
+        if (role == ROLE_DNS)
+            forged.auth_answer =
+                (struct auth_answer){.verdict = AUTH_RIGHT, .user_size = 1, .user = "a"};
+        assert_true(message_is_sound(&forged));
+        assert_true(spsc_put(&control.channel.out, &forged));
+        worker_rig_turns(rig, 1);
+        detach(rig, &control, role);
+    }
+    assert_int_equal(rig->counters.reasons[REASON_SESSION_ANSWER_BAD], 2);
+    assert_int_equal(rig->counters.reasons[REASON_SESSION_ANSWER_LATE], 0);
+}
+
 static void an_answer_to_nobody_is_counted(void **state)
 {
     struct worker_rig *rig = *state;
@@ -256,6 +277,7 @@ int main(void)
         TEST(the_heaviest_source_is_named_and_explained),
         TEST(a_session_that_is_not_there_cannot_be_killed),
         TEST(unsound_and_misplaced_messages_are_counted_and_dropped),
+        TEST(a_child_cannot_answer_for_the_other),
         TEST(an_answer_to_nobody_is_counted),
         TEST(a_question_to_a_role_that_is_gone_for_long_is_refused),
         TEST(a_sleeper_is_rung_once_a_turn),
