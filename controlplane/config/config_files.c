@@ -20,8 +20,10 @@ static void user_check(const char *user, const char *key, const char *file,
                        struct config_errors *errors)
 {
     struct config_place place = {.file = file, .path = key};
-    if (!getpwnam(user))
-        config_errors_add(errors, &place, "expected a user of this machine, not \"%s\"", user);
+    const struct passwd *entry = getpwnam(user);
+    if (!entry || entry->pw_uid == 0)
+        config_errors_add(errors, &place, "expected a user of this machine but root, not \"%s\"",
+                          user);
 }
 
 int config_files_check(const struct config *config, const char *file, struct config_errors *errors)

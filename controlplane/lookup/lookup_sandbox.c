@@ -37,10 +37,12 @@ static int user_drop(const char *user)
     const struct passwd *entry = getpwnam(user);
     if (!entry)
         return errno ? -errno : -ENOENT;
+    if (entry->pw_uid == 0)
+        return -EPERM;
     if (setgroups(0, NULL) < 0 || setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) < 0 ||
         setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) < 0)
         return -errno;
-    return entry->pw_uid != 0 && setuid(0) == 0 ? -EPERM : 0;
+    return setuid(0) == 0 ? -EPERM : 0;
 }
 
 static int limit_set(__rlimit_resource_t resource, rlim_t most)

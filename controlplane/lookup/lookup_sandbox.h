@@ -20,7 +20,7 @@
 
 enum lookup_sandbox { SANDBOX_DNS, SANDBOX_AUTH };
 
-// 0 or -errno; -ENOENT when there is no such user.
+// 0 or -errno; -ENOENT when there is no such user, -EPERM when it is root.
 int lookup_sandbox_drop(const char *user, int parent) MUST_CHECK;
 // For all threads. 0 or -errno.
 int lookup_sandbox_close(enum lookup_sandbox which) MUST_CHECK;

@@ -19,7 +19,7 @@ static struct config *config_with(const char *certificate, const char *passwd, c
     snprintf(c->key_file, sizeof c->key_file, "/dev/null");
     snprintf(config->auth.passwd_file, sizeof config->auth.passwd_file, "%s", passwd);
     snprintf(config->control.dns_user, sizeof config->control.dns_user, "%s", user);
-    snprintf(config->control.auth_user, sizeof config->control.auth_user, "root");
+    snprintf(config->control.auth_user, sizeof config->control.auth_user, "nobody");
     return config;
 }
 
@@ -35,9 +35,18 @@ static void what_is_not_there_is_named_by_its_key(void **state)
     config_free(config);
 }
 
-static void what_is_there_is_fine(void **state)
+static void children_do_not_run_as_root(void **state)
 {
     struct config *config = config_with("/dev/null", "", "root");
+    struct config_errors errors = {0};
+    assert_int_equal(config_files_check(config, "weir.yaml", &errors), -EINVAL);
+    assert_non_null(strstr(errors.text, "weir.yaml: control.dns_user: expected"));
+    config_free(config);
+}
+
+static void what_is_there_is_fine(void **state)
+{
+    struct config *config = config_with("/dev/null", "", "nobody");
     struct config_errors errors = {0};
     assert_int_equal(config_files_check(config, "weir.yaml", &errors), 0);
     assert_int_equal(errors.count, 0);
@@ -48,6 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_there_is_named_by_its_key),
+        cmocka_unit_test(children_do_not_run_as_root),
         cmocka_unit_test(what_is_there_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,7 +52,7 @@ static int killed(void)
 static int act_execute(void)
 {
     char *const arguments[] = {NULL};
-    return execve("/bin/true", arguments, arguments) < 0 ? 1 : 0;
+    return execve("/no/such/program", arguments, arguments) < 0 ? 1 : 0; // nothing else kills it
 }
 
 static int act_fork(void)
@@ -88,6 +89,18 @@ static int act_map_code(void)
                : 0;
 }
 
+static int act_look_into_another(void)
+{
+    return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) < 0 ? 1 : 0;
+}
+
+static int act_take_memory(void)
+{
+    return mmap(NULL, 2UL << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? errno
+               : 0;
+}
+
 static int act_nothing(void)
 {
     return 7;
@@ -100,6 +113,13 @@ static void unknown_user_is_an_error(void **state)
     assert_int_equal(lookup_sandbox_drop("no-such-user", getppid()), -ENOENT);
 }
 
+static void root_is_no_user_to_drop_to(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(lookup_sandbox_drop("root", getppid()), -EPERM);
+}
+
 static void children_run_no_programs_and_map_no_code(void **state)
 {
     if (!lookup_sandbox_is_strict())
@@ -110,6 +130,16 @@ static void children_run_no_programs_and_map_no_code(void **state)
     assert_int_equal(within(SANDBOX_AUTH, act_fork), killed());
     assert_int_equal(within(SANDBOX_DNS, act_map_code), killed());
     assert_int_equal(within(SANDBOX_AUTH, act_map_code), killed());
+}
+
+static void children_cannot_look_into_others_nor_take_all_memory(void **state)
+{
+    if (!lookup_sandbox_is_strict())
+        skip();
+    assert_int_equal(within(SANDBOX_DNS, act_look_into_another), killed());
+    assert_int_equal(within(SANDBOX_AUTH, act_look_into_another), killed());
+    assert_int_equal(within(SANDBOX_DNS, act_take_memory), ENOMEM);
+    assert_int_equal(within(SANDBOX_AUTH, act_take_memory), ENOMEM);
 }
 
 static void only_the_dns_child_makes_sockets_and_only_to_the_internet(void **state)
@@ -141,7 +171,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_user_is_an_error),
+        cmocka_unit_test(root_is_no_user_to_drop_to),
         cmocka_unit_test(children_run_no_programs_and_map_no_code),
+        cmocka_unit_test(children_cannot_look_into_others_nor_take_all_memory),
         cmocka_unit_test(only_the_dns_child_makes_sockets_and_only_to_the_internet),
         cmocka_unit_test_teardown(only_the_auth_child_opens_files_and_only_to_read,
                                   made_file_remove),
