@@ -24,6 +24,7 @@ KILLS = int(os.environ.get("WEIR_KILLS", 60))
 SEED = int(os.environ.get("WEIR_SEED", time.time()))
 SOURCES = (f"198.19.{part}.{last}" for part, last in
            itertools.cycle(itertools.product(range(256), range(1, 255))))  # no rate holds us back
+ROLES = 3  # each has a channel to every worker
 STALL_SECONDS = 1.0  # a SYN that is lost once takes that long, and none may be
 
 
@@ -206,6 +207,8 @@ def wait_for_children():
     lab.eventually(lambda: all(map(pid_or_none, ("controlplane", "dns", "auth"))), 20)
     lab.eventually(logs_in, 30, "no login after the kills")
     lab.eventually(lambda: lab.ctl("status", check=False).returncode == 0, 20)
+    workers = json.loads(lab.ctl("--json", "status").stdout)["dataplane"]["workers"]
+    lab.eventually(lambda: holdings(lab.pid("dataplane"))["channels"] == ROLES * workers, 20)
 
 
 def holdings(process):
