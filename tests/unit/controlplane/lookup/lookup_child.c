@@ -93,7 +93,7 @@ static void broken_channel_ends_it(void **state)
     plane.channels[0].out.memory->tail += SPSC_SLOTS * 7;
     (void)plane_fake_ask(&plane, 1, &question); // rings
     doorbell_ring(plane.bell[DOORBELL_BUTTON]);
-    assert_int_equal(plane_fake_close(&plane), 1);
+    assert_int_equal(plane_fake_wait(&plane), 1);
 }
 
 static void question_of_each_worker_is_answered(void **state)
