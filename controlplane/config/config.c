@@ -27,8 +27,8 @@ struct config *config_new(void)
         .api_socket = "/run/weir/control.sock",
         .pid_directory = "/run/weir",
         .session_log = "/var/log/weir/session.json",
-        .dns_user = "nobody",
-        .auth_user = "nobody",
+        .dns_user = "weir-dns",
+        .auth_user = "weir-auth",
     };
     c->dns =
         (struct config_dns){.servers = {"127.0.0.1:53"}, .servers_count = 1, .timeout_ms = 2000};

@@ -41,5 +41,10 @@ int config_files_check(const struct config *config, const char *file, struct con
         file_check(config->auth.passwd_file, "auth.passwd_file", file, errors);
     user_check(config->control.dns_user, "control.dns_user", file, errors);
     user_check(config->control.auth_user, "control.auth_user", file, errors);
+    if (strcmp(config->control.dns_user, config->control.auth_user) == 0) {
+        struct config_place place = {.file = file, .path = "control.auth_user"};
+        config_errors_add(errors, &place, "expected another user than control.dns_user's, \"%s\"",
+                          config->control.dns_user);
+    }
     return errors->count > before ? -EINVAL : 0;
 }

@@ -44,9 +44,18 @@ static void children_do_not_run_as_root(void **state)
     config_free(config);
 }
 
-static void what_is_there_is_fine(void **state)
+static void children_do_not_share_a_user(void **state)
 {
     struct config *config = config_with("/dev/null", "", "nobody");
+    struct config_errors errors = {0};
+    assert_int_equal(config_files_check(config, "weir.yaml", &errors), -EINVAL);
+    assert_non_null(strstr(errors.text, "weir.yaml: control.auth_user: expected another"));
+    config_free(config);
+}
+
+static void what_is_there_is_fine(void **state)
+{
+    struct config *config = config_with("/dev/null", "", "daemon");
     struct config_errors errors = {0};
     assert_int_equal(config_files_check(config, "weir.yaml", &errors), 0);
     assert_int_equal(errors.count, 0);
@@ -58,6 +67,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_there_is_named_by_its_key),
         cmocka_unit_test(children_do_not_run_as_root),
+        cmocka_unit_test(children_do_not_share_a_user),
         cmocka_unit_test(what_is_there_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
