@@ -75,7 +75,7 @@ void config_classes_limits(struct config_reader *r, yaml_node_t *node, const str
     config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
     const char *wrong = config_classes_contradiction(head);
     if (wrong)
-        config_schema_error(r, node, wrong);
+        config_schema_error(r, node, "%s", wrong);
 }
 
 const char *config_classes_contradiction(const struct policy *head)
