@@ -42,7 +42,7 @@ static bool config_is_sound(bool is_dns)
                of_dns.parent == getppid() && of_dns.servers_count == 1 &&
                strcmp(of_dns.servers[0], "127.0.0.1:53") == 0;
     return pread(CHILD_CONFIG, &of_auth, sizeof of_auth, 0) == sizeof of_auth &&
-           of_auth.config.parent == getppid() && strcmp(of_auth.config.user, "nobody") == 0 &&
+           of_auth.config.parent == getppid() && strcmp(of_auth.config.user, "weir-auth") == 0 &&
            of_auth.limits[LIMIT_AUTH_GUESSES_PAIR] == 5;
 }
 
