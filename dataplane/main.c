@@ -7,6 +7,7 @@
 #include "contract/doorbell.h"
 #include "guard/guard.h"
 #include "link/port.h"
+#include "tls/tls.h"
 #include "worker/attach_server.h"
 #include "worker/snapshot_store.h"
 #include "worker/worker.h"
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STEER_RING_SIZE = 1024, MBUF_CACHE = 256, HOUSEKEEPING_MS = 100 };
@@ -361,8 +363,20 @@ static void losses_count(struct plane *p)
         counter_set(&p->counters->blocks[i], COUNTER_NIC_QUEUE_ERRORS, losses.queues[i]);
 }
 
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static int serve(struct plane *p, const char *path)
 {
+    p->store.tickets = tls_tickets_open(clock_us());
+    if (!p->store.tickets) {
+        log_error("what=\"cannot start\" cause=\"no memory or no entropy for TLS tickets\"");
+        return EXIT_FAILURE;
+    }
     struct attach_server_owner owner = {
         .policy = on_policy, .attached = on_attached, .detached = on_detached, .context = p};
     int error = attach_server_open(&p->server, path, &owner);
@@ -375,12 +389,15 @@ static int serve(struct plane *p, const char *path)
         attach_server_wait(p->server, HOUSEKEEPING_MS);
         drop_liars(p);
         snapshot_store_collect(&p->store);
+        if (tls_tickets_advance(p->store.tickets, clock_us()) < 0)
+            log_warning("what=\"keys of TLS tickets not renewed\" cause=\"no entropy\"");
         if (p->boot && !p->boot_failed)
             losses_count(p);
     }
     log_info("what=\"stopping\" signal=%d", (int)stop_wanted);
     if (p->boot && !p->boot_failed)
         plane_stop(p);
+    tls_tickets_shut(p->store.tickets);
     attach_server_close(p->server);
     return p->boot_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

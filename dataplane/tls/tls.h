@@ -6,8 +6,8 @@
  * TLS 1.2 and 1.3 only, no renegotiation, compression or early data; P-256 and X25519; certificates
  * chosen by SNI, the first one otherwise; ALPN strictly the service's own when the client offers
  * any (RFC 7301, RFC 8314: imap, pop3; SMTP has no registered name, so an offer of only foreign
- * names is refused). Ticket keys are shared by all workers through the context. Idle sessions keep
- * no record buffers (SSL_MODE_RELEASE_BUFFERS).
+ * names is refused). Sessions are resumed by tickets. Idle sessions keep no record buffers
+ * (SSL_MODE_RELEASE_BUFFERS).
  *
  * A context is built aside by the main lcore and immutable afterwards (sessions take references, so
  * replacing it ends nobody). A session belongs to one worker. OpenSSL allocates; this is the stated
@@ -19,12 +19,22 @@
 #include "contract/policy.h"
 #include "contract/reason.h"
 
+struct tls_tickets;
 struct tls_context;
 struct tls;
 
+// The keys of tickets, shared by all workers and contexts, which they outlive (tls_tickets.h).
+// NULL: no memory, or no entropy.
+struct tls_tickets *tls_tickets_open(uint64_t now_us) MUST_CHECK;
+void tls_tickets_shut(struct tls_tickets *tickets); // NULL is fine
+// Rotates them when it is time; one thread, some times a second. -errno: no entropy, the keys in
+// use stay for another period.
+int tls_tickets_advance(struct tls_tickets *tickets, uint64_t now_us) MUST_CHECK;
+
 // Loads all certificates and keys of the policy. NULL: *ret_what (static or in the caller's `text`)
 // names file and cause.
-struct tls_context *tls_context_build(const struct policy *policy, char *text, size_t text_size,
+struct tls_context *tls_context_build(const struct policy *policy, struct tls_tickets *tickets,
+                                      char *text, size_t text_size,
                                       const char **ret_what) MUST_CHECK;
 void tls_context_free(struct tls_context *context); // sessions may go on
 

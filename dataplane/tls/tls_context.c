@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tls/tls_context.h"
 
+#include "tls/tls_tickets.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RSA_BITS_MAX = 2048, EC_BITS_MAX = 256, TICKET_SECONDS = 7200 };
+enum { RSA_BITS_MAX = 2048, EC_BITS_MAX = 256 };
 
 struct identity { // one certificate of the policy while the context is built
     X509 *leaf;
@@ -175,10 +177,10 @@ static SSL_CTX *group_open(struct tls_context *context)
     SSL_CTX_clear_options(ctx, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    // Tickets only (RFC 5077, RFC 8446): their keys are random, the first group's serve all
-    // sessions. No server-side cache: it would be shared, locked memory.
+    // Tickets only: a server-side cache would be shared, locked memory.
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_timeout(ctx, TICKET_SECONDS);
+    SSL_CTX_set_timeout(ctx, TLS_TICKET_SECONDS);
+    tls_tickets_use(context->tickets, ctx);
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_tlsext_servername_callback(ctx, select_name);
     SSL_CTX_set_tlsext_servername_arg(ctx, context);
@@ -245,8 +247,8 @@ static bool build(struct tls_context *context, const struct policy *policy, stru
     return true;
 }
 
-struct tls_context *tls_context_build(const struct policy *policy, char *text, size_t text_size,
-                                      const char **ret_what)
+struct tls_context *tls_context_build(const struct policy *policy, struct tls_tickets *tickets,
+                                      char *text, size_t text_size, const char **ret_what)
 {
     ERR_clear_error();
     struct tls_context *context = calloc(1, sizeof *context);
@@ -255,6 +257,7 @@ struct tls_context *tls_context_build(const struct policy *policy, char *text, s
     snprintf(text, text_size, "no memory for certificates");
     if (context && all) {
         atomic_init(&context->references, 1);
+        context->tickets = tickets;
         context->method = tls_bio_method();
         built = context->method && build(context, policy, all, text, text_size);
     }

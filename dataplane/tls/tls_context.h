@@ -18,6 +18,7 @@
 struct tls_context {
     atomic_uint references;
     BIO_METHOD *method; // of the sessions' BIOs
+    struct tls_tickets *tickets;
     struct tls_names names;
     SSL_CTX *groups[CERTIFICATES_MAX];
     unsigned groups_count; // 0: no certificates, no TLS

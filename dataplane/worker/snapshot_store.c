@@ -59,14 +59,15 @@ static bool same_lists(const struct policy *a, const struct policy *b)
            memcmp(policy_at(a, a->prefixes), policy_at(b, b->prefixes), size) == 0;
 }
 
-// Fills what is derived; on failure the text says what was wrong. `before` may be NULL.
-static bool derive(struct snapshot *s, const struct snapshot *before, unsigned workers, char *text,
-                   size_t text_size)
+// Fills what is derived; on failure the text says what was wrong.
+static bool derive(struct snapshot *s, const struct snapshot_store *store, unsigned workers,
+                   char *text, size_t text_size)
 {
     const char *what = NULL;
+    const struct snapshot *before = store->newest;
     if (s->policy->certificates_count > 0) {
         char cause[200];
-        s->tls = tls_context_build(s->policy, cause, sizeof cause, &what);
+        s->tls = tls_context_build(s->policy, store->tickets, cause, sizeof cause, &what);
         if (!s->tls) {
             snprintf(text, text_size, "tls: %s", what);
             return false;
@@ -118,7 +119,7 @@ int snapshot_store_add(struct snapshot_store *store, int fd, uint64_t size,
     }
     s->policy = policy;
     unsigned workers = store->workers ? store->workers : policy->boot.workers;
-    if (!derive(s, store->newest, workers, ret_text, text_size)) {
+    if (!derive(s, store, workers, ret_text, text_size)) {
         snapshot_free(s);
         return -EINVAL;
     }

@@ -8,8 +8,11 @@
 #include "base/check.h"
 #include "session/snapshot.h"
 
+struct tls_tickets;
+
 struct snapshot_store {
-    struct snapshot *newest; // list by `older`
+    struct tls_tickets *tickets; // the owner's, set before the first snapshot, given back after all
+    struct snapshot *newest;     // list by `older`
     unsigned workers;
 };
 

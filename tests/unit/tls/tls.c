@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+static struct tls_tickets *tickets;
 static struct tls_context *context;
 static struct tls *tls;
 static struct peer peer;
@@ -19,7 +20,8 @@ static int set_up_all(void **state)
     struct policy *policy = calloc(1, sizeof *policy);
     peer_init();
     peer_certificate(policy, "mail", PEER_EC, "mail.example.net");
-    context = tls_context_build(policy, text, sizeof text, &what);
+    tickets = tls_tickets_open(0);
+    context = tls_context_build(policy, tickets, text, sizeof text, &what);
     peer_done();
     free(policy);
     return context ? 0 : -1;
@@ -28,6 +30,7 @@ static int set_up_all(void **state)
 static int tear_down_all(void **state)
 {
     tls_context_free(context);
+    tls_tickets_shut(tickets);
     return 0;
 }
 

@@ -11,18 +11,21 @@
 
 #include <cmocka.h>
 
+static struct tls_tickets *tickets;
 static struct policy *policy;
 
 static int set_up(void **state)
 {
     peer_init();
     policy = calloc(1, sizeof *policy);
-    return policy ? 0 : -1;
+    tickets = tls_tickets_open(0);
+    return policy && tickets ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     peer_done();
+    tls_tickets_shut(tickets);
     free(policy);
     return 0;
 }
@@ -31,7 +34,7 @@ static void is_refused_naming(const char *file, const char *cause)
 {
     char text[512];
     const char *what = NULL;
-    assert_null(tls_context_build(policy, text, sizeof text, &what));
+    assert_null(tls_context_build(policy, tickets, text, sizeof text, &what));
     assert_non_null(what);
     if (!strstr(what, file) || !strstr(what, cause))
         fail_msg("\"%s\" should name %s and %s", what, file, cause);
@@ -134,7 +137,7 @@ static void no_certificate_and_no_tls_service_is_fine_and_opens_nothing(void **s
 {
     char text[256];
     const char *what;
-    struct tls_context *context = tls_context_build(policy, text, sizeof text, &what);
+    struct tls_context *context = tls_context_build(policy, tickets, text, sizeof text, &what);
     assert_non_null(context);
     assert_null(tls_open(context, PROTOCOL_SMTP));
     tls_context_free(context);
@@ -167,7 +170,7 @@ static void the_server_name_chooses_the_certificate(void **state)
     peer_certificate(policy, "second", PEER_EC, "*.example.org");
     peer_certificate(policy, "nameless", PEER_EC, "");
     peer_certificate(policy, "third", PEER_RSA, "imap.example.org");
-    struct tls_context *context = tls_context_build(policy, text, sizeof text, &what);
+    struct tls_context *context = tls_context_build(policy, tickets, text, sizeof text, &what);
     assert_non_null(context);
     shows(context, NULL, NULL, "first");
     shows(context, "nobody.example.com", NULL, "first");
@@ -186,7 +189,7 @@ static void the_client_chooses_between_ecdsa_and_rsa_of_the_same_names(void **st
     peer_certificate(policy, "other", PEER_EC, "other.example.net");
     peer_certificate(policy, "ec", PEER_EC, "mail.example.net");
     peer_certificate(policy, "rsa", PEER_RSA, "mail.example.net");
-    struct tls_context *context = tls_context_build(policy, text, sizeof text, &what);
+    struct tls_context *context = tls_context_build(policy, tickets, text, sizeof text, &what);
     assert_non_null(context);
     shows(context, "mail.example.net", "ECDSA+SHA256", "ec");
     shows(context, "mail.example.net", "RSA-PSS+SHA256", "rsa");
@@ -200,7 +203,7 @@ static void a_session_outlives_its_context(void **state)
     struct peer peer;
     peer_certificate(policy, "first", PEER_EC, "mail.example.net");
     peer_certificate(policy, "second", PEER_EC, "imap.example.net");
-    struct tls_context *context = tls_context_build(policy, text, sizeof text, &what);
+    struct tls_context *context = tls_context_build(policy, tickets, text, sizeof text, &what);
     assert_non_null(context);
     struct tls *tls = tls_open(context, PROTOCOL_IMAP);
     tls_context_free(context);
