@@ -327,3 +327,19 @@ void cli_print_explain(FILE *out, const json_t *response, bool all)
     json_array_foreach(json_object_get(response, "evidence"), i, sentence)
         fprintf(out, "  %s\n", json_string_value(sentence));
 }
+
+void cli_print_trace(FILE *out, const json_t *response, bool all)
+{
+    size_t i, k;
+    const json_t *story, *event;
+    json_array_foreach(json_object_get(response, "connections"), i, story)
+    {
+        fprintf(out, "%ssession %lld, %s: %s\n", i ? "\n" : "", number(story, "session"),
+                text(story, "leg"), text(story, "text"));
+        json_array_foreach(json_object_get(story, "events"), k, event)
+            fprintf(out, "  %s\n", text(event, "text"));
+    }
+    if (i == 0)
+        fputs("nothing is known of such connections\n", out);
+    print_truncated(out, response);
+}

@@ -22,3 +22,4 @@ cli_print cli_print_order;  // to the workers
 cli_print cli_print_check;
 cli_print cli_print_top;
 cli_print cli_print_explain;
+cli_print cli_print_trace;

@@ -96,6 +96,8 @@ static uint32_t next_page(const struct message *answer)
         return answer->ban_page.next;
     if (answer->kind == MESSAGE_TOP_LIST)
         return answer->top_page.next;
+    if (answer->kind == MESSAGE_TRACE)
+        return answer->trace_page.next;
     return answer->kind == MESSAGE_SESSION_LIST ? answer->session_page.next : 0;
 }
 

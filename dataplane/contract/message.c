@@ -65,6 +65,7 @@ static bool question_is_sound(const struct message *m)
     case MESSAGE_SESSION_LIST:
     case MESSAGE_SESSION_KILL:
     case MESSAGE_EXPLAIN:
+    case MESSAGE_TRACE:
         return true;
     case MESSAGE_TOP_LIST:
         return m->page_question.measure < TOP_MEASURE_COUNT &&
@@ -147,6 +148,16 @@ static bool top_page_is_sound(const struct top_page *page)
     return true;
 }
 
+static bool trace_page_is_sound(const struct trace_page *page)
+{
+    if (page->count > STORIES_PER_MESSAGE)
+        return false;
+    for (int i = 0; i < page->count; i++)
+        if (!trace_story_is_sound(&page->stories[i]))
+            return false;
+    return true;
+}
+
 static bool answer_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
@@ -170,6 +181,8 @@ static bool answer_is_sound(const struct message *m)
     case MESSAGE_EXPLAIN:
         return m->explain_answer.ban_reason < REASON_COUNT && m->explain_answer.is_proven <= 1 &&
                m->explain_answer.attack <= 1;
+    case MESSAGE_TRACE:
+        return trace_page_is_sound(&m->trace_page);
     case MESSAGE_REPORT:
         return report_is_sound(&m->report);
     case MESSAGE_BAN_ADD:

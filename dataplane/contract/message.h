@@ -8,8 +8,8 @@
  * Three roles have channels (contract/attach.h):
  *   dns   worker asks, the dns child answers        RDNS, DNSBL, HELO, SPF
  *   auth  worker asks, the auth child answers       AUTH
- *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN),
- *         and the worker also sends REPORT messages unasked in the answers' direction.
+ *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN,
+ *         TRACE), and the worker also sends REPORT messages unasked in the answers' direction.
  * An answer carries its question's kind and handle. The handle is the asker's own (index and
  * generation): an answer whose handle finds nothing is dropped and counted.
  *
@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "contract/trace.h"
 #include "contract/version.h"
 
 #include <assert.h>
@@ -41,6 +42,7 @@ enum message_kind {
     MESSAGE_REPORT,
     MESSAGE_TOP_LIST,
     MESSAGE_EXPLAIN,
+    MESSAGE_TRACE,
     MESSAGE_KIND_COUNT,
 };
 
@@ -150,12 +152,18 @@ struct ban {          // also the question of BAN_ADD and BAN_REMOVE
     uint16_t reason;  // enum reason that brought it; 0: by the operator
 };
 
-enum { BANS_PER_MESSAGE = 16, SESSIONS_PER_MESSAGE = 4, TOP_ROWS_PER_MESSAGE = 30 };
+enum {
+    BANS_PER_MESSAGE = 16,
+    SESSIONS_PER_MESSAGE = 4,
+    TOP_ROWS_PER_MESSAGE = 30,
+    STORIES_PER_MESSAGE = 4,
+};
 
-struct page_question { // BAN_LIST, SESSION_LIST and TOP_LIST walk a table, page by page
+struct page_question { // BAN_LIST, SESSION_LIST, TOP_LIST and TRACE walk a table, page by page
     uint32_t cursor;   // 0, then what the last answer gave
     uint8_t measure;   // enum top_measure, TOP_LIST only
     uint8_t scope;     // enum top_scope, likewise
+    uint64_t session;  // TRACE only: its connections; 0: all that ended ill
 };
 struct ban_page {
     uint32_t next; // cursor; 0: that was all
@@ -221,6 +229,15 @@ struct session_kill {
     uint64_t id;
 };
 
+// What became of connections: the story's user is its session's number, with the backend's leg in
+// bit 63.
+enum { TRACE_BACKEND_BIT = 63 };
+struct trace_page {
+    uint32_t next; // cursor; 0: that was all
+    uint8_t count;
+    struct trace_story stories[STORIES_PER_MESSAGE]; // open ones, then the latest first
+};
+
 // The end of a session, one a session, for the session log.
 struct report {
     uint64_t id;
@@ -267,6 +284,7 @@ struct message {
         struct ban_page ban_page;
         struct session_page session_page;
         struct session_kill session_kill;
+        struct trace_page trace_page;
         struct top_page top_page;
         struct explain_question explain_question;
         struct explain_answer explain_answer;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 enum {
-    SIDE_SHIFT = 63,  // of tcp_event.user: which leg of the session
     PUMP_ROUNDS = 32, // of one session in one go; the rest comes with its next event
     TIMERS_A_TURN = 256,
     LINGER_US = 2000000,    // for a client that does not close after our FIN
@@ -367,8 +366,8 @@ static void backend_event(struct session *s, const struct tcp_event *event)
 
 void sessions_event(struct sessions *all, const struct tcp_event *event, uint64_t now_us)
 {
-    enum mail_side side = event->user >> SIDE_SHIFT ? SIDE_BACKEND : SIDE_CLIENT;
-    handle h = event->user & ~((uint64_t)1 << SIDE_SHIFT);
+    enum mail_side side = event->user >> TRACE_BACKEND_BIT ? SIDE_BACKEND : SIDE_CLIENT;
+    handle h = event->user & ~((uint64_t)1 << TRACE_BACKEND_BIT);
     struct session *s = pool_get(&all->pool, h);
     if (!s || s->connection[side] != event->connection)
         return;

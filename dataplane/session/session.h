@@ -64,5 +64,8 @@ void sessions_advance(struct sessions *sessions, uint64_t now_us);
 
 void sessions_list(const struct sessions *sessions, uint32_t cursor, uint64_t now_us,
                    struct session_page *ret_page);
+// What became of the TCP connections of session `id`, or with 0 of all that ended ill.
+void sessions_trace(const struct sessions *sessions, uint32_t cursor, uint64_t id,
+                    struct trace_page *ret_page);
 bool sessions_kill(struct sessions *sessions, uint64_t id, uint64_t now_us);
 uint32_t sessions_count(const struct sessions *sessions);

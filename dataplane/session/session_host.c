@@ -60,9 +60,9 @@ static void host_connect(struct mail_host *host, unsigned backend)
     s->backend = (uint8_t)backend;
     s->host.report.backend = (uint8_t)backend;
     if (local)
-        s->connection[SIDE_BACKEND] =
-            tcp_connect(config->tcp, local, &b->addr, b->port, LEG_INSIDE,
-                        s->self | (uint64_t)SIDE_BACKEND << 63, s->all->now_us, &reason);
+        s->connection[SIDE_BACKEND] = tcp_connect(
+            config->tcp, local, &b->addr, b->port, LEG_INSIDE,
+            s->self | (uint64_t)SIDE_BACKEND << TRACE_BACKEND_BIT, s->all->now_us, &reason);
     if (s->connection[SIDE_BACKEND] == HANDLE_NONE) {
         if (reason == REASON_NO_ROUTE) // the others tcp has counted
             session_refuse(s, reason);

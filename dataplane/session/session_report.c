@@ -51,3 +51,33 @@ void sessions_list(const struct sessions *all, uint32_t cursor, uint64_t now_us,
         fill_row(s, now_us, &ret_page->rows[ret_page->count++]);
     }
 }
+
+static bool connection_story(const struct sessions *all, uint64_t id, uint32_t side,
+                             struct trace_story *ret_story)
+{
+    const struct session *s = pool_get(&all->pool, id);
+    return s && tcp_story(all->config.tcp, s->connection[side], ret_story);
+}
+
+// The cursor counts both sides of an open session, then connections that ended; one that ends
+// meanwhile makes a page begin with what the last one ended with.
+void sessions_trace(const struct sessions *all, uint32_t cursor, uint64_t id,
+                    struct trace_page *ret_page)
+{
+    struct trace_story story;
+    *ret_page = (struct trace_page){0};
+    for (uint32_t i = cursor;; i++) {
+        if (ret_page->count == STORIES_PER_MESSAGE) {
+            ret_page->next = i;
+            return;
+        }
+        if (i < SIDES ? !connection_story(all, id, i, &story)
+                      : !tcp_story_ended(all->config.tcp, i - SIDES, &story)) {
+            if (i < SIDES)
+                continue;
+            return;
+        }
+        if (id == 0 || id == (story.user & ~((uint64_t)1 << TRACE_BACKEND_BIT)))
+            ret_page->stories[ret_page->count++] = story;
+    }
+}

@@ -12,6 +12,7 @@
 #include "tcp/tcp_table.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
+#include "tcp/tcp_trace.h"
 
 #include <rte_mempool.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ struct tcp *tcp_open(const struct tcp_config *config)
     tcp->cold = calloc(config->connections, sizeof *tcp->cold);
     if (!tcp->cold || pool_init(&tcp->pool, config->connections, sizeof(struct tcp_conn)) != 0 ||
         tcp_table_init(tcp, config->connections) != 0 ||
-        tcp_timewait_init(tcp, config->connections) != 0) {
+        tcp_timewait_init(tcp, config->connections) != 0 ||
+        tcp_trace_init(tcp, config->connections) != 0) {
         tcp_shut(tcp);
         return NULL;
     }
@@ -65,6 +67,7 @@ void tcp_shut(struct tcp *tcp)
     for (uint32_t i = 0; tcp->pool.objects && i < tcp->pool.count; i++)
         if (pool_at(&tcp->pool, i) != HANDLE_NONE)
             tcp_conn_gone(tcp, tcp_conn_at(tcp, i));
+    tcp_trace_done(tcp);
     tcp_timewait_done(tcp);
     tcp_table_done(tcp);
     pool_done(&tcp->pool);
@@ -205,6 +208,10 @@ void tcp_abort(struct tcp *tcp, handle h)
         return;
     if (c->state > TCP_SYN_SENT)
         tcp_output_reset(tcp, c);
+    if (c->state != TCP_CLOSED) {
+        tcp_trace_add(tcp, c, TRACE_ABORTED, 0);
+        tcp_trace_keep(tcp, c, REASON_NONE);
+    }
     tcp_conn_gone(tcp, c);
 }
 
@@ -266,6 +273,7 @@ void tcp_icmp(struct tcp *tcp, const struct packet *quoted, uint16_t next_mtu, b
     if (next_mtu == 0 || c->state < TCP_ESTABLISHED || mtu >= tcp_conn_cold(tcp, c)->mtu)
         return;
     tcp_conn_resize(tcp, c, mtu);
+    tcp_trace_add(tcp, c, TRACE_MTU, mtu);
     tcp_recovery_shrink(tcp, c);
     tcp_output_want(tcp, c);
 }

@@ -23,6 +23,7 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "contract/counter.h"
+#include "contract/trace.h"
 
 struct rte_mbuf;
 struct rte_mempool;
@@ -124,3 +125,8 @@ struct tcp_info {
 };
 bool tcp_info(const struct tcp *tcp, handle h, struct tcp_info *ret_info);
 uint32_t tcp_connections(const struct tcp *tcp);
+
+// What became of a connection, and of the latest that ended by a reset, a time-out or an abort:
+// age 0 is the last of them. False: it is gone; there are not so many.
+bool tcp_story(const struct tcp *tcp, handle h, struct trace_story *ret_story);
+bool tcp_story_ended(const struct tcp *tcp, uint32_t age, struct trace_story *ret_story);

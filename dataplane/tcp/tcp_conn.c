@@ -6,19 +6,20 @@
 #include "tcp/tcp_reassembly.h"
 #include "tcp/tcp_table.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_trace.h"
 
 #include <string.h>
 
 static const char *const state_names[] = {
 #define TCP_STATE(name, text, next) text,
-#include "tcp/tcp_state.def"
+#include "contract/tcp_state.def"
 #undef TCP_STATE
 };
 
 static const uint16_t state_next[] = {
 #define TO(name)                    (1u << TCP_##name)
 #define TCP_STATE(name, text, next) next,
-#include "tcp/tcp_state.def"
+#include "contract/tcp_state.def"
 #undef TCP_STATE
 #undef TO
 };
@@ -33,6 +34,8 @@ void tcp_conn_enter(struct tcp *tcp, struct tcp_conn *c, enum tcp_state state)
 {
     CHECK(state_next[c->state] & 1u << state);
     c->state = (uint8_t)state;
+    if (state != TCP_CLOSED)
+        tcp_trace_add(tcp, c, TRACE_STATE, state);
 }
 
 void tcp_conn_now(struct tcp *tcp, uint64_t now_us)
@@ -58,6 +61,7 @@ struct tcp_conn *tcp_conn_take(struct tcp *tcp, uint64_t user)
     c->ssthresh = UINT32_MAX;
     c->heard_ms = c->sent_ms = tcp->now_ms;
     tcp->open++;
+    tcp_trace_begin(tcp, c);
     return c;
 }
 
@@ -131,8 +135,11 @@ void tcp_conn_close(struct tcp *tcp, struct tcp_conn *c, enum reason reason)
     drop_all(tcp, c, false);
     tcp_conn_enter(tcp, c, TCP_CLOSED);
     counter_add(tcp->config.counters, COUNTER_CONNECTIONS_CLOSED, 1);
-    if (reason != REASON_NONE)
+    if (reason != REASON_NONE) {
         counter_refuse(tcp->config.counters, reason);
+        tcp_trace_add(tcp, c, TRACE_ENDED, reason);
+        tcp_trace_keep(tcp, c, reason);
+    }
     if (c->flags & TCP_CONN_RELEASED) {
         tcp_conn_gone(tcp, c);
         return;

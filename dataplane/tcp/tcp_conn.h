@@ -19,7 +19,7 @@
 
 enum tcp_state {
 #define TCP_STATE(name, text, next) TCP_##name,
-#include "tcp/tcp_state.def"
+#include "contract/tcp_state.def"
 #undef TCP_STATE
     TCP_STATE_COUNT,
 };
@@ -175,6 +175,8 @@ struct tcp_cold {
 static_assert(sizeof(struct tcp_cold) == 48, "with tcp_conn, pool and table 320 bytes");
 
 struct tcp_timewait;
+struct tcp_trace_ring;
+struct tcp_trace_kept;
 
 enum { TCP_TABLE_KEYS = 12 };
 
@@ -196,6 +198,10 @@ struct tcp {
     uint32_t output_head, output_tail; // index + 1
     uint32_t event_head, event_tail;   // index + 1
     uint32_t closing;                  // index + 1 of the connection whose CLOSED was told last
+
+    struct tcp_trace_ring *trace_rings; // tcp_trace.h
+    struct tcp_trace_kept *trace_kept;  // a ring of those that ended
+    uint32_t trace_mask, trace_ended;   // trace_ended: stories kept, in all
 
     uint32_t buffers_send, buffers_recv; // mbufs held in queues
     uint32_t buffers_most;               // for each of both

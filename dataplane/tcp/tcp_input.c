@@ -10,10 +10,12 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
+#include "tcp/tcp_trace.h"
 
-static void refuse(struct tcp *tcp, enum reason reason)
+static void refuse(struct tcp *tcp, const struct tcp_conn *c, enum reason reason)
 {
     counter_refuse(tcp->config.counters, reason);
+    tcp_trace_add(tcp, c, TRACE_REFUSED, reason);
 }
 
 // SEG.LEN of RFC 9293: data, SYN and FIN.
@@ -55,7 +57,7 @@ static bool in_syn_sent(struct tcp *tcp, struct tcp_conn *c, const struct packet
 {
     bool acks = p->tcp_flags & TCP_ACK;
     if (acks && p->ack != c->snd_nxt) {
-        refuse(tcp, REASON_TCP_BAD_ACK);
+        refuse(tcp, c, REASON_TCP_BAD_ACK);
         tcp_header_reset(tcp, p);
         return false;
     }
@@ -92,7 +94,7 @@ static bool check_timestamp(struct tcp *tcp, struct tcp_conn *c, const struct pa
         return true;
     if (p->options.has_timestamps && tcp->now_ms - c->heard_ms > TCP_PAWS_IDLE_MS)
         return true; // ts_recent is too old to judge by
-    refuse(tcp, REASON_TCP_PAWS);
+    refuse(tcp, c, REASON_TCP_PAWS);
     if (p->options.has_timestamps && span_of_packet(p))
         tcp_output_ack(tcp, c);
     else if (p->options.has_timestamps)
@@ -117,7 +119,7 @@ static bool check_sequence(struct tcp *tcp, struct tcp_conn *c, const struct pac
     if (window == 0 && first == 0)
         return true;
 
-    refuse(tcp, REASON_TCP_OUT_OF_WINDOW);
+    refuse(tcp, c, REASON_TCP_OUT_OF_WINDOW);
     if (p->tcp_flags & TCP_RST)
         return false;
     if (p->payload_size || p->tcp_flags & TCP_FIN) { // a repetition whose ACK was lost
@@ -141,7 +143,7 @@ static bool check_reset(struct tcp *tcp, struct tcp_conn *c, const struct packet
     if (!(p->tcp_flags & TCP_RST))
         return true;
     if (p->seq != c->rcv_nxt) {
-        refuse(tcp, REASON_TCP_CHALLENGED);
+        refuse(tcp, c, REASON_TCP_CHALLENGED);
         tcp_output_challenge(tcp, c);
         return false;
     }
@@ -159,7 +161,7 @@ static bool check_syn(struct tcp *tcp, struct tcp_conn *c, const struct packet *
 {
     if (!(p->tcp_flags & TCP_SYN))
         return true;
-    refuse(tcp, REASON_TCP_CHALLENGED);
+    refuse(tcp, c, REASON_TCP_CHALLENGED);
     tcp_output_challenge(tcp, c);
     return false;
 }
@@ -173,9 +175,17 @@ static void take_timestamp(struct tcp *tcp, struct tcp_conn *c, const struct pac
     c->ts_recent = p->options.ts_value;
 }
 
+static void note_window(struct tcp *tcp, const struct tcp_conn *c, uint32_t ack, uint32_t window)
+{
+    if (window)
+        tcp_trace_add(tcp, c, TRACE_WINDOW_OPENED, window);
+    else
+        tcp_trace_add(tcp, c, TRACE_WINDOW_CLOSED, ack);
+}
+
 // RFC 9293, section 3.10.7.4. What moves snd_una always brings its window too, even in a repeated
 // segment with an old number: the window that we have counts from the old snd_una.
-static bool take_window(struct tcp_conn *c, const struct packet *p)
+static bool take_window(struct tcp *tcp, struct tcp_conn *c, const struct packet *p)
 {
     bool newer =
         seq_before(c->snd_wl1, p->seq) || (c->snd_wl1 == p->seq && !seq_before(p->ack, c->snd_wl2));
@@ -183,6 +193,8 @@ static bool take_window(struct tcp_conn *c, const struct packet *p)
         return false;
     uint32_t window = (uint32_t)p->window << c->snd_scale;
     bool moved = window != c->snd_wnd;
+    if (moved && (window == 0 || c->snd_wnd == 0))
+        note_window(tcp, c, p->ack, window);
     c->snd_wnd = window;
     c->snd_wl1 = p->seq;
     c->snd_wl2 = p->ack;
@@ -232,7 +244,7 @@ static bool take_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *p
         return false;
     if (c->state == TCP_SYN_RECEIVED) {
         if (p->ack != c->snd_nxt) {
-            refuse(tcp, REASON_TCP_BAD_ACK);
+            refuse(tcp, c, REASON_TCP_BAD_ACK);
             tcp_header_reset(tcp, p);
             return false;
         }
@@ -241,7 +253,7 @@ static bool take_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *p
         become_established(tcp, c);
     }
     if (seq_after(p->ack, c->snd_nxt) || seq_before(p->ack, c->snd_una - c->snd_wnd_most)) {
-        refuse(tcp, REASON_TCP_BAD_ACK); // RFC 5961, section 5
+        refuse(tcp, c, REASON_TCP_BAD_ACK); // RFC 5961, section 5
         tcp_output_challenge(tcp, c);
         return false;
     }
@@ -250,7 +262,7 @@ static bool take_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *p
         return true;
 
     size_t room = tcp_queue_room(tcp, c);
-    bool moved = take_window(c, p);
+    bool moved = take_window(tcp, c, p);
     bool waits = c->send_next || c->lost_bytes;
     if (c->snd_nxt == c->snd_una && !(c->flags & TCP_CONN_RELEASED))
         c->flags &= ~(uint32_t)TCP_CONN_PROGRESS; // an answer to a probe: it is alive
@@ -333,6 +345,8 @@ static bool take_data(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m,
     uint16_t size = m->data_len;
     bool gaps = c->runs;
     enum tcp_reassembly_result result = tcp_reassembly_take(tcp, c, m, p->seq);
+    if (gaps != (c->runs != NULL))
+        tcp_trace_add(tcp, c, gaps ? TRACE_FILLED : TRACE_HOLE, c->rcv_nxt);
     if (result == TCP_REASSEMBLY_AGAIN && c->flags & TCP_CONN_SACK) {
         struct tcp_cold *cold = tcp_conn_cold(tcp, c);
         cold->dsack_left = p->seq;

@@ -5,6 +5,7 @@
 #include "tcp/tcp_queue.h"
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_trace.h"
 
 enum { REORDER_STEPS_MOST = 20 };
 
@@ -207,6 +208,7 @@ static void enter_recovery(struct tcp *tcp, struct tcp_conn *c)
     c->flags |= TCP_CONN_RECOVERY;
     c->flags &= ~(uint32_t)TCP_CONN_TLP;
     c->recover = c->snd_nxt;
+    tcp_trace_add(tcp, c, TRACE_RECOVERY, c->recover);
     prr_begin(tcp, c);
 }
 
@@ -377,6 +379,7 @@ void tcp_recovery_sent(struct tcp *tcp, struct tcp_conn *c, struct tcp_segment *
     } else {
         s->bits |= TCP_SEGMENT_REPEATED;
         c->retransmitted++;
+        tcp_trace_add(tcp, c, TRACE_AGAIN, s->seq);
         counter_add(tcp->config.counters, COUNTER_SEGMENTS_RETRANSMITTED, 1);
         if ((s->bits & (TCP_SEGMENT_LOST | TCP_SEGMENT_AGAIN)) == TCP_SEGMENT_LOST) {
             s->bits |= TCP_SEGMENT_AGAIN;

@@ -6,6 +6,7 @@
 #include "tcp/tcp_queue.h"
 #include "tcp/tcp_recovery.h"
 #include "tcp/tcp_rtt.h"
+#include "tcp/tcp_trace.h"
 
 enum {
     BUFFER_WAIT_MS = 10,
@@ -94,6 +95,7 @@ static void fire_handshake(struct tcp *tcp, struct tcp_conn *c)
         tcp_conn_close(tcp, c, REASON_TCP_UNREACHABLE);
         return;
     }
+    tcp_trace_add(tcp, c, TRACE_TIME_OUT, tcp_rtt_rto_ms(c));
     c->backoff++;
     c->flags |= TCP_CONN_SYN_AGAIN;
     tcp_output_syn(tcp, c);
@@ -108,6 +110,7 @@ static void fire_rto(struct tcp *tcp, struct tcp_conn *c)
     }
     if (given_up(tcp, c))
         return;
+    tcp_trace_add(tcp, c, TRACE_TIME_OUT, tcp_rtt_rto_ms(c));
     tcp_recovery_timeout(tcp, c);
     if (c->backoff < UINT8_MAX)
         c->backoff++;
@@ -120,6 +123,7 @@ static void fire_probe(struct tcp *tcp, struct tcp_conn *c)
 {
     if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)))
         tcp_output_probe(tcp, c);
+    tcp_trace_add(tcp, c, TRACE_PROBE, c->snd_nxt);
     tcp_timer_rexmit(tcp, c, TCP_REXMIT_RTO, tcp_rtt_rto_ms(c));
 }
 
@@ -133,6 +137,7 @@ static void fire_persist(struct tcp *tcp, struct tcp_conn *c)
     }
     if (tcp_output_squeeze(tcp, c)) // a part fits: its acknowledgment is what we wait for now
         return;
+    tcp_trace_add(tcp, c, TRACE_PERSIST, tcp_rtt_rto_ms(c));
     tcp_output_ping(tcp, c);
     if (c->backoff < UINT8_MAX)
         c->backoff++;
@@ -199,6 +204,7 @@ static void fire_life(struct tcp *tcp, struct tcp_conn *c)
         return;
     }
     c->keep_probes++;
+    tcp_trace_add(tcp, c, TRACE_KEEPALIVE, c->keep_probes);
     if (c->state != TCP_SYN_SENT && c->state != TCP_SYN_RECEIVED)
         tcp_output_ping(tcp, c);
     tcp_timer_life(tcp, c, TCP_KEEPALIVE_PROBE_MS);

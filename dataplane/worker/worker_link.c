@@ -84,6 +84,10 @@ static struct message obey(struct worker *w, const struct message *order)
     case MESSAGE_SESSION_LIST:
         sessions_list(w->sessions, order->page_question.cursor, w->now_us, &answer.session_page);
         break;
+    case MESSAGE_TRACE:
+        sessions_trace(w->sessions, order->page_question.cursor, order->page_question.session,
+                       &answer.trace_page);
+        break;
     case MESSAGE_SESSION_KILL:
         found = sessions_kill(w->sessions, order->session_kill.id, w->now_us);
         break;

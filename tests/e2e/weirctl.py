@@ -40,8 +40,16 @@ class Shows(unittest.TestCase):
         with talk.submission(source=SOURCE) as client:
             said = lab.eventually(lambda: session_of(SOURCE), 5, "not listed")
             self.assertIn(lab.ALICE, json.dumps(said))
+            self.assertIn("enters ESTABLISHED", lab.ctl("trace", str(said["id"])).stdout)
             lab.ctl("sessions", "kill", str(said["id"]))
             self.assertTrue(client.is_closed())
+
+    def test_a_connection_that_was_reset_is_told_after_its_end(self):
+        with talk.submission(source=SOURCE) as client:
+            said = lab.eventually(lambda: session_of(SOURCE), 5, "not listed")
+            client.reset()
+        wanted = "ends: connection reset by the peer"
+        lab.eventually(lambda: wanted in lab.ctl("trace", str(said["id"])).stdout, 5, "not told")
 
     def test_mails_and_logins_are_counted(self):
         with lab.Watch() as watch:

@@ -10,6 +10,14 @@ static void names_are_harmless(const struct message_name *name)
     CHECK(span_find(text, 0) == text.size);
 }
 
+static void stories_print(const struct trace_page *page)
+{
+    char text[TRACE_TEXT_SIZE];
+    for (int i = 0; i < page->count; i++)
+        for (int k = 0; k < page->stories[i].count; k++)
+            CHECK(trace_event_text(&page->stories[i].events[k], text)[0] == '-');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct message message = {0};
@@ -27,5 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(message.ban_page.count <= BANS_PER_MESSAGE);
     if (message.kind == MESSAGE_SESSION_LIST && message.status == STATUS_OK)
         CHECK(message.session_page.count <= SESSIONS_PER_MESSAGE);
+    if (message.kind == MESSAGE_TRACE && message.status == STATUS_OK)
+        stories_print(&message.trace_page);
     return 0;
 }

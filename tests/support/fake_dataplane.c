@@ -229,6 +229,12 @@ static struct message obey(struct fake_dataplane *fake, unsigned number, const s
     case MESSAGE_SESSION_LIST:
         session_list(worker, number, m->page_question.cursor, &answer.session_page);
         break;
+    case MESSAGE_TRACE:
+        answer.trace_page.count = number == 0;
+        answer.trace_page.stories[0] = (struct trace_story){.user = 5, .count = 1};
+        answer.trace_page.stories[0].events[0] =
+            (struct trace_event){.ago_ms = 1500, .kind = TRACE_ABORTED, .times = 1};
+        break;
     case MESSAGE_SESSION_KILL:
         found = m->session_kill.id / 1000000u == number &&
                 m->session_kill.id % 1000000u < worker->sessions_count;

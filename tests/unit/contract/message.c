@@ -173,6 +173,14 @@ static void sizes_and_counts_are_checked(void **state)
     last->tls = 1;
     m.session_page.count++;
     expect(&m, false);
+    m = message_make(MESSAGE_TRACE, STATUS_OK, 1);
+    m.trace_page.count = STORIES_PER_MESSAGE;
+    expect(&m, true);
+    m.trace_page.stories[STORIES_PER_MESSAGE - 1].ended = 2;
+    expect(&m, false);
+    m.trace_page.stories[STORIES_PER_MESSAGE - 1].ended = 1;
+    m.trace_page.count++;
+    expect(&m, false);
 }
 
 static void reports_index_nothing_out_of_range(void **state)

@@ -23,6 +23,45 @@ static void a_page_of_sessions_goes_on_where_the_last_ended(void **state)
     assert_int_equal(page.next, 0);
 }
 
+// Stories of session `id`, page by page; the last one stays in *ret.
+static unsigned trace(struct rig *rig, uint64_t id, struct trace_story *ret)
+{
+    struct trace_page page = {0};
+    unsigned count = 0;
+    do {
+        sessions_trace(rig_sessions(rig), page.next, id, &page);
+        count += page.count;
+        if (page.count)
+            *ret = page.stories[page.count - 1];
+    } while (page.next);
+    return count;
+}
+
+static void what_became_of_connections_is_told_while_open_and_after_a_bad_end(void **state)
+{
+    struct rig *rig = *state;
+    struct session_page page;
+    struct trace_story story;
+    struct rig_peer *clients[STORIES_PER_MESSAGE + 1];
+    for (int i = 0; i < STORIES_PER_MESSAGE + 1; i++)
+        clients[i] = rig_connect(rig, 25);
+    sessions_list(rig_sessions(rig), 0, rig_now(rig), &page);
+    assert_int_equal(trace(rig, page.rows[1].id, &story), 1);
+    assert_int_equal(story.user, page.rows[1].id);
+    assert_int_equal(story.remote_port, page.rows[1].client_port);
+    assert_false(story.ended);
+    assert_int_equal(trace(rig, 0, &story), 0);
+    rig_reset(rig, clients[1]);
+    assert_int_equal(trace(rig, page.rows[1].id, &story), 1);
+    assert_true(story.ended);
+    assert_int_equal(story.reason, REASON_TCP_RESET_BY_PEER);
+    for (int i = 0; i < STORIES_PER_MESSAGE + 1; i++)
+        if (i != 1)
+            rig_reset(rig, clients[i]);
+    assert_int_equal(trace(rig, 0, &story), STORIES_PER_MESSAGE + 1);
+    assert_int_equal(story.user, page.rows[1].id); // the first to end
+}
+
 static void the_report_tells_the_session(void **state)
 {
     struct rig *rig = *state;
@@ -46,6 +85,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_page_of_sessions_goes_on_where_the_last_ended),
+        TEST(what_became_of_connections_is_told_while_open_and_after_a_bad_end),
         TEST(the_report_tells_the_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,10 @@ static void a_session_that_is_not_there_cannot_be_killed(void **state)
     assert_int_equal(order(rig, &control, &kill).status, STATUS_NOT_FOUND);
     struct message list = message_make(MESSAGE_SESSION_LIST, STATUS_ASKED, 6);
     assert_int_equal(order(rig, &control, &list).session_page.count, 0);
+    struct message trace = message_make(MESSAGE_TRACE, STATUS_ASKED, 7);
+    struct message told = order(rig, &control, &trace);
+    assert_int_equal(told.status, STATUS_OK);
+    assert_int_equal(told.trace_page.count, 0);
     detach(rig, &control, ROLE_OPS);
 }
 

@@ -78,6 +78,7 @@ static void arguments_too_few_too_many_or_no_numbers_are_refused(void **state)
         "limits mode connections_source",
         "limits set x 1.5",
         "sessions kill",
+        "trace x",
         "lists add \xff 192.0.2.0/24",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -110,6 +111,8 @@ static void arguments_go_under_their_names(void **state)
     assert_request("explain ::1", "{\"command\":\"explain\",\"address\":\"::1\"}");
     assert_request("sessions kill 9223372036854775807",
                    "{\"command\":\"sessions kill\",\"id\":9223372036854775807}");
+    assert_request("trace", "{\"command\":\"trace\"}");
+    assert_request("trace 7", "{\"command\":\"trace\",\"id\":7}");
     assert_request("limits set 5 6", "{\"command\":\"limits set\",\"name\":\"5\",\"value\":6}");
     assert_int_equal(asked.words, 2);
 }

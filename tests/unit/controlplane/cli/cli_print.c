@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 static cli_print *const all_printers[] = {
-    cli_print_status, cli_print_stats, cli_print_bans,     cli_print_lists,
-    cli_print_limits, cli_print_limit, cli_print_sessions, cli_print_change,
-    cli_print_order,  cli_print_check, cli_print_top,      cli_print_explain,
+    cli_print_status, cli_print_stats,    cli_print_bans,    cli_print_lists,  cli_print_limits,
+    cli_print_limit,  cli_print_sessions, cli_print_trace,   cli_print_change, cli_print_order,
+    cli_print_check,  cli_print_top,      cli_print_explain,
 };
 
 // The text, for free(3). ' in the JSON stands for ".
@@ -76,6 +76,19 @@ static void cut_lists_say_so(void **state)
     char *text = printed(cli_print_sessions, "{'sessions':[],'truncated':true}", false);
     assert_non_null(strstr(text, "\n(cut: there are more)\n"));
     free(text);
+}
+
+static void connections_are_told_each_with_its_events(void **state)
+{
+    assert_prints(cli_print_trace, "{'connections':[]}", false,
+                  "nothing is known of such connections\n");
+    assert_prints(
+        cli_print_trace,
+        "{'truncated':true,'connections':[{'session':7,'leg':'client','text':'a','events':"
+        "[{'text':'b'},{'text':'c'}]},{'session':8,'leg':'backend','text':'d'}]}",
+        false,
+        "session 7, client: a\n  b\n  c\n\nsession 8, backend: d\n"
+        "(cut: there are more)\n");
 }
 
 static void counters_at_zero_are_left_out_unless_all_are_asked_for(void **state)
@@ -192,6 +205,7 @@ int main(void)
         cmocka_unit_test(answer_without_its_fields_still_prints),
         cmocka_unit_test(data_plane_that_is_away_catches_the_eye),
         cmocka_unit_test(cut_lists_say_so),
+        cmocka_unit_test(connections_are_told_each_with_its_events),
         cmocka_unit_test(counters_at_zero_are_left_out_unless_all_are_asked_for),
         cmocka_unit_test(more_workers_than_a_cell_holds_are_cut_between_numbers),
         cmocka_unit_test(status_tells_both_planes_and_their_parts),

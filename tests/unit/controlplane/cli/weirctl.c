@@ -143,6 +143,9 @@ static void bans_lists_and_limits_are_shown_after_a_change(void **state)
     assert_string_equal(text, "7\n");
     assert_int_equal(weirctl("limits"), 0);
     assert_non_null(strstr(text, "\nconnections_source "));
+    assert_int_equal(weirctl("trace"), 0);
+    assert_non_null(strstr(text, "session 5, client: "));
+    assert_non_null(strstr(text, "\n  -1.500 s is aborted by its owner\n"));
     assert_int_equal(weirctl("config check"), 0);
     assert_int_equal(weirctl("config reload"), 0);
     assert_int_equal(weirctl("limits get connections_source"), 0);
