@@ -16,15 +16,15 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
     CHECK(worker < workers && workers <= WORKERS_MAX);
     *answer = (struct guard_answer){
         .name_key = *key, .worker = worker, .workers = workers, .peers = peers};
-    int error = guard_source_init(&answer->sources, sources, numa_node, key);
+    int error = guard_source_init(&answer->sources, sources, numa_node);
     if (!error)
         error = guard_tallies_init(&answer->prefixes, PREFIXES, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->full_prefixes, PREFIXES * 4, numa_node, key);
+        error = guard_source_init(&answer->full_prefixes, PREFIXES * 4, numa_node);
     if (!error)
-        error = guard_source_init(&answer->returning[0], RETURNING, numa_node, key);
+        error = guard_source_init(&answer->returning[0], RETURNING, numa_node);
     if (!error)
-        error = guard_source_init(&answer->returning[1], RETURNING, numa_node, key);
+        error = guard_source_init(&answer->returning[1], RETURNING, numa_node);
     if (!error)
         error = guard_proven_init(&answer->proven, sources / PROVEN_SHARE, numa_node);
     if (!error)

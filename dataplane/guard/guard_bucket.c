@@ -7,95 +7,139 @@
 
 #if LANES == 2
 typedef __m128i lanes;
-#define SPREAD(x)   _mm_set1_epi64x((long long)(x))
-#define AND(a, b)   _mm_and_si128(a, b)
-#define EQUAL(a, b) ((unsigned)_mm_movemask_pd((__m128d)_mm_cmpeq_epi64(a, b)))
-#define ABOVE(a, b) ((unsigned)_mm_movemask_pd((__m128d)_mm_cmpgt_epi64(a, b)))
+#define SPREAD(x)    _mm_set1_epi64x((long long)(x))
+#define AND(a, b)    _mm_and_si128(a, b)
+#define BUT(a, b)    _mm_andnot_si128(b, a)
+#define OR(a, b)     _mm_or_si128(a, b)
+#define EQUAL(a, b)  _mm_cmpeq_epi64(a, b)
+#define LEFT(a, n)   _mm_slli_epi64(a, n)
+#define LESSER(a, b) ((lanes)_mm_min_pd((__m128d)(a), (__m128d)(b)))
 #else
 typedef __m256i lanes;
-#define SPREAD(x)   _mm256_set1_epi64x((long long)(x))
-#define AND(a, b)   _mm256_and_si256(a, b)
-#define EQUAL(a, b) ((unsigned)_mm256_movemask_pd((__m256d)_mm256_cmpeq_epi64(a, b)))
-#define ABOVE(a, b) ((unsigned)_mm256_movemask_pd((__m256d)_mm256_cmpgt_epi64(a, b)))
+#define SPREAD(x)    _mm256_set1_epi64x((long long)(x))
+#define AND(a, b)    _mm256_and_si256(a, b)
+#define BUT(a, b)    _mm256_andnot_si256(b, a)
+#define OR(a, b)     _mm256_or_si256(a, b)
+#define EQUAL(a, b)  _mm256_cmpeq_epi64(a, b)
+#define LEFT(a, n)   _mm256_slli_epi64(a, n)
+#define LESSER(a, b) ((lanes)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
 #endif
 
-static uint64_t tat_v4(const struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask)
+/* Each way has a rank, and the least is taken: the source's own, or else the one with the least
+ * TAT, which is the one that says least.
+ *
+ *   0 | not the source's 1 | 1 | TAT 58 | way 3
+ *
+ * Ranks are compared as doubles, which positive numbers of that size order like: no vectors before
+ * AVX-512 have a minimum of 64-bit integers.
+ */
+enum { WAY_BITS = 3 };
+#define OTHER (UINT64_C(1) << 62)
+#define ORDINARY                                                                                   \
+    (UINT64_C(1) << 61) // or it would be a subnormal double, which a CPU may take for 0
+#define TAT_MASK ((ORDINARY >> WAY_BITS) - 1)
+
+static inline lanes ranks(lanes tats, lanes own, unsigned first_way)
 {
-    lanes tags = SPREAD(tag), times = SPREAD(time_mask);
-    unsigned same = 0; // a bit a way
-    for (unsigned i = 0; i < GUARD_SOURCE_V4_WAYS / LANES; i++) {
-        lanes entry = ((const lanes *)bucket->entries)[i];
-        same |= EQUAL(entry - AND(entry, times), tags) << i * LANES;
-    }
-    return same ? bucket->entries[__builtin_ctz(same)] & time_mask : 0;
+    static const uint64_t ways[] = {ORDINARY,     ORDINARY | 1, ORDINARY | 2, ORDINARY | 3,
+                                    ORDINARY | 4, ORDINARY | 5, ORDINARY | 6, ORDINARY | 7};
+    lanes way;
+    memcpy(&way, &ways[first_way], sizeof way);
+    return OR(OR(LEFT(tats, WAY_BITS), way), BUT(SPREAD(OTHER), own));
 }
 
-static uint64_t tat_v6(const struct guard_source_v6 *bucket, uint64_t number)
+static inline lanes ranks_v4(const uint64_t *entries, unsigned i, uint64_t tag, uint64_t time_mask)
 {
-    lanes wanted = SPREAD(number);
-    unsigned same = 0;
-    for (unsigned i = 0; i < GUARD_SOURCE_V6_WAYS / LANES; i++)
-        same |= EQUAL(((const lanes *)bucket->numbers)[i], wanted) << i * LANES;
-    return same ? bucket->tats_us[__builtin_ctz(same)] : 0;
+    lanes entry = ((const lanes *)entries)[i], tats = AND(entry, SPREAD(time_mask));
+    return ranks(tats, EQUAL(BUT(entry, SPREAD(time_mask)), SPREAD(tag)), i * LANES);
 }
 
-static unsigned least_of(const uint64_t *tats_us, uint64_t time_mask, unsigned ways)
+static inline lanes ranks_v6(const struct guard_source_v6 *bucket, unsigned i, uint64_t number)
 {
-    unsigned least = 0;
-    for (unsigned i = 1; i < ways; i++)
-        least = (tats_us[i] & time_mask) < (tats_us[least] & time_mask) ? i : least;
-    return least;
+    lanes own = EQUAL(((const lanes *)bucket->numbers)[i], SPREAD(number));
+    return ranks(((const lanes *)bucket->tats_us)[i], own, i * LANES);
 }
 
-static bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
-                    const struct guard_source_rate *rate, uint64_t now_us)
+static inline uint64_t least_lane(lanes ranks)
 {
-    uint64_t *entries = bucket->entries;
-    lanes tags = SPREAD(tag), times = SPREAD(time_mask), now = SPREAD(now_us);
-    unsigned same = 0, debt = 0; // a bit a way
-    for (unsigned i = 0; i < GUARD_SOURCE_V4_WAYS / LANES; i++) {
-        lanes entry = ((const lanes *)entries)[i], tat = AND(entry, times);
-        same |= EQUAL(entry - tat, tags) << i * LANES;
-        debt |= ABOVE(tat, now) << i * LANES;
-    }
-    unsigned idle = debt ^ ((1u << GUARD_SOURCE_V4_WAYS) - 1);
-    unsigned good = same ? same : idle;
-    uint64_t tat_us = 0;
-    unsigned at;
-    if (__builtin_expect(good != 0, 1)) {
-        at = (unsigned)__builtin_ctz(good);
-        tat_us = entries[at] & time_mask; // an idle one's is in the past and says nothing
-    } else {
-        at = least_of(entries, time_mask, GUARD_SOURCE_V4_WAYS);
-    }
-    bool conforming = guard_source_judge(&tat_us, rate, now_us);
-    entries[at] = tag | (tat_us < time_mask ? tat_us : time_mask);
+#if LANES == 2
+    __m128d half = (__m128d)ranks;
+#else
+    __m128d half = _mm_min_pd((__m128d)_mm256_castsi256_si128(ranks),
+                              (__m128d)_mm256_extracti128_si256(ranks, 1));
+#endif
+    return (uint64_t)_mm_cvtsi128_si64((__m128i)_mm_min_sd(half, _mm_unpackhi_pd(half, half)));
+}
+
+static inline uint64_t least_v4(const struct guard_source_v4 *bucket, uint64_t tag,
+                                uint64_t time_mask)
+{
+    lanes least = ranks_v4(bucket->entries, 0, tag, time_mask);
+    for (unsigned i = 1; i < GUARD_SOURCE_V4_WAYS / LANES; i++)
+        least = LESSER(least, ranks_v4(bucket->entries, i, tag, time_mask));
+    return least_lane(least);
+}
+
+static inline uint64_t least_v6(const struct guard_source_v6 *bucket, uint64_t number)
+{
+    lanes least = ranks_v6(bucket, 0, number);
+    for (unsigned i = 1; i < GUARD_SOURCE_V6_WAYS / LANES; i++)
+        least = LESSER(least, ranks_v6(bucket, i, number));
+    return least_lane(least);
+}
+
+static inline unsigned way_of(uint64_t rank)
+{
+    return rank & ((1 << WAY_BITS) - 1);
+}
+
+// 0 when it is another source's.
+static inline uint64_t tat_of(uint64_t rank)
+{
+    uint64_t own = rank / OTHER - 1; // all ones; a condition would become a branch
+    return rank >> WAY_BITS & TAT_MASK & own;
+}
+
+static uint64_t tat(const struct guard_source_slot *slot, uint64_t time_mask)
+{
+    return tat_of(slot->v4 ? least_v4(slot->line, slot->tag, time_mask)
+                           : least_v6(slot->line, slot->tag));
+}
+
+static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
+                           const struct guard_source_rate *rate, uint64_t now_us)
+{
+    uint64_t least = least_v4(bucket, tag, time_mask), tat_us = tat_of(least);
+    bool conforming = guard_source_judge(&tat_us, rate, now_us & time_mask);
+    bucket->entries[way_of(least)] = tag | (tat_us < time_mask ? tat_us : time_mask);
     return conforming;
 }
 
-static bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
-                    const struct guard_source_rate *rate, uint64_t now_us)
+static inline bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
+                           const struct guard_source_rate *rate, uint64_t now_us)
 {
-    lanes wanted = SPREAD(number), now = SPREAD(now_us);
-    unsigned same = 0, debt = 0;
-    for (unsigned i = 0; i < GUARD_SOURCE_V6_WAYS / LANES; i++) {
-        same |= EQUAL(((const lanes *)bucket->numbers)[i], wanted) << i * LANES;
-        debt |= ABOVE(((const lanes *)bucket->tats_us)[i], now) << i * LANES;
-    }
-    unsigned idle = debt ^ ((1u << GUARD_SOURCE_V6_WAYS) - 1);
-    unsigned good = same ? same : idle;
-    uint64_t tat_us = 0;
-    unsigned at;
-    if (__builtin_expect(good != 0, 1)) {
-        at = (unsigned)__builtin_ctz(good);
-        tat_us = bucket->tats_us[at];
-    } else {
-        at = least_of(bucket->tats_us, UINT64_MAX, GUARD_SOURCE_V6_WAYS);
-    }
+    uint64_t least = least_v6(bucket, number), tat_us = tat_of(least);
     bool conforming = guard_source_judge(&tat_us, rate, now_us);
-    bucket->numbers[at] = number;
-    bucket->tats_us[at] = tat_us;
+    bucket->numbers[way_of(least)] = number;
+    bucket->tats_us[way_of(least)] = tat_us;
     return conforming;
 }
 
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {tat_v4, tat_v6, take_v4, take_v6};
+static uint32_t take(const struct guard_source_slot *slots, unsigned count, uint64_t time_mask,
+                     const struct guard_source_rate *rate, uint64_t now_us,
+                     const struct guard_source_slot *ahead)
+{
+    const struct guard_source_rate r = *rate; // which no entry can be, though the compiler fears it
+    uint32_t conforming = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (ahead)
+            guard_source_prefetch(&ahead[i]);
+        const struct guard_source_slot *s = &slots[i];
+        bool conforms = s->v4 ? take_v4(s->line, s->tag, time_mask, &r, now_us)
+                              : take_v6(s->line, s->tag, &r, now_us);
+        conforming |= (uint32_t)conforms << i;
+    }
+    return conforming;
+}
+
+const struct guard_bucket_ways GUARD_BUCKET_WAYS = {tat, take};

@@ -5,12 +5,16 @@
  * A table of 2^b buckets takes the hash's first b bits.
  *
  *   number   IPv4: the address; IPv6: its first 64 bits
- *   hash     the first 32 bits of (key + number's upper half) * (key' + its lower half), mixed
+ *   hash     32 bits of (key + number's upper half) * (key' + its lower half), mixed:
+ *            IPv6 the product's bits 32 to 63, IPv4 its lowest
  *
  * Two multiplications for one of SipHash's rounds: the key is secret and nothing of the hash ever
  * leaves, so that any two numbers meet by chance only (Thorup, "High Speed Hashing for Integers and
  * Strings", 2015, pair-multiply-shift) is nearly all that is asked of it. The mixing is one to one
  * and breaks up progressions, which a product alone may heap. The key is made by SipHash.
+ *
+ * IPv4 is hashed one to one, since the key is made odd: what of the hash does not choose the bucket
+ * tells the address from all others there.
  */
 
 #include "base/addr.h"
@@ -24,35 +28,33 @@ struct guard_name {
     bool v4;
 };
 
-static inline uint64_t guard_name_hash(const struct siphash_key *key, uint64_t number)
+static inline uint64_t guard_name_hash(const struct siphash_key *key, uint64_t number, bool v4)
 {
-    uint64_t product = (key->word[0] + (number >> 32)) * (key->word[1] + (uint32_t)number);
-    uint32_t hash = (uint32_t)(product >> 32);
+    uint64_t product = ((key->word[0] | 1) + (number >> 32)) * (key->word[1] + (uint32_t)number);
+    uint32_t hash = (uint32_t)(v4 ? product : product >> 32);
     hash = (hash ^ hash >> 16) * 0x7feb352d; // Wellons, "Prospecting for Hash Functions", 2018
     hash = (hash ^ hash >> 15) * 0x846ca68b;
     return (uint64_t)hash << 32;
 }
 
-// One key for all tables.
+// One key for all tables. An IPv4 address is read alone, as it was just written: a wider load
+// waits.
 static inline struct guard_name guard_name_of(const struct siphash_key *key,
                                               const struct addr *source)
 {
-    uint64_t head, tail;
+    uint64_t head;
+    uint32_t tail;
     memcpy(&head, source->bytes, sizeof head);
-    memcpy(&tail, source->bytes + 8, sizeof tail);
-    tail = __builtin_bswap64(tail);
-    bool v4 = head == 0 && tail >> 32 == 0xffff;
-    uint64_t number = v4 ? (uint32_t)tail : __builtin_bswap64(head);
-    return (struct guard_name){guard_name_hash(key, number), number, v4};
+    memcpy(&tail, source->bytes + 12, sizeof tail);
+    bool v4 = addr_is_v4(source);
+    uint64_t number = v4 ? __builtin_bswap32(tail) : __builtin_bswap64(head);
+    return (struct guard_name){guard_name_hash(key, number, v4), number, v4};
 }
 
-// Its /24 as the number that its first 24 bits are, so that neighbours fill neighbouring buckets,
-// or its /48. The /24 has no hash.
+// Its /24 as the number that its first 24 bits are, or its /48.
 static inline struct guard_name guard_name_prefix(const struct siphash_key *key,
                                                   const struct guard_name *name)
 {
-    if (name->v4)
-        return (struct guard_name){.number = name->number >> 8, .v4 = true};
-    uint64_t number = name->number & ~UINT64_C(0xffff);
-    return (struct guard_name){guard_name_hash(key, number), number, false};
+    uint64_t number = name->v4 ? name->number >> 8 : name->number & ~UINT64_C(0xffff);
+    return (struct guard_name){guard_name_hash(key, number, name->v4), number, name->v4};
 }

@@ -44,17 +44,23 @@ static size_t v6_size(const struct guard_source *table)
     return sizeof *table->v6 << table->v6_bits;
 }
 
-static void hash_tags(struct guard_source *table, const struct siphash_key *key)
+// Entries that say nothing, of a bucket no two the same source's.
+static void clear_v4(struct guard_source *table, uint64_t epoch)
 {
-    for (uint32_t half = 0; half < 1 << GUARD_SOURCE_HALF_BITS; half++) {
-        uint32_t low[2] = {half, 0}, high[2] = {half, 1};
-        table->tag_low[half] = (uint32_t)siphash(key, low, sizeof low);
-        table->tag_high[half] = (uint32_t)siphash(key, high, sizeof high);
-    }
+    for (size_t i = 0; i < (size_t)1 << table->v4_bits; i++)
+        for (uint64_t way = 0; way < GUARD_SOURCE_V4_WAYS; way++)
+            table->v4[i].entries[way] = way << (32 + table->v4_bits);
+    table->v4_epoch = epoch;
 }
 
-int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node,
-                      const struct siphash_key *key)
+static void clear_v6(struct guard_source *table)
+{
+    for (size_t i = 0; i < (size_t)1 << table->v6_bits; i++)
+        for (uint64_t way = 0; way < GUARD_SOURCE_V6_WAYS; way++)
+            table->v6[i].numbers[way] = way;
+}
+
+int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node)
 {
     unsigned bits = bucket_bits(sources);
     *table = (struct guard_source){.v4_bits = bits,
@@ -62,13 +68,15 @@ int guard_source_init(struct guard_source *table, uint32_t sources, int numa_nod
                                    .v4_time_mask = (UINT64_C(1) << (32 + bits)) - 1,
                                    .ways = __builtin_cpu_supports("avx2") ? &guard_bucket_avx2
                                                                           : &guard_bucket_sse4};
-    hash_tags(table, key);
     table->v4 = guard_memory_take(v4_size(table), numa_node);
     table->v6 = guard_memory_take(v6_size(table), numa_node);
-    if (table->v4 && table->v6)
-        return 0;
-    guard_source_done(table);
-    return -ENOMEM;
+    if (!table->v4 || !table->v6) {
+        guard_source_done(table);
+        return -ENOMEM;
+    }
+    clear_v4(table, 0);
+    clear_v6(table);
+    return 0;
 }
 
 void guard_source_done(struct guard_source *table)
@@ -78,28 +86,22 @@ void guard_source_done(struct guard_source *table)
     memset(table, 0, sizeof *table);
 }
 
-static void clear_v4(struct guard_source *table, uint64_t epoch)
+uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
+                                 unsigned count, const struct guard_source_rate *rate,
+                                 uint64_t now_us, const struct guard_source_slot *ahead)
 {
-    memset(table->v4, 0, v4_size(table));
-    table->v4_epoch = epoch;
-}
-
-bool guard_source_take(struct guard_source *table, const struct guard_source_slot *slot,
-                       const struct guard_source_rate *rate, uint64_t now_us)
-{
-    if (!slot->v4)
-        return table->ways->take_v6(slot->line, slot->tag, rate, now_us);
-    uint64_t time_mask = table->v4_time_mask;
-    if (__builtin_expect((now_us & ~time_mask) != table->v4_epoch, 0)) // once in weeks to decades
-        clear_v4(table, now_us & ~time_mask);
-    return table->ways->take_v4(slot->line, slot->tag, time_mask, rate, now_us & time_mask);
+    CHECK(count <= GUARD_SOURCE_BURST);
+    uint64_t epoch = now_us & ~table->v4_time_mask;
+    if (__builtin_expect(epoch != table->v4_epoch, 0)) // once in weeks to decades
+        clear_v4(table, epoch);
+    return table->ways->take(slots, count, table->v4_time_mask, rate, now_us, ahead);
 }
 
 uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
                            uint64_t now_us)
 {
-    uint64_t tat_us =
-        slot->v4 ? table->v4_epoch | table->ways->tat_v4(slot->line, slot->tag, table->v4_time_mask)
-                 : table->ways->tat_v6(slot->line, slot->tag);
+    uint64_t tat_us = table->ways->tat(slot, table->v4_time_mask);
+    if (slot->v4)
+        tat_us |= table->v4_epoch;
     return tat_us > now_us ? tat_us - now_us : 0;
 }

@@ -13,20 +13,16 @@
  * or else the one with the least debt: overload forgets debt, and no conforming source is ever
  * refused.
  *
- * IPv4 entries are 8 bytes and exact although time has more than 32 bits: the bucket's number is
- * the address's low bits XOR a keyed hash of its high bits, so only the high bits, the tag, need be
- * stored, and what that saves goes to the TAT. With b bucket bits the TAT has 32 + b bits of
+ * IPv4 entries are 8 bytes and exact although time has more than 32 bits: the first b bits of the
+ * address's hash choose one of 2^b buckets, and as the hash is one to one, the other 32 - b, the
+ * tag, are all that need be stored. What that saves goes to the TAT, which has 32 + b bits of
  * microseconds; when they are used up (25 days with the smallest table, 17 years with a million
  * sources) the table is cleared, which forgets debt. A plain {address, 32-bit TAT} wraps within
  * hours and then reads entries nobody touched as debt, unless something scans them.
  *
- * The tags are few, so their hashes are made at init: SipHash of each of a tag's two halves, XORed.
- * From eight million sources on a tag has one half; below, that is simple tabulation (Patrascu and
- * Thorup, "The Power of Simple Tabulation Hashing", 2012), which without the key is no easier to
- * aim at. IPv6 takes the name's hash.
- *
- * Locating and judging are apart, so that a burst can prefetch all its lines first.
- * One worker owns it. No allocation after init.
+ * Locating and judging are apart, so that a burst can prefetch all its lines first, or better,
+ * while the burst before is judged: as many misses at a time as the CPU can have, and none too
+ * early. One worker owns it. No allocation after init.
  */
 
 #include "guard/guard_name.h"
@@ -47,11 +43,11 @@ struct guard_source_rate guard_source_rate_ns(uint64_t per_second, uint64_t burs
 static inline bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate,
                                       uint64_t now_us)
 {
-    uint64_t debt_us = *tat_us > now_us ? *tat_us - now_us : 0;
-    uint64_t most_us = rate->tolerance_us + rate->emission_us;
-    debt_us = debt_us < most_us ? debt_us : most_us;
-    bool conforming = debt_us <= rate->tolerance_us;
-    *tat_us = now_us + debt_us + (conforming ? rate->emission_us : 0);
+    uint64_t last_us = now_us + rate->tolerance_us, most_us = last_us + rate->emission_us;
+    uint64_t at_us = *tat_us > now_us ? *tat_us : now_us;
+    at_us = at_us < most_us ? at_us : most_us;
+    bool conforming = at_us <= last_us;
+    *tat_us = at_us + (conforming ? rate->emission_us : 0);
     return conforming;
 }
 
@@ -62,7 +58,7 @@ static inline bool guard_source_has_room(uint64_t tat_us, const struct guard_sou
     return tat_us <= now_us + rate->tolerance_us;
 }
 
-enum { GUARD_SOURCE_V4_WAYS = 8, GUARD_SOURCE_V6_WAYS = 4, GUARD_SOURCE_HALF_BITS = 12 };
+enum { GUARD_SOURCE_V4_WAYS = 8, GUARD_SOURCE_V6_WAYS = 4, GUARD_SOURCE_BURST = 32 };
 
 struct guard_source_v4 {                                 // a bucket
     _Alignas(64) uint64_t entries[GUARD_SOURCE_V4_WAYS]; // tag << (32 + bits) | TAT
@@ -83,35 +79,27 @@ struct guard_source {
     unsigned v4_bits, v6_bits; // log2 of the buckets
     uint64_t v4_time_mask;     // 32 + v4_bits bits
     uint64_t v4_epoch;         // now_us beyond the mask, of what the table holds
-    uint32_t tag_low[1 << GUARD_SOURCE_HALF_BITS]; // hashes of a tag's halves
-    uint32_t tag_high[1 << GUARD_SOURCE_HALF_BITS];
 };
 
 // `sources` IPv4 entries (raised to the minimum, then to a power of two), half as many for IPv6.
 // 0 or -ENOMEM.
-int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node,
-                      const struct siphash_key *key) MUST_CHECK;
+int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node) MUST_CHECK;
 void guard_source_done(struct guard_source *table);
 
 struct guard_source_slot {
     void *line;   // the bucket
-    uint64_t tag; // IPv4: the stored bits of the address, in place; IPv6: the number
+    uint64_t tag; // IPv4: the stored bits of the hash, in place; IPv6: the number
     bool v4;
 };
 
 static inline struct guard_source_slot guard_source_locate(const struct guard_source *table,
                                                            const struct guard_name *name)
 {
-    if (name->v4) {
-        uint32_t address = (uint32_t)name->number, tag = address >> table->v4_bits;
-        uint32_t hash = table->tag_low[tag % (1 << GUARD_SOURCE_HALF_BITS)] ^
-                        table->tag_high[tag >> GUARD_SOURCE_HALF_BITS];
-        uint32_t bucket = (address ^ hash) & ((UINT32_C(1) << table->v4_bits) - 1);
-        return (struct guard_source_slot){&table->v4[bucket],
-                                          (uint64_t)tag << (32 + table->v4_bits), true};
-    }
-    uint64_t bucket = name->hash >> (64 - table->v6_bits);
-    return (struct guard_source_slot){&table->v6[bucket], name->number, false};
+    if (name->v4)
+        return (struct guard_source_slot){&table->v4[name->hash >> (64 - table->v4_bits)],
+                                          name->hash << table->v4_bits, true};
+    return (struct guard_source_slot){&table->v6[name->hash >> (64 - table->v6_bits)], name->number,
+                                      false};
 }
 
 static inline void guard_source_prefetch(const struct guard_source_slot *slot)
@@ -119,9 +107,18 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
     __builtin_prefetch(slot->line, 1);
 }
 
-// True: conforming, and charged. False: over its rate, and charged nothing.
-bool guard_source_take(struct guard_source *table, const struct guard_source_slot *slot,
-                       const struct guard_source_rate *rate, uint64_t now_us);
+// Bit i: slots[i] is conforming, and charged. Else it is over its rate, and charged nothing. As if
+// one came after the other; the lines of as many slots of `ahead` (NULL: none) are fetched
+// meanwhile.
+uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
+                                 unsigned count, const struct guard_source_rate *rate,
+                                 uint64_t now_us, const struct guard_source_slot *ahead);
+static inline bool guard_source_take(struct guard_source *table,
+                                     const struct guard_source_slot *slot,
+                                     const struct guard_source_rate *rate, uint64_t now_us)
+{
+    return guard_source_take_burst(table, slot, 1, rate, now_us, NULL);
+}
 
 // How long until the source's debt is paid, 0 when nothing is known; touches nothing.
 uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,

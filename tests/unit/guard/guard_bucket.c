@@ -19,20 +19,52 @@ struct rival { // one instruction set's buckets
     struct guard_source_v6 v6;
 };
 
-// Twice as many sources as there are ways, so that all three kinds of entries are met.
-static void step(struct rival *rival, uint64_t number, const struct guard_source_rate *rate,
-                 uint64_t now_us, bool ret_conforming[2])
+static struct guard_source_slot slot_v4(struct rival *rival, uint64_t number)
 {
-    ret_conforming[0] =
-        rival->ways->take_v4(&rival->v4, (number & 15) << TIME_BITS, time_mask, rate, now_us);
-    ret_conforming[1] = rival->ways->take_v6(&rival->v6, number & 7, rate, now_us);
+    return (struct guard_source_slot){&rival->v4, number << TIME_BITS, true};
+}
+
+static struct guard_source_slot slot_v6(struct rival *rival, uint64_t number)
+{
+    return (struct guard_source_slot){&rival->v6, number, false};
+}
+
+static struct rival rival_make(const struct guard_bucket_ways *ways)
+{
+    struct rival rival = {.ways = ways};
+    for (uint64_t way = 0; way < GUARD_SOURCE_V4_WAYS; way++)
+        rival.v4.entries[way] = way << TIME_BITS;
+    for (uint64_t way = 0; way < GUARD_SOURCE_V6_WAYS; way++)
+        rival.v6.numbers[way] = way;
+    return rival;
+}
+
+// Twice as many sources as there are ways, so that all three kinds of entries are met.
+static uint32_t step(struct rival *rival, uint64_t number, const struct guard_source_rate *rate,
+                     uint64_t now_us)
+{
+    const struct guard_source_slot slots[] = {slot_v4(rival, number & 15),
+                                              slot_v6(rival, number & 7)};
+    return rival->ways->take(slots, 2, time_mask, rate, now_us, slots);
+}
+
+static uint64_t tat_v4(struct rival *rival, uint64_t number)
+{
+    struct guard_source_slot slot = slot_v4(rival, number);
+    return rival->ways->tat(&slot, time_mask);
+}
+
+static uint64_t tat_v6(struct rival *rival, uint64_t number)
+{
+    struct guard_source_slot slot = slot_v6(rival, number);
+    return rival->ways->tat(&slot, time_mask);
 }
 
 static void sse4_and_avx2_decide_and_write_the_same(void **state)
 {
     if (!__builtin_cpu_supports("avx2"))
         skip();
-    struct rival one = {.ways = &guard_bucket_sse4}, two = {.ways = &guard_bucket_avx2};
+    struct rival one = rival_make(&guard_bucket_sse4), two = rival_make(&guard_bucket_avx2);
     struct rng rng;
     rng_seed(&rng, 20240609);
     uint64_t now_us = 0, refused = 0;
@@ -41,39 +73,35 @@ static void sse4_and_avx2_decide_and_write_the_same(void **state)
         now_us += rng_below(&rng, 8) ? rng_below(&rng, 20000) : 0;
         if (i % 10000 == 9999)
             now_us = rng_next(&rng) & time_mask;
-        bool first[2], second[2];
-        uint64_t number = rng_next(&rng);
-        step(&one, number, &rate, now_us, first);
-        step(&two, number, &rate, now_us, second);
-        assert_memory_equal(first, second, sizeof first);
+        uint64_t number = rng_next(&rng), tat_us;
+        uint32_t conforming = step(&one, number, &rate, now_us);
+        assert_int_equal(conforming, step(&two, number, &rate, now_us));
         assert_memory_equal(&one.v4, &two.v4, sizeof one.v4);
         assert_memory_equal(&one.v6, &two.v6, sizeof one.v6);
-        refused += !first[0] + !first[1];
-        uint64_t tag = (number & 15) << TIME_BITS,
-                 tat_us = one.ways->tat_v4(&one.v4, tag, time_mask);
-        assert_true(tat_us > now_us && tat_us == two.ways->tat_v4(&two.v4, tag, time_mask));
-        tat_us = one.ways->tat_v6(&one.v6, number & 7);
-        assert_true(tat_us > now_us && tat_us == two.ways->tat_v6(&two.v6, number & 7));
-        assert_true(one.ways->tat_v4(&one.v4, UINT64_C(16) << TIME_BITS, time_mask) == 0);
-        assert_true(one.ways->tat_v6(&one.v6, 8) == 0);
+        refused += conforming != 3;
+        tat_us = tat_v4(&one, number & 15);
+        assert_true(tat_us > now_us && tat_us == tat_v4(&two, number & 15));
+        tat_us = tat_v6(&one, number & 7);
+        assert_true(tat_us > now_us && tat_us == tat_v6(&two, number & 7));
+        assert_true(tat_v4(&one, 16) == 0 && tat_v4(&two, 16) == 0);
+        assert_true(tat_v6(&one, 8) == 0 && tat_v6(&two, 8) == 0);
     }
     assert_in_range(refused, STEPS / 100, STEPS); // both answers were met
 }
 
 static void an_entry_that_says_nothing_goes_before_the_least_debt(void **state)
 {
-    struct rival rival = {.ways = &guard_bucket_sse4};
+    struct rival rival = rival_make(&guard_bucket_sse4);
     struct guard_source_rate rate = guard_source_rate(10, 2);
-    bool conforming[2];
     for (uint64_t number = 1; number <= 8; number++) // a debt each, of 100 ms
-        step(&rival, number, &rate, number * 1000, conforming);
-    uint64_t before[8];
-    memcpy(before, rival.v4.entries, sizeof before);
-    step(&rival, 9, &rate, 101500, conforming); // only the first has paid
-    assert_true(rival.v4.entries[0] >> TIME_BITS == 9);
-    assert_memory_equal(&rival.v4.entries[1], &before[1], sizeof before - sizeof before[0]);
-    step(&rival, 10, &rate, 101500, conforming); // nobody: the second owes least
-    assert_true(rival.v4.entries[1] >> TIME_BITS == 10);
+        (void)step(&rival, number, &rate, number * 1000);
+    struct guard_source_v4 before = rival.v4;
+    (void)step(&rival, 9, &rate, 101500); // only the first has paid
+    before.entries[1] = rival.v4.entries[1];
+    assert_true(before.entries[1] >> TIME_BITS == 9);
+    assert_memory_equal(&rival.v4, &before, sizeof before); // the others stay
+    (void)step(&rival, 10, &rate, 101500);                  // nobody: the second owes least
+    assert_true(rival.v4.entries[2] >> TIME_BITS == 10);
 }
 
 int main(void)
