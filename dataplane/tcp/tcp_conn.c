@@ -106,7 +106,6 @@ void tcp_conn_establish(struct tcp *tcp, struct tcp_conn *c, const struct tcp_ha
     c->rcv_edge = c->rcv_nxt + tcp_min(tcp->config.receive_bytes, UINT16_MAX);
     c->snd_una = c->snd_nxt = h->iss + 1;
     c->snd_wl1 = h->irs;
-    c->snd_wl2 = h->iss + 1;
     c->recover = h->iss;
     c->fack = h->iss + 1;
     uint32_t floor = tcp_max(2u * c->mss, 14600); // RFC 6928, section 2

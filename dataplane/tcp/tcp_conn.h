@@ -79,6 +79,8 @@ enum { // tcp_conn.flags
     TCP_CONN_FIN_SEEN = 1 << 26,   // cold.fin_seq is set: a FIN came, perhaps ahead of data
     TCP_CONN_TLP_AGAIN = 1 << 27,  // the tail-loss probe was old data
     TCP_CONN_CHALLENGED = 1 << 28, // cold.challenge_ms is set
+    TCP_CONN_FRTO = 1 << 29,       // F-RTO: only the first segment was sent again
+    TCP_CONN_FRTO_NEW = 1 << 30,   // F-RTO: new data goes before old
 };
 
 enum tcp_rexmit { // what send_ms is the deadline of
@@ -114,8 +116,9 @@ struct tcp_conn {
     uint8_t ack_waiting; // full segments not yet acknowledged
 
     // what is being sent
-    uint32_t snd_wl1, snd_wl2;
-    uint32_t snd_wnd_most; // largest window seen: SWS avoidance, RFC 5961's ACK check
+    uint32_t snd_wl1;       // SND.WL2 is never above snd_una, so its test is always true
+    uint32_t undo_ssthresh; // tcp_undo.h; 0: nothing to undo
+    uint32_t snd_wnd_most;  // largest window seen: SWS avoidance, RFC 5961's ACK check
     uint32_t ts_offset;
     uint32_t cwnd, ssthresh;          // bytes
     struct tcp_segment *send_head;    // first unacknowledged
@@ -146,7 +149,8 @@ struct tcp_conn {
     uint32_t recover;                               // snd_nxt when recovery began
     uint32_t lost_bytes, sacked_bytes, again_bytes; // see tcp_recovery.h
     uint32_t rack_us, rack_end, rack_rtt_us, fack;  // RFC 8985, section 5.2
-    uint32_t retransmitted;                         // segments, in all
+    uint16_t retransmitted;                         // segments, stops at its most
+    uint8_t undo_repeats;                           // sent again and not reported as needless
     uint32_t heard_ms;                              // last segment from the peer
     uint32_t sent_ms;                               // last data sent
 };

@@ -67,6 +67,14 @@ void tcp_cubic_lost(struct tcp *tcp, struct tcp_conn *c)
     c->ssthresh = tcp_max((uint32_t)((uint64_t)w * 7 / 10), 2u * c->mss);
 }
 
+void tcp_cubic_restored(struct tcp *tcp, struct tcp_conn *c)
+{
+    struct tcp_cold *cold = tcp_conn_cold(tcp, c);
+    c->cwnd = tcp_max(c->cwnd, (uint32_t)((uint64_t)c->ssthresh * 10 / 7));
+    cold->w_max = tcp_max(cold->w_max, c->cwnd);
+    cold->epoch_ms = 0;
+}
+
 void tcp_cubic_idle(struct tcp *tcp, struct tcp_conn *c)
 {
     uint32_t initial = TCP_INITIAL_SEGMENTS * (uint32_t)c->mss;

@@ -13,7 +13,8 @@
 #include "tcp/tcp_conn.h"
 
 void tcp_cubic_acked(struct tcp *tcp, struct tcp_conn *c, uint32_t acked); // bytes, no loss about
-void tcp_cubic_lost(struct tcp *tcp, struct tcp_conn *c); // sets ssthresh; cwnd is recovery's
+void tcp_cubic_lost(struct tcp *tcp, struct tcp_conn *c);     // sets ssthresh; cwnd is recovery's
+void tcp_cubic_restored(struct tcp *tcp, struct tcp_conn *c); // that was for nothing: cwnd again
 void tcp_cubic_idle(struct tcp *tcp, struct tcp_conn *c); // restart after idleness: RFC 5681, 4.1
 
 uint32_t tcp_cubic_root(uint64_t value); // floor of the cube root

@@ -187,9 +187,7 @@ static void note_window(struct tcp *tcp, const struct tcp_conn *c, uint32_t ack,
 // segment with an old number: the window that we have counts from the old snd_una.
 static bool take_window(struct tcp *tcp, struct tcp_conn *c, const struct packet *p)
 {
-    bool newer =
-        seq_before(c->snd_wl1, p->seq) || (c->snd_wl1 == p->seq && !seq_before(p->ack, c->snd_wl2));
-    if (!newer && !seq_after(p->ack, c->snd_una))
+    if (seq_before(p->seq, c->snd_wl1) && !seq_after(p->ack, c->snd_una))
         return false;
     uint32_t window = (uint32_t)p->window << c->snd_scale;
     bool moved = window != c->snd_wnd;
@@ -197,7 +195,6 @@ static bool take_window(struct tcp *tcp, struct tcp_conn *c, const struct packet
         note_window(tcp, c, p->ack, window);
     c->snd_wnd = window;
     c->snd_wl1 = p->seq;
-    c->snd_wl2 = p->ack;
     c->snd_wnd_most = tcp_max(c->snd_wnd_most, window);
     return moved;
 }

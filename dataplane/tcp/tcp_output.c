@@ -8,6 +8,7 @@
 #include "tcp/tcp_recovery.h"
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_undo.h"
 
 enum { BUFFER_WAIT_MS = 10 };
 
@@ -261,6 +262,20 @@ static void send_new(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
     }
 }
 
+static void send_all(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
+{
+    if (c->flags & TCP_CONN_FRTO_NEW) { // RFC 5682, section 2.1, step 2b
+        uint32_t two = 2;
+        if (tcp_recovery_pipe(c) == 0)
+            send_new(tcp, c, &two);
+        if (tcp_recovery_pipe(c))
+            return;
+        c->flags &= ~(uint32_t)TCP_CONN_FRTO_NEW; // none may go: old data, as without F-RTO
+    }
+    if (send_lost(tcp, c, budget))
+        send_new(tcp, c, budget);
+}
+
 // False when the budget ended it.
 static bool serve(struct tcp *tcp, struct tcp_conn *c)
 {
@@ -271,11 +286,12 @@ static bool serve(struct tcp *tcp, struct tcp_conn *c)
         if (c->flags & TCP_CONN_ACK_NOW && (c->runs || c->flags & TCP_CONN_DSACK))
             tcp_output_ack(tcp, c); // SACK needs a segment of its own
         if (c->snd_nxt == c->snd_una && c->send_next &&
-            tcp->now_ms - c->sent_ms > tcp_rtt_rto_ms(c))
+            tcp->now_ms - c->sent_ms > tcp_rtt_rto_ms(c)) {
+            tcp_undo_done(c);
             tcp_cubic_idle(tcp, c);
+        }
         c->flags &= ~(uint32_t)TCP_CONN_CWND_LIMITED;
-        if (send_lost(tcp, c, &budget))
-            send_new(tcp, c, &budget);
+        send_all(tcp, c, &budget);
         bool starving = c->flags & (TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_WANTED) || c->send_next;
         if (starving && c->snd_nxt == c->snd_una && c->rexmit == TCP_REXMIT_NONE)
             tcp_timer_rexmit(tcp, c, TCP_REXMIT_BUFFER, BUFFER_WAIT_MS);

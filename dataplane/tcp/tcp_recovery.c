@@ -6,6 +6,7 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_trace.h"
+#include "tcp/tcp_undo.h"
 
 enum { REORDER_STEPS_MOST = 20 };
 
@@ -204,6 +205,7 @@ static void prr_begin(struct tcp *tcp, struct tcp_conn *c)
 
 static void enter_recovery(struct tcp *tcp, struct tcp_conn *c)
 {
+    tcp_undo_begin(c);
     tcp_cubic_lost(tcp, c);
     c->flags |= TCP_CONN_RECOVERY;
     c->flags &= ~(uint32_t)TCP_CONN_TLP;
@@ -257,6 +259,15 @@ static void end_recovery(struct tcp *tcp, struct tcp_conn *c)
     c->dupacks = 0;
 }
 
+// Nothing was lost: what was marked so and is not there yet is under way.
+static void undo(struct tcp *tcp, struct tcp_conn *c)
+{
+    for (struct tcp_segment *s = c->send_head; s && s != c->send_next && c->lost_bytes; s = s->next)
+        clear_lost(c, s);
+    end_recovery(tcp, c);
+    tcp_undo_window(tcp, c);
+}
+
 // RFC 8985, section 7.4.2: a probe with old data that was needed hid a loss.
 static void judge_probe(struct tcp *tcp, struct tcp_conn *c, uint32_t ack, bool dsack)
 {
@@ -290,14 +301,26 @@ static void judge(struct tcp *tcp, struct tcp_conn *c, const struct ack_work *wo
         tcp_cubic_acked(tcp, c, work->acked);
 }
 
+// Past an episode `recover` is kept near, so that it never looks ahead on the circle.
+static void pass_recover(struct tcp_conn *c)
+{
+    if (tcp_undo_may(c) && seq_after(c->snd_una, c->recover + c->cwnd))
+        tcp_undo_done(c);
+    if (!tcp_undo_may(c) && seq_after(c->snd_una, c->recover))
+        c->recover = c->snd_una - 1;
+}
+
 void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *packet,
                       bool window_moved)
 {
     bool flight = c->snd_nxt != c->snd_una;
     struct ack_work work = {.rtt_us = UINT32_MAX};
     bool progress = packet->ack != c->snd_una;
+    bool needless = progress && tcp_undo_early(tcp, c, packet);
     if (progress)
         take_cumulative(tcp, c, packet->ack, &work);
+    if (needless) // the echo is the first copy's: RFC 4015, section 3.2
+        work.rtt_us = (tcp->now_ms + c->ts_offset - packet->options.ts_echo) * 1000;
     if (c->flags & TCP_CONN_SACK && packet->options.sack_count)
         take_sack(tcp, c, packet, &work);
     else if (!progress && flight && packet->payload_size == 0 && !window_moved &&
@@ -305,6 +328,10 @@ void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
         count_duplicate(tcp, c, &work);
     if (work.rtt_us != UINT32_MAX)
         tcp_rtt_sample(c, work.rtt_us);
+    needless |= work.dsack && tcp_undo_dsack(c);
+    needless |= tcp_undo_frto_ack(c, progress);
+    if (needless)
+        undo(tcp, c);
     if (!flight)
         return;
 
@@ -312,8 +339,8 @@ void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
         c->backoff = 0;
         if (!(c->flags & TCP_CONN_RECOVERY))
             c->dupacks = 0;
-        if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)) && seq_after(c->snd_una, c->recover))
-            c->recover = c->snd_una - 1; // kept near, so that it never looks ahead on the circle
+        if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)))
+            pass_recover(c);
         tcp_timer_progress(tcp, c);
         tcp_timer_rexmit(tcp, c, TCP_REXMIT_NONE, 0); // whatever follows arms it anew
     }
@@ -349,8 +376,11 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *c)
         if (!(s->bits & TCP_SEGMENT_SACKED))
             mark_lost(c, s);
     }
-    if (!(c->flags & TCP_CONN_LOSS)) // only the first of a row halves: RFC 5681, section 3.1
+    if (!(c->flags & TCP_CONN_LOSS)) { // only the first of a row halves: RFC 5681, section 3.1
+        tcp_undo_begin(c);
         tcp_cubic_lost(tcp, c);
+    }
+    tcp_undo_frto_begin(c, !(c->flags & (TCP_CONN_LOSS | TCP_CONN_RECOVERY)));
     c->cwnd = c->mss;
     c->flags &= ~(uint32_t)(TCP_CONN_RECOVERY | TCP_CONN_TLP | TCP_CONN_RACK);
     c->flags |= TCP_CONN_LOSS;
@@ -365,6 +395,7 @@ void tcp_recovery_shrink(struct tcp *tcp, struct tcp_conn *c)
             mark_lost(c, s);
     if (c->lost_bytes > c->again_bytes && !(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS))) {
         // Not congestion: the same window, RFC 1191, section 6.5.
+        tcp_undo_done(c);
         c->flags |= TCP_CONN_LOSS;
         c->recover = c->snd_nxt;
     }
@@ -377,8 +408,9 @@ void tcp_recovery_sent(struct tcp *tcp, struct tcp_conn *c, struct tcp_segment *
         c->snd_nxt = tcp_segment_end(s);
         c->send_next = s->next;
     } else {
-        s->bits |= TCP_SEGMENT_REPEATED;
-        c->retransmitted++;
+        s->bits |= s->bits & TCP_SEGMENT_REPEATED ? TCP_SEGMENT_TWICE : TCP_SEGMENT_REPEATED;
+        c->retransmitted = (uint16_t)tcp_min(c->retransmitted + 1u, UINT16_MAX);
+        tcp_undo_repeated(c);
         tcp_trace_add(tcp, c, TRACE_AGAIN, s->seq);
         counter_add(tcp->config.counters, COUNTER_SEGMENTS_RETRANSMITTED, 1);
         if ((s->bits & (TCP_SEGMENT_LOST | TCP_SEGMENT_AGAIN)) == TCP_SEGMENT_LOST) {

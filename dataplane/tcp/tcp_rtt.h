@@ -7,7 +7,7 @@
  * TCP_RTO_MOST_MS
  *
  * The least is not RFC 6298's 1 s but 200 ms, as in all common stacks: tail-loss probes come before
- * it, and a spurious time-out is undone by little.
+ * it, and a needless time-out is undone (tcp_undo.h).
  */
 
 #include "tcp/tcp_conn.h"
