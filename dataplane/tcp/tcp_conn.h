@@ -53,7 +53,7 @@ enum { // tcp_conn.flags
     TCP_CONN_TIMESTAMPS = 1 << 0,
     TCP_CONN_SACK = 1 << 1,
     TCP_CONN_SCALING = 1 << 2,
-    TCP_CONN_CONNECTOR = 1 << 3,
+    TCP_CONN_PACED = 1 << 3,        // output waits for the millisecond after sent_ms
     TCP_CONN_RELEASED = 1 << 4,     // the owner let go
     TCP_CONN_FIN_WANTED = 1 << 5,   // the owner finished; the FIN has no segment yet
     TCP_CONN_FIN_QUEUED = 1 << 6,   // the last segment of the queue carries FIN
@@ -150,6 +150,7 @@ struct tcp_conn {
     uint32_t lost_bytes, sacked_bytes, again_bytes; // see tcp_recovery.h
     uint32_t rack_us, rack_end, rack_rtt_us, fack;  // RFC 8985, section 5.2
     uint16_t retransmitted;                         // segments, stops at its most
+    uint8_t burst;                                  // segments sent in the millisecond sent_ms
     uint8_t undo_repeats;                           // sent again and not reported as needless
     uint32_t heard_ms;                              // last segment from the peer
     uint32_t sent_ms;                               // last data sent

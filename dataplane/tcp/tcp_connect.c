@@ -70,7 +70,6 @@ handle tcp_connect(struct tcp *tcp, const struct addr *local, const struct addr 
     if (!c->local_port)
         return refuse(tcp, c, REASON_TCP_NO_PORT_FREE, ret_reason);
 
-    c->flags |= TCP_CONN_CONNECTOR;
     c->snd_una =
         (uint32_t)(tcp->now_us / 4 + keyed(tcp, c, PURPOSE_ISS, c->local_port, c->remote_port));
     c->snd_nxt = c->snd_una + 1;

@@ -3,6 +3,7 @@
 
 #include "tcp/tcp_cubic.h"
 #include "tcp/tcp_header.h"
+#include "tcp/tcp_pace.h"
 #include "tcp/tcp_queue.h"
 #include "tcp/tcp_reassembly.h"
 #include "tcp/tcp_recovery.h"
@@ -163,38 +164,37 @@ static void fin_sent(struct tcp *tcp, struct tcp_conn *c)
         tcp_conn_enter(tcp, c, TCP_FIN_WAIT_1);
 }
 
+// Cuts what is longer than the path takes, since that fell. False: no buffer.
+static bool fit(struct tcp *tcp, struct tcp_conn *c, struct tcp_segment *s)
+{
+    return s->size <= c->mss || tcp_queue_split(tcp, c, s, c->mss);
+}
+
 static bool send_segment(struct tcp *tcp, struct tcp_conn *c, struct tcp_segment *s)
 {
     struct tcp_option option = {0};
     stamp(tcp, c, &option);
-    uint16_t at = 0;
-    do { // once, but after the path MTU fell
-        uint16_t size = (uint16_t)tcp_min(s->size - at, c->mss);
-        bool last = at + size == s->size;
-        struct tcp_header header = header_of(tcp, c, TCP_ACK);
-        if (last && s->bits & TCP_SEGMENT_FIN)
-            header.flags |= TCP_FIN;
-        if (last && size && s == c->send_tail)
-            header.flags |= TCP_PSH;
-        header.seq = s->seq + at;
-        header.window = take_window(tcp, c);
-        header.option = &option;
-        header.data = span_of(s->bytes + s->start + at, size);
-        if (!tcp_header_emit(tcp, &header)) {
-            if (c->snd_nxt == c->snd_una)
-                tcp_timer_rexmit(tcp, c, TCP_REXMIT_BUFFER, BUFFER_WAIT_MS);
-            return false;
-        }
-        at = (uint16_t)(at + size);
-    } while (at < s->size);
-
+    struct tcp_header header = header_of(tcp, c, TCP_ACK);
+    if (s->bits & TCP_SEGMENT_FIN)
+        header.flags |= TCP_FIN;
+    if (s->size && s == c->send_tail)
+        header.flags |= TCP_PSH;
+    header.seq = s->seq;
+    header.window = take_window(tcp, c);
+    header.option = &option;
+    header.data = span_of(s->bytes + s->start, s->size);
+    if (!tcp_header_emit(tcp, &header)) {
+        if (c->snd_nxt == c->snd_una)
+            tcp_timer_rexmit(tcp, c, TCP_REXMIT_BUFFER, BUFFER_WAIT_MS);
+        return false;
+    }
+    tcp_pace_sent(tcp, c);
     if (s->bits & TCP_SEGMENT_FIN)
         fin_sent(tcp, c);
     bool idle = c->snd_nxt == c->snd_una;
     tcp_recovery_sent(tcp, c, s);
     if (idle)
         tcp_timer_progress(tcp, c);
-    c->sent_ms = tcp->now_ms;
     acked_now(c);
     return true;
 }
@@ -211,6 +211,8 @@ static bool send_lost(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
     for (; c->lost_bytes > c->again_bytes && s && s != c->send_next; s = s->next) {
         if ((s->bits & (TCP_SEGMENT_LOST | TCP_SEGMENT_AGAIN)) != TCP_SEGMENT_LOST)
             continue;
+        if (!fit(tcp, c, s))
+            return false;
         uint32_t pipe = tcp_recovery_pipe(c);
         if (pipe && pipe + tcp_segment_span(s) > c->cwnd) {
             c->flags |= TCP_CONN_CWND_LIMITED;
@@ -239,7 +241,7 @@ static void send_new(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
 {
     while (c->send_next) {
         struct tcp_segment *s = c->send_next;
-        if (s->size > c->mss && !tcp_queue_split(tcp, c, s, c->mss))
+        if (!fit(tcp, c, s))
             return;
         uint32_t pipe = tcp_recovery_pipe(c);
         if (pipe && pipe + tcp_segment_span(s) > c->cwnd) {
@@ -276,10 +278,10 @@ static void send_all(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
         send_new(tcp, c, budget);
 }
 
-// False when the budget ended it.
+// True: more is to be done in this millisecond.
 static bool serve(struct tcp *tcp, struct tcp_conn *c)
 {
-    uint32_t budget = TCP_SEGMENTS_BURST;
+    bool more = false;
     if (synchronized(c)) {
         if (c->flags & TCP_CONN_FIN_WANTED)
             tcp_queue_finish(tcp, c); // without a buffer: at the next occasion, see below
@@ -291,14 +293,20 @@ static bool serve(struct tcp *tcp, struct tcp_conn *c)
             tcp_cubic_idle(tcp, c);
         }
         c->flags &= ~(uint32_t)TCP_CONN_CWND_LIMITED;
+        uint32_t budget = tcp_min(tcp_pace_room(tcp, c), TCP_SEGMENTS_BURST);
         send_all(tcp, c, &budget);
+        if (budget == 0 && (c->send_next || c->lost_bytes > c->again_bytes)) {
+            more = tcp_pace_room(tcp, c) > 0;
+            if (!more)
+                tcp_timer_pace(tcp, c);
+        }
         bool starving = c->flags & (TCP_CONN_FIN_WANTED | TCP_CONN_WRITE_WANTED) || c->send_next;
         if (starving && c->snd_nxt == c->snd_una && c->rexmit == TCP_REXMIT_NONE)
             tcp_timer_rexmit(tcp, c, TCP_REXMIT_BUFFER, BUFFER_WAIT_MS);
     }
     if (c->flags & TCP_CONN_ACK_NOW)
         tcp_output_ack(tcp, c);
-    return budget > 0;
+    return more;
 }
 
 bool tcp_output_turn(struct tcp *tcp)
@@ -313,7 +321,7 @@ bool tcp_output_turn(struct tcp *tcp)
         c->flags &= ~(uint32_t)TCP_CONN_ON_OUTPUT;
         if (c->flags & TCP_CONN_GONE)
             tcp_conn_unlist(tcp, c);
-        else if (c->state != TCP_CLOSED && !serve(tcp, c))
+        else if (c->state != TCP_CLOSED && serve(tcp, c))
             tcp_output_want(tcp, c);
         if (link == last)
             break;
@@ -330,6 +338,8 @@ void tcp_output_probe(struct tcp *tcp, struct tcp_conn *c)
     if (!fresh)
         for (s = c->send_head; s->next && s->next != c->send_next;)
             s = s->next;
+    if (!fit(tcp, c, s))
+        return;
     c->flags |= TCP_CONN_TLP;
     c->flags &= ~(uint32_t)TCP_CONN_TLP_AGAIN;
     if (!fresh)

@@ -23,6 +23,8 @@ void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *c)
         at = c->send_ms;
     if (c->flags & TCP_CONN_DELACK && tcp_ms_before(c->delack_ms, at))
         at = c->delack_ms;
+    if (c->flags & TCP_CONN_PACED && tcp_ms_before(c->sent_ms + 1, at))
+        at = c->sent_ms + 1;
     int32_t left = (int32_t)(at - tcp->now_ms);
     uint64_t at_us = (tcp->now_us / 1000 + (uint64_t)(left > 0 ? left : 0)) * 1000;
     if (!timer_is_running(&c->timer) || c->timer.at_us > at_us)
@@ -60,6 +62,12 @@ void tcp_timer_delack(struct tcp *tcp, struct tcp_conn *c)
         return;
     c->flags |= TCP_CONN_DELACK;
     c->delack_ms = tcp->now_ms + TCP_DELACK_MS;
+    tcp_timer_arm(tcp, c);
+}
+
+void tcp_timer_pace(struct tcp *tcp, struct tcp_conn *c)
+{
+    c->flags |= TCP_CONN_PACED;
     tcp_timer_arm(tcp, c);
 }
 
@@ -218,6 +226,10 @@ void tcp_timer_fire(void *context, struct timer *timer)
     if (c->flags & TCP_CONN_DELACK && !tcp_ms_before(tcp->now_ms, c->delack_ms)) {
         c->flags &= ~(uint32_t)TCP_CONN_DELACK;
         c->flags |= TCP_CONN_ACK_NOW;
+        tcp_output_want(tcp, c);
+    }
+    if (c->flags & TCP_CONN_PACED && tcp->now_ms != c->sent_ms) {
+        c->flags &= ~(uint32_t)TCP_CONN_PACED;
         tcp_output_want(tcp, c);
     }
     if (c->rexmit != TCP_REXMIT_NONE && !tcp_ms_before(tcp->now_ms, c->send_ms))

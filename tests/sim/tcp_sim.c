@@ -49,9 +49,12 @@ int main(int argc, char **argv)
         total.segments += result.segments;
         total.retransmitted += result.retransmitted;
         total.simulated_us += result.simulated_us;
+        if (result.burst > total.burst)
+            total.burst = result.burst;
     }
-    printf("%lu seeds from %lu: %lu segments, %lu retransmitted, %lu s simulated\n",
+    printf("%lu seeds from %lu: %lu segments, %lu retransmitted, %u in a burst, %lu s simulated\n",
            (unsigned long)seeds, (unsigned long)first, (unsigned long)total.segments,
-           (unsigned long)total.retransmitted, (unsigned long)(total.simulated_us / 1000000));
+           (unsigned long)total.retransmitted, total.burst,
+           (unsigned long)(total.simulated_us / 1000000));
     return 0;
 }

@@ -34,6 +34,8 @@ struct end { // of a flow, one of two
     uint64_t next_read_us;
     bool edge_known;
     uint32_t edge; // right edge of the window that reached this end
+    uint64_t burst_ms;
+    unsigned burst, burst_most; // data segments sent in that millisecond, and the bound
 };
 
 struct flow {
@@ -140,6 +142,27 @@ static struct flow *flow_of(struct world *w, const struct packet *p, int *ret_in
     return NULL;
 }
 
+// tcp_pace.h, with what cwnd and RTT were when they allowed most. A probe comes beside them.
+static void check_burst(struct world *w, int from, int index, struct end *e)
+{
+    const struct tcp_conn *c = tcp_conn_of(w->sides[from].tcp, e->h);
+    if (!c)
+        return;
+    if (e->burst_ms != w->now_us / 1000)
+        e->burst = e->burst_most = 0;
+    e->burst_ms = w->now_us / 1000;
+    e->burst++;
+    bool bound = c->srtt_us == 0 || c->srtt_us >= 2000;
+    uint64_t most = c->srtt_us ? UINT64_C(2000) * c->cwnd / c->srtt_us / c->mss : 0;
+    most = !bound || most >= UINT8_MAX ? UINT16_MAX : most < 10 ? 10 : most;
+    e->burst_most = most > e->burst_most ? (unsigned)most : e->burst_most;
+    if (e->burst > e->burst_most + 1)
+        fail(w, "flow %d: %s sent %u segments in a millisecond, may %u", index,
+             from ? "server" : "client", e->burst, e->burst_most);
+    if (e->burst_most < UINT16_MAX && e->burst > w->result.burst)
+        w->result.burst = e->burst;
+}
+
 // RFC 9293, section 3.8.6: nothing beyond the window that reached the sender.
 static void check_emitted(struct world *w, int from, const struct packet *p)
 {
@@ -147,6 +170,7 @@ static void check_emitted(struct world *w, int from, const struct packet *p)
     struct flow *f = flow_of(w, p, &index);
     if (!f || !f->end[from].edge_known || p->payload_size == 0)
         return;
+    check_burst(w, from, index, &f->end[from]);
     if (seq_after(p->seq + p->payload_size, f->end[from].edge))
         fail(w, "flow %d: %s sent to %u, window ends at %u", index, from ? "server" : "client",
              p->seq + p->payload_size, f->end[from].edge);

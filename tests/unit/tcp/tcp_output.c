@@ -170,6 +170,7 @@ static void a_reply_to_idleness_begins_with_the_initial_window(void **state)
 static void a_turn_sends_no_more_than_its_bound(void **state)
 {
     stage_conn(&s)->cwnd = 1 << 20;
+    stage_conn(&s)->srtt_us = 500; // not paced
     struct packet p = stage_segment(&s, TCP_ACK, 0, 0);
     p.window = UINT16_MAX;
     stage_give_packet(&s, &p, span_of(NULL, 0));
