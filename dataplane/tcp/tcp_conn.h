@@ -36,6 +36,7 @@ enum {
     TCP_SYN_RETRIES = 7,       // 1+2+…+32+60+60 s: R2 of RFC 9293, section 3.8.3
 
     TCP_RTO_FIRST_MS = 1000, // RFC 6298, section 2
+    TCP_RTO_SYN_MS = 3000,   // first behind a SYN that was sent more than once: section 5.7
     TCP_RTO_LEAST_MS = 200,  // below RFC 6298's SHOULD of 1 s, as all common stacks; see tcp_rtt.h
     TCP_RTO_MOST_MS = 60000,
     TCP_DELACK_MS = 40,             // RFC 9293, section 3.8.6.3 asks for less than 500

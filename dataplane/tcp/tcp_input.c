@@ -44,6 +44,8 @@ static struct tcp_handshake handshake_of(const struct tcp_conn *c, const struct 
 static void become_established(struct tcp *tcp, struct tcp_conn *c)
 {
     tcp_conn_enter(tcp, c, TCP_ESTABLISHED);
+    if (c->backoff > 1) // RFC 6928, section 2: the path loses
+        c->cwnd = c->mss;
     c->backoff = 0;
     c->rexmit = TCP_REXMIT_NONE;
     if (!(c->flags & TCP_CONN_SYN_AGAIN))

@@ -244,7 +244,7 @@ static void send_new(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
         if (!fit(tcp, c, s))
             return;
         uint32_t pipe = tcp_recovery_pipe(c);
-        if (pipe && pipe + tcp_segment_span(s) > c->cwnd) {
+        if (pipe && pipe + tcp_segment_span(s) > tcp_recovery_cwnd(c)) {
             c->flags |= TCP_CONN_CWND_LIMITED;
             return;
         }

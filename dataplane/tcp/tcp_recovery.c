@@ -288,7 +288,9 @@ static void judge(struct tcp *tcp, struct tcp_conn *c, const struct ack_work *wo
     if (c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS) && !seq_before(c->snd_una, c->recover))
         end_recovery(tcp, c);
     // A partial acknowledgment without SACK: the next hole is what now stands first (RFC 6582).
-    if (!sack && work->acked && c->flags & TCP_CONN_RECOVERY && c->send_head != c->send_next)
+    bool partial =
+        !sack && work->acked && c->flags & TCP_CONN_RECOVERY && c->send_head != c->send_next;
+    if (partial)
         mark_lost(c, c->send_head);
     if (sack && (c->sacked_bytes || c->again_bytes || c->flags & TCP_CONN_RECOVERY))
         rack_detect(tcp, c);
@@ -299,6 +301,8 @@ static void judge(struct tcp *tcp, struct tcp_conn *c, const struct ack_work *wo
         prr_step(tcp, c, work->delivered);
     else
         tcp_cubic_acked(tcp, c, work->acked);
+    if (partial) // it goes out whatever the rate
+        c->cwnd = tcp_max(c->cwnd, tcp_recovery_pipe(c) + c->mss);
 }
 
 // Past an episode `recover` is kept near, so that it never looks ahead on the circle.
@@ -319,6 +323,10 @@ void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
     bool needless = progress && tcp_undo_early(tcp, c, packet);
     if (progress)
         take_cumulative(tcp, c, packet->ack, &work);
+    if (progress) { // its duplicates have told of so much already: RFC 6937, section 3
+        work.delivered -= tcp_min(work.delivered, (uint32_t)c->dupacks * c->mss);
+        c->dupacks = 0;
+    }
     if (needless) // the echo is the first copy's: RFC 4015, section 3.2
         work.rtt_us = (tcp->now_ms + c->ts_offset - packet->options.ts_echo) * 1000;
     if (c->flags & TCP_CONN_SACK && packet->options.sack_count)
@@ -337,8 +345,6 @@ void tcp_recovery_ack(struct tcp *tcp, struct tcp_conn *c, const struct packet *
 
     if (progress) {
         c->backoff = 0;
-        if (!(c->flags & TCP_CONN_RECOVERY))
-            c->dupacks = 0;
         if (!(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS)))
             pass_recover(c);
         tcp_timer_progress(tcp, c);

@@ -3,7 +3,8 @@
 
 /* What an acknowledgment says about the send queue, and what is lost: RACK (RFC 8985) where the
  * peer sends SACK, NewReno (RFC 6582) where it does not, PRR (RFC 6937) for the sending rate
- * meanwhile. The scoreboard are bits on the queue's segments, so it needs no memory of its own:
+ * meanwhile, limited transmit (RFC 3042) before it. The scoreboard are bits on the queue's
+ * segments, so it needs no memory of its own:
  *
  *   pipe = (snd_nxt - snd_una) - sacked_bytes - lost_bytes + again_bytes
  *
@@ -18,6 +19,14 @@ struct tcp_segment;
 static inline uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
 {
     return c->snd_nxt - c->snd_una - c->sacked_bytes - c->lost_bytes + c->again_bytes;
+}
+
+// What new data may fill: cwnd; before recovery without SACK, a segment more for each duplicate,
+// since that left the network (RFC 3042). With SACK the pipe tells.
+static inline uint32_t tcp_recovery_cwnd(const struct tcp_conn *c)
+{
+    bool limited = c->dupacks < TCP_DUPTHRESH && !(c->flags & (TCP_CONN_RECOVERY | TCP_CONN_LOSS));
+    return c->cwnd + (limited ? (uint32_t)c->dupacks * c->mss : 0);
 }
 
 // An acceptable ACK (snd_una <= ack <= snd_nxt) of an established connection. Moves snd_una, frees

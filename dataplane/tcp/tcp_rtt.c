@@ -19,7 +19,8 @@ void tcp_rtt_sample(struct tcp_conn *c, uint32_t rtt_us)
 
 uint32_t tcp_rtt_rto_ms(const struct tcp_conn *c)
 {
-    uint64_t rto = TCP_RTO_FIRST_MS;
+    bool lossy = c->flags & TCP_CONN_SYN_AGAIN && c->state >= TCP_ESTABLISHED;
+    uint64_t rto = lossy ? TCP_RTO_SYN_MS : TCP_RTO_FIRST_MS;
     if (c->flags & TCP_CONN_RTT_KNOWN)
         rto = c->srtt_us / 1000 + tcp_max(TCP_RTO_LEAST_MS, c->rttvar_us / 250);
     rto <<= c->backoff < 16 ? c->backoff : 16;

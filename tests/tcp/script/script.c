@@ -5,7 +5,7 @@
  *   case TEXT                 begins a case
  *     in STATE…               run once from each state; both families each
  *     by connect              ESTABLISHED and what follows by an active open (else: accepted)
- *     with ts | nosack | noscale     what the handshake agrees on
+ *     with ts | nosack | noscale | mss1000     what the handshake agrees on, else 1460
  *     < FLAGS FIELD…          the peer sends
  *     > FLAGS FIELD…          we have sent, next in order; only the fields given are compared
  *     none                    we have sent nothing else
@@ -50,6 +50,7 @@ struct play {
     const struct line *at;
     const char *from; // the state that it began in
     bool v4, connect, timestamps, sack, scale, failed;
+    uint16_t mss; // of the peer
     struct tcp *tcp;
     struct rte_mempool *mbufs;
     struct counter_block counters, before;
@@ -164,7 +165,7 @@ static void begin_connect(struct play *p)
 static void give_syn(struct play *p, uint8_t flags)
 {
     struct packet syn = from_peer(p, flags);
-    syn.options = (struct tcp_option){.mss = 1460,
+    syn.options = (struct tcp_option){.mss = p->mss,
                                       .has_window_scale = p->scale,
                                       .window_scale = SCALE,
                                       .sack_permitted = p->sack,
@@ -182,7 +183,7 @@ static void begin_accept(struct play *p)
     struct tcp_handshake handshake = {.iss = p->our_next - 1,
                                       .irs = p->peer_next - 1,
                                       .ts_recent = (uint32_t)(p->now_us / 1000),
-                                      .peer_mss = 1460,
+                                      .peer_mss = p->mss,
                                       .peer_window_scale = p->scale ? SCALE : 0,
                                       .window_scaling = p->scale,
                                       .timestamps = p->timestamps,
@@ -498,12 +499,14 @@ static bool play(const struct script_case *script, const char *state, bool v4,
     struct play *p = &the_play;
     *p = (struct play){.script = script, .from = state, .v4 = v4, .mbufs = mbufs};
     p->sack = p->scale = true;
+    p->mss = 1460;
     for (unsigned i = 0; i < script->lines; i++) {
         const struct line *l = &script->line[i];
         for (unsigned k = 1; k < l->count && strcmp(l->words[0], "with") == 0; k++) {
             p->timestamps |= strcmp(l->words[k], "ts") == 0;
             p->sack &= strcmp(l->words[k], "nosack") != 0;
             p->scale &= strcmp(l->words[k], "noscale") != 0;
+            p->mss = strcmp(l->words[k], "mss1000") == 0 ? 1000 : p->mss;
         }
         p->connect |= strcmp(l->words[0], "by") == 0;
     }

@@ -113,6 +113,22 @@ static void a_peer_that_offers_a_tiny_mss_gets_no_tinygrams(void **state)
     assert_int_equal(stage_conn(&s)->mss, TCP_MSS_LEAST);
 }
 
+static void a_path_that_loses_syns_begins_with_one_segment(void **state)
+{
+    for (unsigned seconds = 0; seconds < 4; seconds += 3) {
+        struct packet syn = stage_syn_sent(&s);
+        stage_wait(&s, seconds * 1000 + 10);
+        struct packet p = stage_segment(&s, TCP_SYN | TCP_ACK, -1, 0);
+        p.ack = syn.seq + 1;
+        p.options.mss = STAGE_MSS;
+        stage_give_packet(&s, &p, span_of(NULL, 0));
+        stage_advance(&s);
+        assert_int_equal(stage_conn(&s)->cwnd, seconds ? STAGE_MSS : 10 * STAGE_MSS);
+        tcp_abort(s.tcp, s.h);
+        stage_take_all(&s);
+    }
+}
+
 static void a_hard_icmp_error_ends_an_attempt_only(void **state)
 {
     struct packet syn = stage_syn_sent(&s);

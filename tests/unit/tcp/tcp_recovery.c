@@ -153,6 +153,43 @@ static void three_duplicates_send_the_first_again(void **state)
     assert_int_equal(stage_seq(&again), at);
 }
 
+static void duplicates_below_three_let_new_data_go(void **state)
+{
+    int64_t at = fly(6);
+    struct tcp_conn *c = stage_conn(&s);
+    c->cwnd = 6 * M;
+    stage_send(&s, 5 * M);
+    stage_take_none(&s);
+    for (int i = 0; i < 2; i++) {
+        stage_ack(&s, at);
+        stage_advance(&s);
+        struct stage_segment fresh = stage_take(&s);
+        assert_int_equal(stage_seq(&fresh), at + (6 + i) * M);
+        stage_take_none(&s);
+    }
+    assert_int_equal(c->cwnd, 6 * M);
+    stage_ack(&s, at);
+    stage_advance(&s);
+    struct stage_segment again = stage_take(&s);
+    assert_int_equal(stage_seq(&again), at);
+    stage_take_none(&s);
+}
+
+static void in_recovery_duplicates_let_less_go_than_arrived(void **state)
+{
+    int64_t at = fly(10);
+    stage_send(&s, 20 * M);
+    stage_take_all(&s);
+    for (int i = 0; i < 9; i++)
+        stage_ack(&s, at);
+    stage_advance(&s);
+    assert_in_range(s.count, 2, 7); // beta of what arrived
+    stage_take_all(&s);
+    stage_ack(&s, at + 5 * M); // its four duplicates were counted
+    stage_advance(&s);
+    assert_in_range(s.count, 1, 3);
+}
+
 static void a_partial_ack_sends_the_next_hole(void **state)
 {
     int64_t at = fly(6);
@@ -260,6 +297,8 @@ int main(void)
         with(a_lost_retransmission_is_sent_again_before_the_time_out),
         with(a_lost_tail_is_probed_before_the_time_out),
         with_plain(three_duplicates_send_the_first_again),
+        with_plain(duplicates_below_three_let_new_data_go),
+        with_plain(in_recovery_duplicates_let_less_go_than_arrived),
         with_plain(a_partial_ack_sends_the_next_hole),
         with_plain(acks_with_data_or_another_window_are_no_duplicates),
         with_plain(a_time_out_sends_from_the_start_with_one_segment),

@@ -8,6 +8,16 @@ static void without_a_sample_the_time_out_is_a_second(void **state)
     assert_int_equal(tcp_rtt_rto_ms(&c), 1000);
 }
 
+static void behind_a_repeated_syn_it_is_three_seconds(void **state)
+{
+    struct tcp_conn c = {.state = TCP_SYN_SENT, .flags = TCP_CONN_SYN_AGAIN};
+    assert_int_equal(tcp_rtt_rto_ms(&c), 1000);
+    c.state = TCP_ESTABLISHED;
+    assert_int_equal(tcp_rtt_rto_ms(&c), 3000);
+    tcp_rtt_sample(&c, 100000);
+    assert_int_equal(tcp_rtt_rto_ms(&c), 300);
+}
+
 static void the_first_sample_sets_all(void **state)
 {
     struct tcp_conn c = {0};
@@ -48,6 +58,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_sample_the_time_out_is_a_second),
+        cmocka_unit_test(behind_a_repeated_syn_it_is_three_seconds),
         cmocka_unit_test(the_first_sample_sets_all),
         cmocka_unit_test(a_steady_path_ends_at_its_rtt_and_the_least),
         cmocka_unit_test(a_wild_path_waits_longer),
