@@ -266,6 +266,7 @@ static void undo(struct tcp *tcp, struct tcp_conn *c)
         clear_lost(c, s);
     end_recovery(tcp, c);
     tcp_undo_window(tcp, c);
+    tcp_trace_add(tcp, c, TRACE_UNDONE, c->cwnd);
 }
 
 // RFC 8985, section 7.4.2: a probe with old data that was needed hid a loss.

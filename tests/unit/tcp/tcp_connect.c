@@ -152,6 +152,7 @@ int main(void)
         with_bare(a_syn_offers_all_options),
         with_bare(a_peer_without_options_gets_none),
         with_bare(a_peer_that_offers_a_tiny_mss_gets_no_tinygrams),
+        with_bare(a_path_that_loses_syns_begins_with_one_segment),
         with_bare(a_hard_icmp_error_ends_an_attempt_only),
     };
     return stage_run(tests);
