@@ -86,9 +86,10 @@ void guard_policy(struct guard *guard, const struct policy *policy,
  *     guard_admit, then guard_syn or guard_ack  one after the other, in order of arrival
  *     guard_answer                              the SYNs that guard_syn let through
  *
- * A look is good for its packet and until guard_answer only; nothing else of this guard may be
- * called in between, but guard_connection_closed. Locating changes nothing: what a packet does to
- * its source is seen by the next one of the same burst.
+ * The next burst may be looked at before this one is judged. A look is good for its packet and
+ * until its burst's guard_answer only; nothing else of this guard may be called in between, but
+ * guard_connection_closed. Locating changes nothing: what a packet does to its source is seen by
+ * the next one.
  */
 enum { GUARD_BURST = 32 };
 

@@ -78,8 +78,6 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
     guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
 }
 
-/* Places first, then nothing but prefetches: one waits until its page is known, which takes long in
- * a large table, and only neighbours in the instruction stream wait together. */
 void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
                          unsigned count, struct guard_answer_place *ret_places)
 {
@@ -149,6 +147,9 @@ static void charge(struct guard_answer *answer, enum guard_budget budget,
     publish(answer);
 }
 
+/* Prefixes: the table `full_prefixes` tells at once which have no room. A worker that is alone
+ * finds all that they owe there; one of several finds what they owed when it last added up all
+ * parts. */
 static void remember_full(struct guard_answer *answer, const struct guard_source_slot *prefix,
                           uint64_t debt_us, uint64_t now_us)
 {
@@ -162,7 +163,6 @@ struct prefix_demand {
     struct guard_tally_sum sum;
 };
 
-// Likewise of a prefix.
 static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
                             const struct guard_answer_place *at,
                             const struct guard_source_rate *rate, uint64_t now_us,
@@ -171,6 +171,11 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
     uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &at->prefix, now_us);
     if (debt_us > rate->tolerance_us && debt_us <= answer->prefix_debt_most_us)
         return false;
+    if (answer->workers == 1) {
+        if (debt_us > answer->prefix_debt_most_us) // of an older policy: cut, and nothing charged
+            (void)guard_source_take(&answer->full_prefixes, &at->prefix, rate, now_us);
+        return debt_us <= rate->tolerance_us;
+    }
     struct guard_tally_sum sum = {0};
     struct guard_tallies_place place =
         guard_tallies_locate(&answer->prefixes, client, at->name.v4 ? 120 : 48);
@@ -191,9 +196,14 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
     return false;
 }
 
-static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
-                          const struct guard_source_rate *rate, uint64_t now_us)
+static void charge_prefix(struct guard_answer *answer, const struct guard_answer_place *at,
+                          const struct prefix_demand *demand, const struct guard_source_rate *rate,
+                          uint64_t now_us)
 {
+    if (answer->workers == 1) {
+        (void)guard_source_take(&answer->full_prefixes, &at->prefix, rate, now_us);
+        return;
+    }
     struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_us);
     CHECK(own); // nothing in this table is open
     guard_tally_charge(own, &demand->sum, rate->emission_us, now_us);
@@ -241,7 +251,7 @@ static enum reason judge_unproven(struct guard_answer *answer,
     if (counts)
         (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
     if (prefix_room)
-        charge_prefix(answer, &demand, of_prefix, now_us);
+        charge_prefix(answer, place, &demand, of_prefix, now_us);
     if (total_room)
         charge(answer, BUDGET_FIRST, &sum, total, now_ns);
     return REASON_NONE;

@@ -54,7 +54,7 @@ struct guard_answer {
     struct guard_tallies prefixes;
     _Alignas(64) struct siphash_key name_key; // of the tables below
     struct guard_source sources;
-    struct guard_source full_prefixes; // as last added up, those that had no room
+    struct guard_source full_prefixes; // alone: what they owe; else as last added up, if no room
     struct guard_source returning[2];  // plain, by clock
     struct guard_proven proven;
     struct guard_again again;

@@ -3,10 +3,11 @@
  * of the control plane, timers, and once in a while the gauges. Every step has a budget, so a turn
  * has a bounded worst case.
  *
- * Frames come in bursts. All of a burst is parsed, then the memory that judging will touch is asked
- * for, of all of them together, and then they are judged one by one in order of arrival: a look-up
- * comes at its packet's turn, so a connection that a packet makes or ends is there or gone for the
- * next one. SYN-ACKs are written, and what was refused is freed, together at the burst's end. */
+ * Frames come in bursts. A burst is parsed, and the memory that judging will touch is asked for, a
+ * few packets at a time; while that is on its way the burst before it is judged, packet by packet
+ * in order of arrival: a look-up comes at its packet's turn, so a connection that a packet makes or
+ * ends is there or gone for the next one. SYN-ACKs are written, and what was refused is freed,
+ * together at the burst's end. */
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>
@@ -14,6 +15,7 @@
 enum {
     BURSTS_A_TURN = 4,
     EVENTS_A_TURN = 512,
+    GROUP = 8,       // packets whose memory is asked for at once: more have to wait for one another
     AHEAD = 6,       // frames whose first bytes are asked for before they are parsed
     SLOW_US = 10000, // gauges, neighbours
 };
@@ -149,23 +151,52 @@ static void answer(struct worker *w)
         net_output(w->net, synacks[i], LEG_OUTSIDE, w->now_us);
 }
 
-static void burst(struct worker *w, struct rte_mbuf **frames, const uint8_t *legs, unsigned count)
+// Parses the frames and asks for the memory that judging them will touch.
+static void take(struct worker *w, struct burst *b, struct rte_mbuf **frames, const uint8_t *legs,
+                 unsigned count)
 {
-    struct burst b;
-    b.count = b.refused_count = 0;
     for (unsigned i = 0; i < count && i < AHEAD; i++)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-    for (unsigned i = 0; i < count; i++) {
-        if (i + AHEAD < count)
-            rte_prefetch0(rte_pktmbuf_mtod(frames[i + AHEAD], void *));
-        parse(w, &b, frames[i], (enum leg)legs[i]);
+    for (unsigned i = 0; i < count;) {
+        unsigned first = b->count;
+        for (unsigned end = RTE_MIN(i + GROUP, count); i < end; i++) {
+            if (i + AHEAD < count)
+                rte_prefetch0(rte_pktmbuf_mtod(frames[i + AHEAD], void *));
+            parse(w, b, frames[i], (enum leg)legs[i]);
+        }
+        guard_look(w->guard, b->packets + first, b->count - first, b->looks + first);
     }
-    guard_look(w->guard, b.packets, b.count, b.looks);
-    tcp_prefetch(w->tcp, b.packets, b.count);
-    for (unsigned i = 0; i < b.count; i++)
-        judge(w, &b, i);
+    tcp_prefetch(w->tcp, b->packets, b->count);
+}
+
+static void judge_all(struct worker *w, struct burst *b)
+{
+    for (unsigned i = 0; i < b->count; i++)
+        judge(w, b, i);
     answer(w);
-    rte_pktmbuf_free_bulk(b.refused, b.refused_count);
+    rte_pktmbuf_free_bulk(b->refused, b->refused_count);
+    b->count = b->refused_count = 0;
+}
+
+struct relay { // the burst that is taken, and the one before it
+    struct burst bursts[2];
+    unsigned at;
+};
+
+static void relay_begin(struct relay *relay)
+{
+    relay->at = 0;
+    for (int i = 0; i < 2; i++)
+        relay->bursts[i].count = relay->bursts[i].refused_count = 0;
+}
+
+// With none it judges what is left.
+static void relay_frames(struct worker *w, struct relay *relay, struct rte_mbuf **frames,
+                         const uint8_t *legs, unsigned count)
+{
+    take(w, &relay->bursts[relay->at], frames, legs, count);
+    relay->at ^= 1;
+    judge_all(w, &relay->bursts[relay->at]);
 }
 
 // Bursts of that leg until its queue is empty or the turn's share is used up.
@@ -176,19 +207,22 @@ static unsigned receive(struct worker *w, enum leg leg)
     uint64_t bytes = 0;
     if (w->config.index >= port->rx_queues)
         return 0;
+    struct relay relay;
+    relay_begin(&relay);
+    uint8_t legs[BURST];
+    memset(legs, leg, sizeof legs);
     for (unsigned i = 0; i < BURSTS_A_TURN && count == BURST; i++) {
         struct rte_mbuf *frames[BURST];
-        uint8_t legs[BURST];
         count = port_receive(port, w->config.index, frames, BURST);
         for (unsigned frame = 0; frame < count; frame++)
             bytes += rte_pktmbuf_pkt_len(frames[frame]);
         unsigned ours = count;
         if (w->config.boot->workers > 1)
             ours = worker_steer(w, frames, count, leg);
-        memset(legs, leg, sizeof legs);
-        burst(w, frames, legs, ours);
+        relay_frames(w, &relay, frames, legs, ours);
         all += count;
     }
+    relay_frames(w, &relay, NULL, NULL, 0);
     if (all) {
         counter_add(w->counters, COUNTER_RX_PACKETS, all);
         counter_add(w->counters, COUNTER_RX_BYTES, bytes);
@@ -199,13 +233,16 @@ static unsigned receive(struct worker *w, enum leg leg)
 static unsigned receive_steered(struct worker *w)
 {
     unsigned all = 0, count = BURST;
+    struct relay relay;
+    relay_begin(&relay);
     for (unsigned i = 0; i < BURSTS_A_TURN && count == BURST; i++) {
         struct rte_mbuf *frames[BURST];
         uint8_t legs[BURST];
         count = worker_steered(w, frames, legs, BURST);
-        burst(w, frames, legs, count);
+        relay_frames(w, &relay, frames, legs, count);
         all += count;
     }
+    relay_frames(w, &relay, NULL, NULL, 0);
     return all;
 }
 

@@ -17,7 +17,7 @@ static const uint64_t wide[LIMIT_COUNT] = {
     [LIMIT_SYN_RATE_SOURCE] = 1000000,
     [LIMIT_SYN_BURST_SOURCE] = 1000000,
     [LIMIT_SYN_ANSWERS_PREFIX] = 1000000,
-    [LIMIT_SYN_ANSWERS_TOTAL] = 1000000,
+    [LIMIT_SYN_ANSWERS_TOTAL] = 100000000,
 };
 
 static void run(const struct flood_config *config, uint64_t frames)
