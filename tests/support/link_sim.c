@@ -50,15 +50,34 @@ static bool chance(struct link_sim *link, uint32_t in_10000)
     return in_10000 && rng_below(&link->rng, 10000) < in_10000;
 }
 
-static void corrupt(struct link_sim *link, struct rte_mbuf *m)
+static void corrupt(struct rte_mbuf *m, uint64_t where)
 {
-    uint8_t *byte = rte_pktmbuf_mtod_offset(m, uint8_t *, rng_below(&link->rng, m->data_len));
-    *byte ^= (uint8_t)(1 << rng_below(&link->rng, 8));
+    *rte_pktmbuf_mtod_offset(m, uint8_t *, where / 8 % m->data_len) ^= (uint8_t)(1 << where % 8);
+}
+
+struct fate {
+    bool lost, late, twice, damaged;
+    uint64_t jitter_us, twice_us, where;
+};
+
+// All dice of a packet, whatever comes of it.
+static struct fate roll(struct link_sim *link)
+{
+    const struct link_sim_config *c = &link->config;
+    struct fate fate = {.lost = chance(link, c->loss),
+                        .jitter_us = c->jitter_us ? rng_below(&link->rng, c->jitter_us) : 0,
+                        .late = chance(link, c->reorder),
+                        .twice = chance(link, c->duplicate),
+                        .damaged = chance(link, c->corrupt)};
+    fate.twice_us = c->duplicate ? rng_below(&link->rng, c->delay_us + 1) : 0;
+    fate.where = c->corrupt ? rng_next(&link->rng) : 0;
+    return fate;
 }
 
 bool link_sim_send(struct link_sim *link, struct rte_mbuf *m, uint64_t now_us)
 {
     const struct link_sim_config *c = &link->config;
+    struct fate fate = roll(link);
     link->sent++;
     bool cut = now_us >= c->cut_from_us && now_us < c->cut_until_us;
     bool big = c->mtu && m->pkt_len > c->mtu;
@@ -72,27 +91,26 @@ bool link_sim_send(struct link_sim *link, struct rte_mbuf *m, uint64_t now_us)
         }
         cut |= full;
     }
-    if (cut || big || chance(link, c->loss)) {
+    if (cut || big || fate.lost) {
         link->lost++;
         link->too_big += big;
         rte_pktmbuf_free(m);
         return !big;
     }
-    uint64_t at_us =
-        start_us + c->delay_us + (c->jitter_us ? rng_below(&link->rng, c->jitter_us) : 0);
-    if (chance(link, c->reorder)) {
+    uint64_t at_us = start_us + c->delay_us + fate.jitter_us;
+    if (fate.late) {
         at_us += c->reorder_us;
     } else {
         at_us = at_us > link->last_us ? at_us : link->last_us;
         link->last_us = at_us;
     }
-    if (chance(link, c->duplicate)) {
+    if (fate.twice) {
         struct rte_mbuf *copy = rte_pktmbuf_copy(m, m->pool, 0, UINT32_MAX);
         CHECK(copy != NULL);
-        push(link, copy, at_us + rng_below(&link->rng, c->delay_us + 1));
+        push(link, copy, at_us + fate.twice_us);
     }
-    if (chance(link, c->corrupt))
-        corrupt(link, m);
+    if (fate.damaged)
+        corrupt(m, fate.where);
     push(link, m, at_us);
     return true;
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 /* One direction of a simulated link: packets go in with a time and come out later, damaged as the
- * seeded dice say. The same seed and the same inputs give the same outputs. No clock inside.
+ * seeded dice say. The same seed and the same inputs give the same outputs; what the dice say of
+ * the nth packet depends on seed and chances alone. No clock inside.
  */
 
 #include "base/rng.h"
