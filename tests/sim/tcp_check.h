@@ -2,8 +2,8 @@
 #pragma once
 
 /* What holds of a stack between any two calls: a connection that lives has its timer, data in
- * flight has a retransmission to come, the scoreboard's sums are those of its segments, no queue
- * is over its limit.
+ * flight has a retransmission to come, the scoreboard's sums are those of its segments, islands
+ * are apart and within the window, no queue is over its limit, every buffer held is counted.
  */
 
 struct tcp;

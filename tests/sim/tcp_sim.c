@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 /* tcp_sim [--seeds N] [--first S] [--trace]: runs the simulated worlds of N seeds. A failing seed
- * is printed, run again with its packets written to tcp_sim-SEED.pcap, and ends the program with 1.
+ * is run again with its packets written to tcp_sim-SEED.pcap, printed with its last segments and
+ * the stories of its connections, and ends the program with 1.
  */
 
 #include "support/eal_fixture.h"

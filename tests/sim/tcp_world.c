@@ -3,8 +3,11 @@
 
 #include "base/rng.h"
 #include "sim/tcp_check.h"
+#include "sim/tcp_hostile.h"
 #include "support/link_sim.h"
 #include "support/link_sim_packet.h"
+#include "support/tcp_record.h"
+#include "support/work.h"
 #include "tcp/tcp_conn.h"
 
 #include <rte_mempool.h>
@@ -19,7 +22,12 @@ enum {
     FLOWS_MAX = 6,
     SERVICE_PORT = 25,
     STEPS_MAX = 4000000,
-    HEADROOM_LEAST = 128
+    HEADROOM_LEAST = 128,
+    STORIES = 4,
+    // Work (work.h) that a segment may cost: at all, and for each thing that a queue holds.
+    WORK_SEGMENT = 300,
+    WORK_QUEUED = 40,
+    WORK_SENT = 120, // for each segment sent
 };
 
 enum kind { BULK, TALK, HALF_CLOSE, ABORT, VANISH, RELEASE, KIND_COUNT };
@@ -75,8 +83,10 @@ struct world {
     uint16_t mtu;
     bool sack, timestamps, scaling, icmp;
     uint64_t segments;
-    bool trace;
-    FILE *pcap;
+    struct tcp_record record;
+    enum { HONEST, LIES_OF_WINDOWS, LIES } lies; // what arrives at `victim`
+    int victim;
+    bool stranger; // forges segments towards both
     struct world_result result;
     jmp_buf failed;
 };
@@ -111,20 +121,11 @@ static uint8_t pattern(unsigned flow, int from, uint64_t at)
     return (uint8_t)(x >> 56);
 }
 
-static void record(struct world *w, const char *what, int from, const struct rte_mbuf *m,
+static void record(struct world *w, bool sent, int from, const struct rte_mbuf *m,
                    const struct packet *p)
 {
-    if (w->trace) {
-        char text[256];
-        fprintf(stderr, "%10.6f %s %s %s\n", (double)(w->now_us - w->start_us) / 1e6,
-                from == CLIENT ? "C>S" : "S>C", what, link_sim_packet_text(p, text));
-    }
-    if (w->pcap && what[0] == '-') {
-        uint32_t head[4] = {(uint32_t)(w->now_us / 1000000), (uint32_t)(w->now_us % 1000000),
-                            m->data_len, m->data_len};
-        fwrite(head, sizeof head, 1, w->pcap);
-        fwrite(rte_pktmbuf_mtod(m, const void *), m->data_len, 1, w->pcap);
-    }
+    static const char *const whats[2][2] = {{"C>S received", "S>C received"}, {"C>S", "S>C"}};
+    tcp_record_packet(&w->record, w->now_us, whats[sent][from], sent ? m : NULL, p);
 }
 
 static struct flow *flow_of(struct world *w, const struct packet *p, int *ret_index)
@@ -168,7 +169,7 @@ static void check_emitted(struct world *w, int from, const struct packet *p)
 {
     int index;
     struct flow *f = flow_of(w, p, &index);
-    if (!f || !f->end[from].edge_known || p->payload_size == 0)
+    if (!f || !f->end[from].edge_known || p->payload_size == 0 || w->lies == LIES)
         return;
     check_burst(w, from, index, &f->end[from]);
     if (seq_after(p->seq + p->payload_size, f->end[from].edge))
@@ -202,10 +203,10 @@ static void emit(void *context, struct rte_mbuf *m, enum leg leg)
     if (m->data_len > w->mtu)
         fail(w, "a packet of %u bytes over the MTU", m->data_len);
     w->segments++;
-    record(w, "-", side->index, m, &p);
+    record(w, true, side->index, m, &p);
     check_emitted(w, side->index, &p);
     if (!link_sim_send(side->out, m, w->now_us) && w->icmp)
-        tcp_icmp(side->tcp, &p, (uint16_t)side->out->config.mtu, false, w->now_us);
+        tcp_icmp(side->tcp, &p, (uint16_t)link_sim_mtu(side->out, w->now_us), false, w->now_us);
 }
 
 // The server's side of a handshake, as the guard does it.
@@ -230,7 +231,7 @@ static void send_syn_ack(struct world *w, struct pending *q)
                     .ts_echo = q->syn.options.ts_value},
     };
     struct rte_mbuf *m = link_sim_packet_make(w->mbufs, &p, span_of(NULL, 0));
-    record(w, "-", SERVER, m, &p);
+    record(w, true, SERVER, m, &p);
     link_sim_send(w->sides[SERVER].out, m, w->now_us);
     q->again_us = w->now_us + (UINT64_C(1000000) << q->tries);
     q->tries++;
@@ -297,6 +298,51 @@ static handle server_accept(struct world *w, const struct packet *p)
     return HANDLE_NONE;
 }
 
+// What its queues hold, which an acknowledgment or an end may have to look through.
+static uint64_t queued(const struct tcp *tcp, handle h)
+{
+    const struct tcp_conn *c = tcp_conn_of(tcp, h);
+    uint64_t count = c ? c->send_segments + c->run_mbufs : 0u;
+    for (const struct rte_mbuf *m = c ? c->recv_head : NULL; m; m = m->next)
+        count++;
+    return count;
+}
+
+static void give(struct world *w, int to, handle h, struct rte_mbuf *m, const struct packet *p)
+{
+    struct tcp *tcp = w->sides[to].tcp;
+    uint64_t segments = w->segments, before = work_done;
+    uint64_t most = WORK_SEGMENT + WORK_QUEUED * queued(tcp, h);
+    tcp_input(tcp, h, m, p, w->now_us);
+    most += WORK_SENT * (w->segments - segments);
+    if (work_done - before > most)
+        fail(w, "a segment cost %lu steps, %lu are allowed", (unsigned long)(work_done - before),
+             (unsigned long)most);
+}
+
+static void lie(struct world *w, struct packet *p)
+{
+    if (w->lies == LIES)
+        tcp_hostile_lie(&w->rng, p);
+    else
+        p->window = (uint16_t)(one_in(w, 2) ? 0 : rng_next(&w->rng));
+}
+
+// Behind a real segment a stranger's comes, of the same connection and direction.
+static void forge(struct world *w, int to, handle h, const struct packet *real)
+{
+    const struct tcp_conn *c = tcp_conn_of(w->sides[to].tcp, h);
+    static const uint8_t data[512];
+    if (!c || c->state < TCP_ESTABLISHED)
+        return;
+    struct packet p = tcp_hostile_forge(&w->rng, real, c->rcv_nxt);
+    struct rte_mbuf *m = link_sim_packet_make(w->mbufs, &p, span_of(data, p.payload_size));
+    struct packet parsed;
+    CHECK(link_sim_packet_parse(m, real->leg, &parsed));
+    tcp_record_packet(&w->record, w->now_us, "forged", m, &parsed);
+    give(w, to, h, m, &parsed);
+}
+
 static void deliver(struct world *w, int to, struct rte_mbuf *m)
 {
     struct side *side = &w->sides[to];
@@ -305,7 +351,9 @@ static void deliver(struct world *w, int to, struct rte_mbuf *m)
         rte_pktmbuf_free(m); // corrupted on the way
         return;
     }
-    record(w, "+", !to, m, &p);
+    if (w->lies && to == w->victim && one_in(w, 12))
+        lie(w, &p);
+    record(w, false, !to, m, &p);
     handle h = tcp_lookup(side->tcp, &p);
     if (h == HANDLE_NONE && to == SERVER) {
         h = server_accept(w, &p);
@@ -316,7 +364,9 @@ static void deliver(struct world *w, int to, struct rte_mbuf *m)
     if (h == HANDLE_NONE)
         rte_pktmbuf_free(m);
     else
-        tcp_input(side->tcp, h, m, &p, w->now_us);
+        give(w, to, h, m, &p);
+    if (w->stranger && one_in(w, 10))
+        forge(w, to, h, &p);
 }
 
 static void app_send(struct world *w, unsigned index, int s)
@@ -375,7 +425,7 @@ static void app_read(struct world *w, unsigned index, int s)
         size_t taken = 0;
         for (unsigned i = 0; i < count && taken < most; i++)
             for (size_t k = 0; k < spans[i].size && taken < most; k++, taken++)
-                if (spans[i].at[k] != pattern(index, !s, e->received + taken))
+                if (spans[i].at[k] != pattern(index, !s, e->received + taken) && w->lies != LIES)
                     fail(w, "flow %u: %s read a wrong byte at %lu", index, s ? "server" : "client",
                          (unsigned long)(e->received + taken));
         if (taken == 0)
@@ -490,10 +540,12 @@ static bool done(const struct world *w)
 
 static bool clean(const struct world *w)
 {
+    if (w->lies || w->stranger)
+        return false;
     for (int s = 0; s < 2; s++) {
         const struct link_sim_config *l = &w->links[s].config;
         if (l->loss || l->duplicate || l->reorder || l->corrupt || l->rate_bps || l->cut_until_us ||
-            l->mtu != w->mtu)
+            l->mtu != w->mtu || l->mtu_later)
             return false;
     }
     for (unsigned i = 0; i < w->flow_count; i++)
@@ -506,7 +558,7 @@ static void check_flow(struct world *w, unsigned index)
 {
     struct flow *f = &w->flows[index];
     struct end *c = &f->end[CLIENT], *s = &f->end[SERVER];
-    if (f->kind == ABORT || f->kind == VANISH || f->kind == RELEASE)
+    if (f->kind == ABORT || f->kind == VANISH || f->kind == RELEASE || w->lies == LIES)
         return;
     if (c->reason == REASON_TCP_UNREACHABLE && !s->open)
         return; // the handshake never got through
@@ -540,6 +592,10 @@ static void choose_link(struct world *w, struct link_sim_config *l)
     }
     if (one_in(w, 6) && w->icmp)
         l->mtu = w->mtu - (uint32_t)dice(w, 1, (uint32_t)w->mtu - 1280);
+    if (one_in(w, 6) && w->icmp) {
+        l->mtu_later = l->mtu - (uint32_t)dice(w, 0, l->mtu - 1280);
+        l->mtu_later_us = w->start_us + dice(w, 0, 5000000);
+    }
 }
 
 static void choose_flow(struct world *w, struct flow *f)
@@ -622,6 +678,22 @@ static void set_up(struct world *w)
     w->flow_count = (unsigned)(one_in(w, 2) ? 1 : dice(w, 1, FLOWS_MAX));
     for (unsigned i = 0; i < w->flow_count; i++)
         choose_flow(w, &w->flows[i]);
+    w->stranger = one_in(w, 6);
+    w->lies = one_in(w, 6) ? LIES : one_in(w, 6) ? LIES_OF_WINDOWS : HONEST;
+    w->victim = (int)dice(w, CLIENT, SERVER);
+}
+
+static void advance(struct world *w, int s)
+{
+    struct tcp *tcp = w->sides[s].tcp;
+    uint64_t segments = w->segments, before = work_done, most = WORK_SEGMENT * (tcp->open + 1u);
+    for (uint32_t i = 0; i < tcp->pool.count; i++)
+        most += 2 * WORK_QUEUED * queued(tcp, pool_at(&tcp->pool, i));
+    tcp_advance(tcp, w->now_us);
+    most += WORK_SENT * (w->segments - segments);
+    if (work_done - before > most)
+        fail(w, "a turn cost %lu steps, %lu are allowed", (unsigned long)(work_done - before),
+             (unsigned long)most);
 }
 
 static void step(struct world *w)
@@ -635,7 +707,7 @@ static void step(struct world *w)
         take_events(w, s);
     run_apps(w);
     for (int s = 0; s < 2; s++) {
-        tcp_advance(w->sides[s].tcp, w->now_us);
+        advance(w, s);
         check_stack(w, s);
     }
 }
@@ -670,17 +742,22 @@ static void run(struct world *w)
             fail(w, "a TIME-WAIT record stays");
         if (tcp->buffers_send || tcp->buffers_recv)
             fail(w, "buffers are counted that nobody holds");
+        if (tcp->pool.used || tcp->open)
+            fail(w, "%u connections stay in the pool", tcp->pool.used);
+        for (uint32_t i = 0; i <= tcp->heads_mask; i++)
+            if (tcp->heads[i])
+                fail(w, "the table names what is gone");
         w->result.retransmitted += w->sides[s].counters.counters[COUNTER_SEGMENTS_RETRANSMITTED];
     }
 }
 
-static FILE *open_pcap(const char *path)
+static void tell(const struct world *w)
 {
-    FILE *f = path ? fopen(path, "wb") : NULL;
-    static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 101}; // raw IP
-    if (f)
-        fwrite(head, sizeof head, 1, f);
-    return f;
+    tcp_record_tell(&w->record, stdout);
+    for (int s = 0; s < 2; s++) {
+        printf("%s:\n", s == CLIENT ? "client" : "server");
+        tcp_record_stories(w->sides[s].tcp, STORIES, stdout);
+    }
 }
 
 struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool trace,
@@ -690,12 +767,13 @@ struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool
     memset(w, 0, sizeof *w);
     w->seed = seed;
     w->mbufs = mbufs;
-    w->trace = trace;
-    w->pcap = open_pcap(pcap);
     rng_seed(&w->rng, seed);
     set_up(w);
+    tcp_record_begin(&w->record, w->start_us, pcap, trace ? stderr : NULL);
     if (setjmp(w->failed) == 0)
         run(w);
+    if (w->result.failed && pcap)
+        tell(w);
     for (int s = 0; s < 2; s++) {
         w->sides[s].tcp->config.emit = emit;
         tcp_shut(w->sides[s].tcp);
@@ -706,8 +784,7 @@ struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool
         snprintf(w->result.what, sizeof w->result.what, "%u mbufs are missing",
                  rte_mempool_in_use_count(mbufs));
     }
-    if (w->pcap)
-        fclose(w->pcap);
+    tcp_record_end(&w->record);
     w->result.segments = w->segments;
     return w->result;
 }

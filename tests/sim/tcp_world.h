@@ -5,10 +5,15 @@
  * two simulated links, with applications that send and check a pattern. Everything follows from the
  * seed.
  *
- * Checked at every step: bytes arrive once, in order and unchanged; nobody sends beyond the
- * window that reached him, nor more in a millisecond than tcp_pace.h says; every connection has its
- * timer running; the scoreboard's sums hold. At the end: all connections are gone on both sides
- * within the time a scenario may take, and all mbufs are back.
+ * Links delay, jitter, lose, double, reorder, corrupt, limit the rate, take smaller packets from
+ * some time on, and are cut; in some worlds one side's segments arrive with lies in them, or a
+ * stranger forges RSTs and SYNs.
+ *
+ * Checked at every step: bytes arrive once, in order and unchanged (but from a liar); nobody sends
+ * beyond the window that reached him, nor more in a millisecond than tcp_pace.h says; what holds of
+ * a stack (tcp_check.h); the work of a segment and of a turn is bounded by what the queues hold
+ * (support/work.h). At the end: all connections are gone on both sides within the time a scenario
+ * may take, pools and tables are empty, and all mbufs are back.
  */
 
 #include <stdbool.h>
@@ -23,6 +28,7 @@ struct world_result {
     unsigned burst; // most segments of a connection in a millisecond, on paths it is bound on
 };
 
-// trace: a text line a segment on stderr. pcap: NULL, or a file to write.
+// trace: a text line a segment on stderr. pcap: NULL, or a file to write; then a failure also tells
+// the last segments and the connections' events on stdout.
 struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool trace,
                                   const char *pcap);

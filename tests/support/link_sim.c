@@ -74,13 +74,20 @@ static struct fate roll(struct link_sim *link)
     return fate;
 }
 
+uint32_t link_sim_mtu(const struct link_sim *link, uint64_t now_us)
+{
+    const struct link_sim_config *c = &link->config;
+    return c->mtu_later && now_us >= c->mtu_later_us ? c->mtu_later : c->mtu;
+}
+
 bool link_sim_send(struct link_sim *link, struct rte_mbuf *m, uint64_t now_us)
 {
     const struct link_sim_config *c = &link->config;
     struct fate fate = roll(link);
     link->sent++;
     bool cut = now_us >= c->cut_from_us && now_us < c->cut_until_us;
-    bool big = c->mtu && m->pkt_len > c->mtu;
+    uint32_t mtu = link_sim_mtu(link, now_us);
+    bool big = mtu && m->pkt_len > mtu;
     uint64_t start_us = now_us;
     if (c->rate_bps && !big) {
         uint64_t wait_us = link->free_us > now_us ? link->free_us - now_us : 0;

@@ -21,6 +21,8 @@ struct link_sim_config {
     uint64_t rate_bps;                          // 0: no limit
     uint32_t queue_bytes;                       // of the rate limiter; more is dropped
     uint32_t mtu;                               // bytes of a packet; longer is dropped
+    uint32_t mtu_later;                         // 0: it stays
+    uint64_t mtu_later_us;                      // from when on that holds
     uint64_t cut_from_us, cut_until_us;         // nothing passes meanwhile
 };
 
@@ -44,5 +46,6 @@ void link_sim_init(struct link_sim *link, const struct link_sim_config *config, 
 void link_sim_done(struct link_sim *link); // frees what is under way
 // Takes m. False: it was longer than the link's MTU (freed too).
 bool link_sim_send(struct link_sim *link, struct rte_mbuf *m, uint64_t now_us);
+uint32_t link_sim_mtu(const struct link_sim *link, uint64_t now_us);
 struct rte_mbuf *link_sim_take(struct link_sim *link, uint64_t now_us); // NULL: none is due
 uint64_t link_sim_next_us(const struct link_sim *link);                 // UINT64_MAX: empty
