@@ -13,17 +13,19 @@
  *     event NAME…             what the owner is told, all of it
  *     readable N              bytes
  *     counted REASON N        refusals since the case began
+ *     icmp FIELD…             an ICMP error that quotes our segment: seq N, mtu N, hard
  *     is STATE | same         where the connection is now
  *
  * +N before any of them lets N ms pass first. FLAGS are letters of S F R P U and . for ACK, or -.
  * Fields: seq N[+SIZE], ack N, win N (as in the header), mss N, scale N, sackok, sack N-M[,N-M…] or
- * -, nots, ts old. Numbers count from where the peer's stream (seq of <, ack of >) or ours (the
- * other way round) stood when the state was reached; edge is the right edge of our window, una the
- * oldest number of ours that the peer did not acknowledge; both take +N and -N.
+ * -, nots, ts old|same|N (ms from now). Numbers count from where the peer's stream (seq of <, ack
+ * of >) or ours (the other way round) stood when the state was reached; edge is the right edge of
+ * our window, una the oldest number of ours that the peer did not acknowledge; both take +N and -N.
  */
 
 #include "support/eal_fixture.h"
 #include "support/link_sim_packet.h"
+#include "support/tcp_record.h"
 #include "tcp/tcp.h"
 
 #include <rte_mbuf.h>
@@ -49,7 +51,7 @@ struct play {
     const struct script_case *script;
     const struct line *at;
     const char *from; // the state that it began in
-    bool v4, connect, timestamps, sack, scale, failed;
+    bool v4, connect, timestamps, sack, scale, failed, edge_known;
     uint16_t mss; // of the peer
     struct tcp *tcp;
     struct rte_mempool *mbufs;
@@ -60,8 +62,10 @@ struct play {
     uint32_t peer, ours;          // origins of numbers
     uint32_t peer_next, our_next; // as the segments told
     uint32_t edge, una;
+    uint32_t stamp; // the last timestamp of the peer
     unsigned kept_count;
     struct packet kept[KEPT_MAX];
+    struct tcp_record record;
 };
 
 static const char *const states[] = {"SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED",
@@ -70,9 +74,14 @@ static const char *const states[] = {"SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED"
 
 static void failed(struct play *p, const char *what, const char *more)
 {
-    if (!p->failed)
-        printf("%s:%u: %s (from %s, %s): %s%s\n", p->script->file, p->at ? p->at->number : 0,
+    const struct line *l = p->at;
+    if (!p->failed && !p->record.pcap) { // once; the second time is for the capture
+        printf("%s:%u: %s (from %s, %s): %s%s; wanted:", p->script->file, l ? l->number : 0,
                p->script->name, p->from, p->v4 ? "IPv4" : "IPv6", what, more);
+        for (unsigned i = 0; l && i < l->count; i++)
+            printf(" %s", l->words[i]);
+        printf("\n");
+    }
     p->failed = true;
 }
 
@@ -82,6 +91,7 @@ static void emit(void *context, struct rte_mbuf *m, enum leg leg)
     struct packet packet;
     CHECK(p->kept_count < KEPT_MAX);
     CHECK(link_sim_packet_parse(m, leg, &packet));
+    tcp_record_packet(&p->record, p->now_us, ">", m, &packet);
     rte_pktmbuf_free(m);
     p->kept[p->kept_count++] = packet;
     uint32_t end = packet.seq + packet.payload_size + !!(packet.tcp_flags & TCP_SYN) +
@@ -90,9 +100,13 @@ static void emit(void *context, struct rte_mbuf *m, enum leg leg)
         return;
     if (seq_after(end, p->our_next) || packet.tcp_flags & TCP_SYN)
         p->our_next = end;
-    if (packet.tcp_flags & TCP_ACK)
-        p->edge = packet.ack + ((uint32_t)packet.window
-                                << (p->scale && !(packet.tcp_flags & TCP_SYN) ? SCALE : 0));
+    if (!(packet.tcp_flags & TCP_ACK))
+        return;
+    unsigned shift = p->scale && !(packet.tcp_flags & TCP_SYN) ? SCALE : 0;
+    uint32_t edge = packet.ack + ((uint32_t)packet.window << shift);
+    if (!p->edge_known || seq_after(edge, p->edge))
+        p->edge = edge;
+    p->edge_known = true;
 }
 
 static void give(struct play *p, const struct packet *packet, size_t size)
@@ -101,6 +115,9 @@ static void give(struct play *p, const struct packet *packet, size_t size)
     struct packet parsed;
     struct rte_mbuf *m = link_sim_packet_make(p->mbufs, packet, span_of(data, size));
     CHECK(link_sim_packet_parse(m, packet->leg, &parsed));
+    tcp_record_packet(&p->record, p->now_us, "<", m, &parsed);
+    if (parsed.options.has_timestamps)
+        p->stamp = parsed.options.ts_value;
     handle h = tcp_lookup(p->tcp, &parsed);
     if (h == HANDLE_NONE)
         rte_pktmbuf_free(m);
@@ -190,6 +207,7 @@ static void begin_accept(struct play *p)
                                       .sack = p->sack};
     struct packet ack = from_peer(p, TCP_ACK);
     p->edge = p->peer_next + BYTES;
+    p->edge_known = true;
     p->h = tcp_accept(p->tcp, &ack, &handshake, 1, p->now_us);
     CHECK(p->h != HANDLE_NONE);
     give(p, &ack, 0);
@@ -301,6 +319,17 @@ static bool sacks_of(const struct play *p, char *word, uint32_t origin, struct t
     return *word == 0;
 }
 
+static void stamp_of(const struct play *p, const char *word, struct tcp_option *o)
+{
+    o->has_timestamps = true;
+    if (strcmp(word, "old") == 0)
+        o->ts_value -= 1000000;
+    else if (strcmp(word, "same") == 0)
+        o->ts_value = p->stamp;
+    else
+        o->ts_value += (uint32_t)strtol(word, NULL, 10);
+}
+
 // False: a word is not understood. ret->payload_size is the segment's.
 static bool fields_of(const struct play *p, const struct line *l, uint32_t seq_origin,
                       uint32_t ack_origin, struct packet *ret, unsigned *ret_has)
@@ -344,8 +373,8 @@ static bool fields_of(const struct play *p, const struct line *l, uint32_t seq_o
             if (!sacks_of(p, rest, ack_origin, o))
                 return false;
             continue;
-        } else if (strcmp(word, "ts") == 0 && strcmp(rest, "old") == 0) {
-            o->ts_value -= 1000000;
+        } else if (strcmp(word, "ts") == 0) {
+            stamp_of(p, rest, o);
             continue;
         } else {
             return false;
@@ -402,10 +431,39 @@ static bool do_expect(struct play *p, const struct line *l)
     wrong |= has & HAS_MSS && got.options.mss != want.options.mss;
     wrong |= has & HAS_SCALE && got.options.window_scale != want.options.window_scale;
     wrong |= has & HAS_SACK && !same_sacks(&got.options, &want.options);
-    if (wrong) {
-        printf("ours from %u, peer's from %u\n", p->ours, p->peer);
-        failed(p, "sent: ", link_sim_packet_text(&got, text));
+    if (wrong)
+        failed(p, "sent instead: ", link_sim_packet_text(&got, text));
+    return true;
+}
+
+// The quote's src is ours.
+static bool do_icmp(struct play *p, const struct line *l)
+{
+    struct packet quoted = p->base;
+    uint16_t mtu = 0;
+    bool hard = false;
+    quoted.src = p->base.dst;
+    quoted.dst = p->base.src;
+    quoted.src_port = p->base.dst_port;
+    quoted.dst_port = p->base.src_port;
+    quoted.seq = p->ours;
+    for (unsigned i = 1; i < l->count; i++) {
+        char *rest = l->words[i];
+        if (strcmp(rest, "hard") == 0) {
+            hard = true;
+            continue;
+        }
+        if (i + 1 == l->count)
+            return false;
+        if (strcmp(rest, "seq") == 0)
+            quoted.seq = number_of(p, l->words[++i], p->ours, &rest);
+        else if (strcmp(rest, "mtu") == 0)
+            mtu = (uint16_t)strtol(l->words[++i], &rest, 10);
+        else
+            return false;
     }
+    tcp_icmp(p->tcp, &quoted, mtu, hard, p->now_us);
+    tcp_advance(p->tcp, p->now_us);
     return true;
 }
 
@@ -477,6 +535,8 @@ static bool do_line(struct play *p, const struct line *l)
         return do_counted(p, l);
     if (strcmp(verb, "event") == 0)
         return do_event(p, l);
+    if (strcmp(verb, "icmp") == 0)
+        return do_icmp(p, l);
     if (strcmp(verb, "none") == 0) {
         if (p->kept_count)
             failed(p, "sent: ", link_sim_packet_text(&p->kept[0], text));
@@ -492,8 +552,16 @@ static bool do_line(struct play *p, const struct line *l)
     return true;
 }
 
+static void tell(const struct play *p, const char *pcap)
+{
+    printf("all its segments are in %s; our stream began at %u, the peer's at %u; the last:\n",
+           pcap, p->ours, p->peer);
+    tcp_record_tell(&p->record, stdout);
+    tcp_record_stories(p->tcp, 1, stdout);
+}
+
 static bool play(const struct script_case *script, const char *state, bool v4,
-                 struct rte_mempool *mbufs)
+                 struct rte_mempool *mbufs, const char *pcap)
 {
     static struct play the_play;
     struct play *p = &the_play;
@@ -511,6 +579,7 @@ static bool play(const struct script_case *script, const char *state, bool v4,
         p->connect |= strcmp(l->words[0], "by") == 0;
     }
     open_stack(p);
+    tcp_record_begin(&p->record, p->now_us, pcap, NULL);
     reach(p, state);
     for (unsigned i = 0; i < script->lines && !p->failed; i++) {
         struct line l = script->line[i];
@@ -527,10 +596,27 @@ static bool play(const struct script_case *script, const char *state, bool v4,
         if (!header && l.count && !do_line(p, &l))
             failed(p, "not understood: ", l.words[0]);
     }
+    if (pcap)
+        tell(p, pcap);
     tcp_shut(p->tcp);
+    tcp_record_end(&p->record);
     if (rte_mempool_in_use_count(mbufs) != 0)
         failed(p, "packet buffers are missing", "");
     return !p->failed;
+}
+
+// Once, and if that failed again for a capture.
+static bool play_twice(const struct script_case *script, const char *state, bool v4,
+                       struct rte_mempool *mbufs)
+{
+    if (play(script, state, v4, mbufs, NULL))
+        return true;
+    char pcap[WIDTH_MAX];
+    const char *base = strrchr(script->file, '/');
+    snprintf(pcap, sizeof pcap, "%s-%u-%s-%s.pcap", base ? base + 1 : script->file,
+             script->lines ? script->line[0].number : 0, state, v4 ? "v4" : "v6");
+    play(script, state, v4, mbufs, pcap);
+    return false;
 }
 
 static unsigned is_state(const char *word)
@@ -555,7 +641,7 @@ static unsigned play_case(const struct script_case *script, struct rte_mempool *
                 return printf("%s:%u: no state %s\n", script->file, l->number, l->words[k]), 1;
             names++;
             for (int v4 = 0; v4 < 2; v4++, ++*played)
-                wrong += !play(script, l->words[k], v4, mbufs);
+                wrong += !play_twice(script, l->words[k], v4, mbufs);
         }
     if (names == 0)
         printf("%s: %s: names no state\n", script->file, script->name);
