@@ -24,6 +24,7 @@ enum {
     STEPS_MAX = 4000000,
     HEADROOM_LEAST = 128,
     STORIES = 4,
+    PATIENCE_US = 1800000000,
     // Work (work.h) that a segment may cost: at all, and for each thing that a queue holds.
     WORK_SEGMENT = 300,
     WORK_QUEUED = 40,
@@ -101,6 +102,7 @@ __attribute__((format(printf, 2, 3))) _Noreturn static void fail(struct world *w
     vsnprintf(w->result.what, sizeof w->result.what, format, arguments);
     va_end(arguments);
     w->result.failed = true;
+    w->result.simulated_us = w->now_us - w->start_us;
     longjmp(w->failed, 1);
 }
 
@@ -540,6 +542,7 @@ static bool done(const struct world *w)
 
 static bool clean(const struct world *w)
 {
+    uint64_t round_us = 0;
     if (w->lies || w->stranger)
         return false;
     for (int s = 0; s < 2; s++) {
@@ -547,7 +550,10 @@ static bool clean(const struct world *w)
         if (l->loss || l->duplicate || l->reorder || l->corrupt || l->rate_bps || l->cut_until_us ||
             l->mtu != w->mtu || l->mtu_later)
             return false;
+        round_us += l->delay_us + l->jitter_us;
     }
+    if (round_us > TCP_RTO_FIRST_MS * 900) // the first time-out may come before an answer
+        return false;
     for (unsigned i = 0; i < w->flow_count; i++)
         if (w->flows[i].kind == ABORT || w->flows[i].kind == RELEASE)
             return false;
@@ -712,9 +718,21 @@ static void step(struct world *w)
     }
 }
 
+// A liar can keep his window shut, or make us believe so, for as long as he answers: the owner's
+// own clocks end that.
+static void lose_patience(struct world *w)
+{
+    for (unsigned i = 0; i < w->flow_count; i++)
+        for (int s = 0; s < 2; s++)
+            if (w->flows[i].end[s].open)
+                let_go(w, &w->flows[i].end[s], s, true);
+}
+
 static void run(struct world *w)
 {
     for (uint64_t steps = 0; !done(w); steps++) {
+        if (w->lies == LIES && w->now_us - w->start_us > PATIENCE_US)
+            lose_patience(w);
         step(w);
         if (done(w))
             break;
