@@ -6,17 +6,30 @@
 
 enum { TTL = 64 };
 
-/* Headers are made as whole words in registers, so that their checksum (RFC 1071, in native byte
- * order) reads nothing back. */
-enum { V4_WORDS = 5, V6_WORDS = 10, TCP_WORDS = 10 }; // TCP with all options that we offer
-enum { TCP_WORDS_ROOM = (20 + 40) / 4 };              // what tcp_option_write wants
+/* Headers are written into the mbuf word by word, and their checksum (RFC 1071, in native byte
+ * order) is summed from what is written: reading a word back in other sizes would wait for the
+ * stores. */
+enum { V4_SIZE = 20, V6_SIZE = 40, TCP_SIZE = 20, TCP_SIZE_MAX = 40 }; // with all that we offer
 
-static inline uint64_t sum_of(const uint32_t *words, unsigned count)
+// The word, to be summed.
+static inline uint64_t put(uint8_t *to, unsigned at, uint32_t word)
+{
+    memcpy(to + at, &word, sizeof word);
+    return word;
+}
+
+static inline uint32_t word_at(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static inline uint64_t sum_of(const uint8_t *bytes, size_t size)
 {
     uint64_t sum = 0;
-#pragma GCC unroll 10
-    for (unsigned i = 0; i < count; i++)
-        sum += words[i];
+    for (size_t at = 0; at < size; at += 4)
+        sum += word_at(bytes + at);
     return sum;
 }
 
@@ -29,7 +42,7 @@ static inline uint16_t checksum_of(uint64_t sum)
 }
 
 static size_t write_options(const struct packet *syn, const struct guard_synack *answer,
-                            uint32_t *words)
+                            uint8_t *to)
 {
     struct tcp_option ours = {
         .mss = answer->mss,
@@ -40,64 +53,51 @@ static size_t write_options(const struct packet *syn, const struct guard_synack 
         .ts_value = answer->cookie.ts_value,
         .ts_echo = syn->options.ts_value,
     };
-    return tcp_option_write(&ours, true, (uint8_t *)words);
+    return tcp_option_write(&ours, true, to);
 }
 
-// Without its checksum. Returns bytes.
-static size_t make_tcp(const struct packet *syn, const struct guard_synack *answer,
-                       uint32_t words[TCP_WORDS_ROOM])
+// `addresses` is the sum of both. Returns bytes.
+static size_t write_tcp(const struct packet *syn, const struct guard_synack *answer,
+                        uint64_t addresses, uint8_t *to)
 {
-    size_t size = 20 + write_options(syn, answer, words + 5);
-    words[0] = rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port);
-    words[1] = rte_cpu_to_be_32(answer->cookie.iss);
-    words[2] = rte_cpu_to_be_32(syn->seq + 1);
-    words[3] =
-        rte_cpu_to_be_32((uint32_t)size / 4 << 28 | (TCP_SYN | TCP_ACK) << 16 | answer->window);
-    words[4] = 0;
+    size_t options_size = write_options(syn, answer, to + TCP_SIZE), size = TCP_SIZE + options_size;
+    uint64_t sum = addresses + rte_cpu_to_be_32(IPPROTO_TCP) + rte_cpu_to_be_32((uint32_t)size);
+    sum += put(to, 0, rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port));
+    sum += put(to, 4, rte_cpu_to_be_32(answer->cookie.iss));
+    sum += put(to, 8, rte_cpu_to_be_32(syn->seq + 1));
+    sum += put(
+        to, 12,
+        rte_cpu_to_be_32((uint32_t)size / 4 << 28 | (TCP_SYN | TCP_ACK) << 16 | answer->window));
+    sum += sum_of(to + TCP_SIZE, options_size);
+    put(to, 16, checksum_of(sum)); // and no urgent pointer
     return size;
 }
 
-// Words that are not used are zero, and count for nothing.
-static inline void finish_tcp(uint32_t words[TCP_WORDS], uint64_t addresses, size_t size)
-{
-    uint64_t pseudo = addresses + rte_cpu_to_be_32(IPPROTO_TCP) + rte_cpu_to_be_32((uint32_t)size);
-    words[4] = checksum_of(pseudo + sum_of(words, TCP_WORDS));
-}
-
-static inline uint32_t word_at(const uint8_t *bytes)
-{
-    uint32_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
 // An atomic datagram, so the identification may be 0 (RFC 6864).
-static uint64_t make_v4(const struct packet *syn, size_t tcp_size, uint32_t words[V4_WORDS])
+static void write_v4(const struct packet *syn, size_t tcp_size, uint64_t addresses, uint8_t *to)
 {
-    words[0] = rte_cpu_to_be_32(UINT32_C(0x45000000) | (uint32_t)(V4_WORDS * 4 + tcp_size));
-    words[1] = rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG);
-    words[2] = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
-    words[3] = word_at(syn->dst.bytes + 12);
-    words[4] = word_at(syn->src.bytes + 12);
-    uint64_t addresses = sum_of(words + 3, 2);
+    uint32_t protocol = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
+    uint64_t sum = addresses + protocol;
+    sum += put(to, 0, rte_cpu_to_be_32(UINT32_C(0x45000000) | (uint32_t)(V4_SIZE + tcp_size)));
+    sum += put(to, 4, rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG));
     // The checksum is the second half of its word.
-    uint32_t checksum = checksum_of(addresses + sum_of(words, 3));
-    words[2] |= RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? checksum << 16 : checksum;
-    return addresses;
+    uint32_t checksum = checksum_of(sum);
+    put(to, 8, protocol | (RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? checksum << 16 : checksum));
+    put(to, 12, word_at(syn->dst.bytes + 12));
+    put(to, 16, word_at(syn->src.bytes + 12));
 }
 
-static uint64_t make_v6(const struct packet *syn, size_t tcp_size, uint32_t words[V6_WORDS])
+static void write_v6(const struct packet *syn, size_t tcp_size, uint8_t *to)
 {
-    words[0] = rte_cpu_to_be_32(UINT32_C(6) << 28);
-    words[1] = rte_cpu_to_be_32((uint32_t)tcp_size << 16 | IPPROTO_TCP << 8 | TTL);
-    memcpy(words + 2, syn->dst.bytes, 16);
-    memcpy(words + 6, syn->src.bytes, 16);
-    return sum_of(words + 2, 8);
+    put(to, 0, rte_cpu_to_be_32(UINT32_C(6) << 28));
+    put(to, 4, rte_cpu_to_be_32((uint32_t)tcp_size << 16 | IPPROTO_TCP << 8 | TTL));
+    memcpy(to + 8, syn->dst.bytes, 16);
+    memcpy(to + 24, syn->src.bytes, 16);
 }
 
 bool guard_synack_fits(const struct rte_mbuf *m)
 {
-    return m->nb_segs == 1 && m->buf_len - m->data_off >= (V6_WORDS + TCP_WORDS) * 4;
+    return m->nb_segs == 1 && m->buf_len - m->data_off >= V6_SIZE + TCP_SIZE_MAX;
 }
 
 static void resize(struct rte_mbuf *m, size_t size)
@@ -112,18 +112,16 @@ static void resize(struct rte_mbuf *m, size_t size)
 void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
                         const struct guard_synack *answer)
 {
-    uint32_t tcp[TCP_WORDS_ROOM] = {0}, ip[V6_WORDS];
-    bool v4 = addr_is_v4(&syn->src);
-    size_t tcp_size = make_tcp(syn, answer, tcp), ip_size = (v4 ? V4_WORDS : V6_WORDS) * 4;
-    CHECK(tcp_size <= TCP_WORDS * 4);
-    uint64_t addresses = v4 ? make_v4(syn, tcp_size, ip) : make_v6(syn, tcp_size, ip);
-    finish_tcp(tcp, addresses, tcp_size);
-    resize(m, ip_size + tcp_size);
     uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
-    // Sizes that the compiler knows: what is past the end is zeros.
+    bool v4 = addr_is_v4(&syn->src);
+    size_t ip_size = v4 ? V4_SIZE : V6_SIZE, skip = v4 ? 12 : 0;
+    uint64_t addresses =
+        sum_of(syn->src.bytes + skip, 16 - skip) + sum_of(syn->dst.bytes + skip, 16 - skip);
+    size_t tcp_size = write_tcp(syn, answer, addresses, to + ip_size);
+    CHECK(tcp_size <= TCP_SIZE_MAX);
     if (v4)
-        memcpy(to, ip, V4_WORDS * 4);
+        write_v4(syn, tcp_size, addresses, to);
     else
-        memcpy(to, ip, sizeof ip);
-    memcpy(to + ip_size, tcp, TCP_WORDS * 4);
+        write_v6(syn, tcp_size, to);
+    resize(m, ip_size + tcp_size);
 }

@@ -16,7 +16,7 @@ struct guard_synack {
     uint16_t window; // not scaled
 };
 
-// One segment, with room for any SYN-ACK: 80 bytes. What an answer leaves of them may be zeroed.
+// One segment, with room for any SYN-ACK: 80 bytes.
 bool guard_synack_fits(const struct rte_mbuf *m) MUST_CHECK;
 // m fits and starts at the SYN's IP header; `syn` describes it.
 void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
