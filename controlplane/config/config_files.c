@@ -37,6 +37,12 @@ int config_files_check(const struct config *config, const char *file, struct con
         snprintf(key, sizeof key, "tls.certificates[%d].key", i);
         file_check(head->certificates[i].key_file, key, file, errors);
     }
+    for (int i = 0; i < head->backends_count; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "backends.%s.master_file", head->backends[i].name);
+        if (head->backends[i].master_file[0])
+            file_check(head->backends[i].master_file, key, file, errors);
+    }
     if (config->auth.backend == CONFIG_AUTH_PASSWD_FILE && config->auth.passwd_file[0])
         file_check(config->auth.passwd_file, "auth.passwd_file", file, errors);
     user_check(config->control.dns_user, "control.dns_user", file, errors);

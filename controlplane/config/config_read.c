@@ -239,6 +239,7 @@ static const struct config_key backend_keys[] = {
      .choices = protocol_names, .required = true},
     {"identity", config_field_choice, CONFIG_FIELD(policy_backend, identity),
      .choices = identity_names},
+    {"master_file", config_field_path, CONFIG_FIELD(policy_backend, master_file)},
     {NULL},
 };
 static const struct config_key backend_key = {.keys = backend_keys};
@@ -249,6 +250,8 @@ static void take_backend(struct config_reader *r, yaml_node_t *name, yaml_node_t
     struct policy_backend *backend = &head->backends[head->backends_count++];
     if (config_field_name(r, name, backend->name, sizeof backend->name))
         config_schema_mapping(r, value, &backend_key, backend);
+    if (backend->master_file[0] && backend->protocol == PROTOCOL_SMTP)
+        config_schema_error(r, value, "master_file: expected only with protocol imap or pop3");
 }
 
 static void read_backends(struct config_reader *r, yaml_node_t *node, const struct config_key *key,

@@ -16,8 +16,11 @@ struct auth_child {
     int dial;
     struct auth_passwd *passwd;   // this
     struct auth_dovecot *dovecot; // or that
+    struct auth_backend backend;
     struct auth_questions *questions;
     uint64_t looked_ms;
+    bool has_offered;
+    uint32_t offered; // mechanisms, last
 };
 
 static void on_answer(void *context, unsigned worker, const struct message *answer)
@@ -47,9 +50,10 @@ static int auth_open(void *context, const char **ret_doing)
     struct auth_questions_config questions = {
         .limits = child->area->limits, .answer = on_answer, .context = child};
     *ret_doing = "open the back end";
-    int error = backend_open(child, &questions.backend);
+    int error = backend_open(child, &child->backend);
     if (error)
         return error;
+    questions.backend = child->backend;
     *ret_doing = "take memory";
     return auth_questions_open(&child->questions, &questions);
 }
@@ -85,6 +89,18 @@ static void figures_publish(struct auth_child *child)
         __atomic_store_n(&child->area->figures[i], figures[i], __ATOMIC_RELAXED);
 }
 
+static void offer(struct auth_child *child)
+{
+    uint32_t mechanisms = child->backend.mechanisms(child->backend.context);
+    if (child->has_offered && child->offered == mechanisms)
+        return;
+    struct message m = message_make(MESSAGE_OFFER, STATUS_OK, 0);
+    m.offer.mechanisms = child->offered = mechanisms;
+    child->has_offered = true;
+    for (unsigned worker = 0; worker < child->port.client.workers; worker++)
+        lookup_port_answer(&child->port, worker, &m);
+}
+
 static void auth_work(void *context, uint64_t now_ms)
 {
     struct auth_child *child = context;
@@ -96,6 +112,7 @@ static void auth_work(void *context, uint64_t now_ms)
     }
     if (child->dovecot)
         auth_dovecot_run(child->dovecot, now_ms);
+    offer(child);
     auth_questions_finish(child->questions, now_ms);
     figures_publish(child);
 }
@@ -131,7 +148,7 @@ int auth_child_run(int socket, int dial, struct auth_child_area *area)
         .name = "auth",
         .role = ROLE_AUTH,
         .sandbox = SANDBOX_AUTH,
-        .kinds = 1U << MESSAGE_AUTH,
+        .kinds = 1U << MESSAGE_AUTH | 1U << MESSAGE_SASL,
         .user = auth.config.user,
         .parent = auth.config.parent,
         .open = auth_open,

@@ -11,10 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { OUTPUT_SIZE = AUTH_TRIES_MAX * DOVECOT_REQUEST_MAX, SWEEP_MS = 100 };
+enum {
+    OUTPUT_SIZE = 512 << 10,
+    SWEEP_MS = 100,
+    REQUESTS = AUTH_TRIES_MAX + AUTH_EXCHANGES_MAX, // exchanges behind the tries
+};
 
 struct request { // by the asker's id
     bool used;
+    bool asked;  // the server owes a reply
     uint32_t id; // on the wire
     uint64_t until_ms;
     uint8_t user_size; // as asked, for a server that does not say
@@ -26,14 +31,16 @@ struct auth_dovecot {
     int dial;
     int fd; // -1 unless GREETING or UP
     int error;
-    bool plain, version_said; // by this connection's greeting
+    bool version_said;   // by this connection's greeting
+    uint32_t mechanisms; // likewise, bits of enum mechanism
     uint32_t next_id;
     uint64_t generation, next_ms; // next_ms: DOWN: next try; DIALLED, GREETING: deadline
     uint32_t pause_ms, under_way;
     size_t input_size, output_size;
-    uint32_t results_count;
-    struct request requests[AUTH_TRIES_MAX];
-    struct auth_result results[AUTH_TRIES_MAX]; // a try ends once, so there is room
+    uint32_t results_count, steps_count;
+    struct request requests[REQUESTS];
+    struct auth_result results[AUTH_TRIES_MAX];        // a try ends once, so there is room
+    struct auth_step_result steps[AUTH_EXCHANGES_MAX]; // likewise, once a step
     char input[DOVECOT_LINE_MAX];
     char output[OUTPUT_SIZE];
 };
@@ -59,7 +66,8 @@ static void connection_close(struct auth_dovecot *d)
     explicit_bzero(d->output, d->output_size);
     explicit_bzero(d->input, d->input_size);
     d->output_size = d->input_size = 0;
-    d->plain = d->version_said = false;
+    d->version_said = false;
+    d->mechanisms = 0;
 }
 
 void auth_dovecot_close(struct auth_dovecot *d)
@@ -82,18 +90,57 @@ static void enter(struct auth_dovecot *d, enum auth_dovecot_state state)
     d->state = state;
 }
 
-static void request_end(struct auth_dovecot *d, uint32_t index, enum auth_outcome outcome,
-                        struct span user)
+static void request_forget(struct auth_dovecot *d, uint32_t index)
 {
-    struct request *request = &d->requests[index];
+    d->under_way--;
+    explicit_bzero(&d->requests[index], sizeof d->requests[index]);
+}
+
+static void step_end(struct auth_dovecot *d, uint32_t index, enum auth_outcome outcome,
+                     struct span user, struct span challenge)
+{
+    struct auth_step_result *step = &d->steps[d->steps_count];
+    int size = 0;
+    if (!d->requests[index].asked)
+        return; // nobody waits: what is said is over
+    *step = (struct auth_step_result){.id = index - AUTH_TRIES_MAX, .outcome = outcome};
+    if (outcome == OUTCOME_CHALLENGE)
+        size = base64_decode(challenge, step->challenge, sizeof step->challenge);
+    if (size < 0) // not for us: it is too long, or no base64
+        step->outcome = OUTCOME_UNAVAILABLE;
+    else
+        step->challenge_size = (uint16_t)size;
+    if (outcome == OUTCOME_RIGHT) {
+        step->user_size = (uint8_t)user.size;
+        memcpy(step->user, user.at, user.size);
+    }
+    d->steps_count++;
+    d->requests[index].asked = false;
+    if (step->outcome != OUTCOME_CHALLENGE)
+        request_forget(d, index);
+}
+
+static void try_end(struct auth_dovecot *d, uint32_t index, enum auth_outcome outcome,
+                    struct span user)
+{
     struct auth_result *result = &d->results[d->results_count++];
     *result = (struct auth_result){.id = index, .outcome = outcome};
     if (outcome == OUTCOME_RIGHT) {
         result->user_size = (uint8_t)user.size;
         memcpy(result->user, user.at, user.size);
     }
-    d->under_way--;
-    explicit_bzero(request, sizeof *request);
+    request_forget(d, index);
+}
+
+static void unavailable(struct auth_dovecot *d, uint32_t index)
+{
+    bool asked = d->requests[index].asked;
+    if (index < AUTH_TRIES_MAX)
+        try_end(d, index, OUTCOME_UNAVAILABLE, span_of(NULL, 0));
+    else if (asked)
+        step_end(d, index, OUTCOME_UNAVAILABLE, span_of(NULL, 0), span_of(NULL, 0));
+    else
+        request_forget(d, index);
 }
 
 static void down(struct auth_dovecot *d, int error, const char *cause, uint64_t now_ms)
@@ -103,9 +150,9 @@ static void down(struct auth_dovecot *d, int error, const char *cause, uint64_t 
                     strerror(error));
     d->error = error;
     connection_close(d);
-    for (uint32_t i = 0; i < AUTH_TRIES_MAX; i++)
+    for (uint32_t i = 0; i < REQUESTS; i++)
         if (d->requests[i].used)
-            request_end(d, i, OUTCOME_UNAVAILABLE, span_of(NULL, 0));
+            unavailable(d, i);
     enter(d, DOVECOT_DOWN);
     d->next_ms = now_ms + d->pause_ms;
     d->pause_ms *= 2;
@@ -164,7 +211,7 @@ static void dialled(struct auth_dovecot *d, uint64_t now_ms)
 
 static struct request *request_find(struct auth_dovecot *d, uint32_t id, uint32_t *ret_index)
 {
-    for (uint32_t i = 0; i < AUTH_TRIES_MAX && d->under_way > 0; i++)
+    for (uint32_t i = 0; i < REQUESTS && d->under_way > 0; i++)
         if (d->requests[i].used && d->requests[i].id == id) {
             *ret_index = i;
             return &d->requests[i];
@@ -196,7 +243,12 @@ static void reply_take(struct auth_dovecot *d, const struct dovecot_line *line)
     if (!request)
         return; // it came too late
     struct span user = line->user.size ? line->user : span_of(request->user, request->user_size);
-    request_end(d, index, outcome_of(line, user), user);
+    enum auth_outcome outcome = outcome_of(line, user);
+    if (index < AUTH_TRIES_MAX)
+        try_end(d, index, outcome, user);
+    else
+        step_end(d, index, line->verb == DOVECOT_CONT ? OUTCOME_CHALLENGE : outcome, user,
+                 line->challenge);
 }
 
 // NULL, or why the server is hung up on.
@@ -211,12 +263,12 @@ static const char *line_take(struct auth_dovecot *d, struct span text)
         d->version_said = true;
         return line.major == 1 ? NULL : "another version of the protocol";
     case DOVECOT_MECH:
-        d->plain = d->plain || line.plain;
+        d->mechanisms |= 1U << line.mechanism;
         return NULL;
     case DOVECOT_DONE:
         if (!greeting || !d->version_said)
             return "greeting out of order";
-        if (!d->plain)
+        if (!mechanism_is_in(MECHANISM_PLAIN, d->mechanisms))
             return "the server does not offer PLAIN";
         enter(d, DOVECOT_UP);
         d->error = 0;
@@ -285,9 +337,9 @@ static void output_write(struct auth_dovecot *d, uint64_t now_ms)
 
 static void overdue_end(struct auth_dovecot *d, uint64_t now_ms)
 {
-    for (uint32_t i = 0; i < AUTH_TRIES_MAX && d->under_way > 0; i++)
-        if (d->requests[i].used && d->requests[i].until_ms <= now_ms)
-            request_end(d, i, OUTCOME_UNAVAILABLE, span_of(NULL, 0));
+    for (uint32_t i = 0; i < REQUESTS && d->under_way > 0; i++)
+        if (d->requests[i].asked && d->requests[i].until_ms <= now_ms)
+            unavailable(d, i);
 }
 
 void auth_dovecot_run(struct auth_dovecot *d, uint64_t now_ms)
@@ -327,26 +379,88 @@ int auth_dovecot_error(const struct auth_dovecot *d)
 
 // The back end's face.
 
+static bool has_room(const struct auth_dovecot *d)
+{
+    return d->state == DOVECOT_UP && d->output_size + DOVECOT_REQUEST_MAX <= OUTPUT_SIZE;
+}
+
+static struct request *request_take(struct auth_dovecot *d, uint32_t index, struct span user)
+{
+    struct request *request = &d->requests[index];
+    CHECK(!request->used);
+    if (++d->next_id == 0) // an id comes again after 4 billion only; 0 is no id
+        d->next_id = 1;
+    *request = (struct request){.used = true, .id = d->next_id, .user_size = (uint8_t)user.size};
+    memcpy(request->user, user.at, user.size);
+    d->under_way++;
+    return request;
+}
+
 static bool dovecot_begin(void *context, const struct auth_try *try, uint64_t now_ms)
 {
     struct auth_dovecot *d = context;
     char line[DOVECOT_REQUEST_MAX];
-    struct request *request = &d->requests[try->id];
-    CHECK(!request->used);
-    if (d->state != DOVECOT_UP || d->output_size + sizeof line > OUTPUT_SIZE)
+    if (!has_room(d))
         return false;
-    if (++d->next_id == 0) // an id comes again after 4 billion only; 0 is no id
-        d->next_id = 1;
-    *request = (struct request){.used = true,
-                                .id = d->next_id,
-                                .until_ms = try->until_ms,
-                                .user_size = (uint8_t)try->user.size};
-    memcpy(request->user, try->user.at, try->user.size);
-    d->under_way++;
-    size_t size = dovecot_line_request(try->question, request->id, line);
+    struct request *request = request_take(d, try->id, try->user);
+    request->asked = true;
+    request->until_ms = try->until_ms;
+    size_t size = dovecot_line_plain(try->question, request->id, line);
     output_add(d, line, size);
-    explicit_bzero(line, sizeof line);
+    explicit_bzero(line, size);
     return true;
+}
+
+static bool dovecot_step(void *context, const struct auth_step *step, uint64_t now_ms)
+{
+    struct auth_dovecot *d = context;
+    char line[DOVECOT_REQUEST_MAX];
+    struct request *request = &d->requests[AUTH_TRIES_MAX + step->id];
+    if (!has_room(d) || request->used == step->first ||
+        !mechanism_is_in(step->mechanism, d->mechanisms))
+        return false;
+    if (step->first)
+        request = request_take(d, AUTH_TRIES_MAX + step->id, step->user);
+    request->asked = true;
+    request->until_ms = step->until_ms;
+    size_t size = step->first ? dovecot_line_begin(&step->question->client, request->id,
+                                                   step->mechanism, step->response, line)
+                              : dovecot_line_go_on(request->id, step->response, line);
+    output_add(d, line, size);
+    explicit_bzero(line, size);
+    return true;
+}
+
+static bool dovecot_take_step(void *context, struct auth_step_result *ret_result)
+{
+    struct auth_dovecot *d = context;
+    if (d->steps_count == 0)
+        return false;
+    *ret_result = d->steps[--d->steps_count];
+    return true;
+}
+
+static void dovecot_drop(void *context, uint32_t id)
+{
+    struct auth_dovecot *d = context;
+    char line[DOVECOT_REQUEST_MAX];
+    uint32_t index = AUTH_TRIES_MAX + id;
+    for (uint32_t i = 0; i < d->steps_count; i++)
+        if (d->steps[i].id == id)
+            d->steps[i] = d->steps[--d->steps_count];
+    if (!d->requests[index].used)
+        return;
+    if (has_room(d))
+        output_add(d, line, dovecot_line_cancel(d->requests[index].id, line));
+    request_forget(d, index);
+}
+
+static uint32_t dovecot_mechanisms(void *context)
+{
+    const struct auth_dovecot *d = context;
+    return d->state == DOVECOT_UP
+               ? d->mechanisms & (MECHANISMS_TOKEN | 1U << MECHANISM_SCRAM_SHA_256)
+               : 0;
 }
 
 static bool dovecot_take(void *context, struct auth_result *ret_result)
@@ -365,5 +479,14 @@ static uint64_t dovecot_generation(void *context)
 
 struct auth_backend auth_dovecot_backend(struct auth_dovecot *d)
 {
-    return (struct auth_backend){d, dovecot_begin, dovecot_take, dovecot_generation};
+    return (struct auth_backend){
+        .context = d,
+        .begin = dovecot_begin,
+        .take = dovecot_take,
+        .step = dovecot_step,
+        .take_step = dovecot_take_step,
+        .drop = dovecot_drop,
+        .mechanisms = dovecot_mechanisms,
+        .generation = dovecot_generation,
+    };
 }

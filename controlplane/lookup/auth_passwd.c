@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "lookup/auth_pool.h"
+#include "lookup/scram_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@ struct auth_passwd {
     struct siphash_key secret; // whose hash a stranger's name costs
     int error;                 // of the last refresh, errno
     struct begun begun[AUTH_TRIES_MAX];
+    struct scram_server scram[AUTH_EXCHANGES_MAX];
+    uint32_t steps_count;
+    struct auth_step_result steps[AUTH_EXCHANGES_MAX]; // one of each exchange at the most
 };
 
 int auth_passwd_open(struct auth_passwd **ret_passwd, const char *path, bool allow_plain)
@@ -109,6 +113,100 @@ static bool passwd_take(void *context, struct auth_result *ret_result)
     return true;
 }
 
+// SCRAM takes no time worth a thread, so its steps have ended when they have begun.
+
+// The user's keys, or some that nobody has a password for. False: SCRAM is not offered any more.
+static bool keys_choose(const struct auth_passwd *passwd, const struct scram_server *scram,
+                        struct password_scram *ret_keys, bool *ret_known)
+{
+    struct span name = span_of(scram->user, scram->user_size);
+    struct passwd_user first, user;
+    struct password_scram like;
+    if (!passwd_file_scram(&passwd->file, &first) || !password_scram_parse(first.hash, &like))
+        return false;
+    *ret_known = passwd_file_find(&passwd->file, name, &user) && user.scheme == PASSWORD_SCRAM &&
+                 password_scram_parse(user.hash, ret_keys);
+    if (!*ret_known)
+        password_scram_pretend(&like, name, ret_keys);
+    explicit_bzero(&like, sizeof like);
+    return true;
+}
+
+static enum auth_outcome scram_begin(const struct auth_passwd *passwd, struct scram_server *scram,
+                                     const struct auth_step *step, struct auth_step_result *result)
+{
+    const struct sasl_question *question = step->question;
+    struct password_scram keys;
+    uint8_t nonce[SCRAM_NONCE_BYTES];
+    bool known;
+    if (!scram_server_begin(scram, step->mechanism, step->response,
+                            question->has_binding ? question->binding : NULL))
+        return OUTCOME_REFUSED;
+    if (!keys_choose(passwd, scram, &keys, &known) || rng_secret(nonce, sizeof nonce) < 0)
+        return OUTCOME_UNAVAILABLE;
+    scram_server_challenge(scram, &keys, nonce);
+    explicit_bzero(&keys, sizeof keys);
+    result->challenge_size = scram->first_size;
+    memcpy(result->challenge, scram->first, scram->first_size);
+    return OUTCOME_CHALLENGE;
+}
+
+static enum auth_outcome scram_end(const struct auth_passwd *passwd,
+                                   const struct scram_server *scram, const struct auth_step *step,
+                                   struct auth_step_result *result)
+{
+    struct password_scram keys;
+    bool known;
+    if (!keys_choose(passwd, scram, &keys, &known))
+        return OUTCOME_UNAVAILABLE;
+    bool proven = scram_server_judge(scram, &keys, step->response, result->challenge);
+    explicit_bzero(&keys, sizeof keys);
+    if (!proven || !known)
+        return OUTCOME_WRONG;
+    result->challenge_size = SCRAM_LAST_SIZE;
+    result->user_size = scram->user_size;
+    memcpy(result->user, scram->user, scram->user_size);
+    return OUTCOME_RIGHT;
+}
+
+static bool passwd_step(void *context, const struct auth_step *step, uint64_t now_ms)
+{
+    struct auth_passwd *passwd = context;
+    struct scram_server *scram = &passwd->scram[step->id];
+    if (!mechanism_is_in(step->mechanism, MECHANISMS_SCRAM))
+        return false;
+    CHECK(passwd->steps_count < AUTH_EXCHANGES_MAX);
+    struct auth_step_result *result = &passwd->steps[passwd->steps_count++];
+    *result = (struct auth_step_result){.id = step->id};
+    result->outcome = step->first ? scram_begin(passwd, scram, step, result)
+                                  : scram_end(passwd, scram, step, result);
+    return true;
+}
+
+static bool passwd_take_step(void *context, struct auth_step_result *ret_result)
+{
+    struct auth_passwd *passwd = context;
+    if (passwd->steps_count == 0)
+        return false;
+    *ret_result = passwd->steps[--passwd->steps_count];
+    return true;
+}
+
+static void passwd_drop(void *context, uint32_t id)
+{
+    struct auth_passwd *passwd = context;
+    for (uint32_t i = 0; i < passwd->steps_count; i++)
+        if (passwd->steps[i].id == id)
+            passwd->steps[i] = passwd->steps[--passwd->steps_count];
+}
+
+static uint32_t passwd_mechanisms(void *context)
+{
+    const struct auth_passwd *passwd = context;
+    struct passwd_user first;
+    return passwd_file_scram(&passwd->file, &first) ? MECHANISMS_SCRAM : 0;
+}
+
 static uint64_t passwd_generation(void *context)
 {
     return ((const struct auth_passwd *)context)->file.generation;
@@ -116,7 +214,16 @@ static uint64_t passwd_generation(void *context)
 
 struct auth_backend auth_passwd_backend(struct auth_passwd *passwd)
 {
-    return (struct auth_backend){passwd, passwd_begin, passwd_take, passwd_generation};
+    return (struct auth_backend){
+        .context = passwd,
+        .begin = passwd_begin,
+        .take = passwd_take,
+        .step = passwd_step,
+        .take_step = passwd_take_step,
+        .drop = passwd_drop,
+        .mechanisms = passwd_mechanisms,
+        .generation = passwd_generation,
+    };
 }
 
 void auth_passwd_refresh(struct auth_passwd *passwd)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* The passwd file as a back end: users from passwd_file.h, hashes computed by auth_pool.h.
+/* The passwd file as a back end: users from passwd_file.h, hashes computed by auth_pool.h, SCRAM by
+ * scram_server.h, which is offered while every user who can log in has keys for it: a client that
+ * prefers it must not fail where PLAIN would have done.
  *
  * A user who is unknown or cannot log in costs the hash of some known one, always the same for the
- * same name, and gets the same answer: neither tells who exists. A password that was right when its
- * hash was begun is wrong when the file says otherwise meanwhile.
+ * same name, or is shown made-up keys, and gets the same answer: neither tells who exists. A
+ * password that was right when its hash was begun is wrong when the file says otherwise meanwhile.
  */
 
 #include "lookup/auth_backend.h"

@@ -6,21 +6,17 @@
  * A password hash is the cheapest way to keep a mail host busy, so every attempt is gated before
  * it. In this order:
  *   joined      the same guess is being verified.
- *   throttled   too many different wrong passwords lately (auth_throttle.h) of this address for
- *               this user, of this address (IPv6: its /64), or of its prefix (/24, /48). An
- *               (address, user) that logged in within AUTH_KNOWN_SECONDS answers for its own
- *               guesses alone, and may make more of them: strangers lock nobody out.
+ *   throttled   too many different wrong passwords lately (auth_gate.h).
  *   wrong       the same guess was wrong before: not verified, not counted.
  *   right       the same login was right within AUTH_CACHE_SECONDS.
  *   unavailable the back end cannot, or what is under way is too much: AUTH_TRIES_MAX in all,
  *               AUTH_STRANGERS_MAX of those who are not known, AUTH_PREFIX_MAX of one prefix. So
  *               a flood of guesses leaves room for users from where they usually are.
  *   verified    by the back end.
- * An attempt is charged when it begins and refunded unless it was a new wrong guess. What was right
- * or wrong is forgotten when the back end's generation rises.
+ * What was right or wrong is forgotten when the back end's generation rises. SASL exchanges go
+ * through the same gate (auth_exchange.h).
  *
- * What is remembered of credentials are digests under a secret of this process. One thread; the
- * answer function must not call back.
+ * One thread; the answer function must not call back.
  */
 
 #include "contract/message.h"
@@ -31,10 +27,7 @@
 enum {
     AUTH_STRANGERS_MAX = AUTH_TRIES_MAX * 3 / 4,
     AUTH_PREFIX_MAX = AUTH_TRIES_MAX / 8,
-    AUTH_WRONG_MS = 60 * 60 * 1000,
-    AUTH_RIGHTS = 32768, // entries remembered, each
-    AUTH_WRONGS = 65536,
-    AUTH_PAIRS = 262144,
+    AUTH_RIGHTS = 32768, // entries remembered
     AUTH_WAITERS_MAX = 2048,
 };
 
@@ -53,14 +46,15 @@ int auth_questions_open(struct auth_questions **ret_questions,
                         const struct auth_questions_config *config) MUST_CHECK; // 0 or -errno
 void auth_questions_close(struct auth_questions *questions);
 
-// A sound question of kind AUTH. May answer before it returns. The caller wipes the question.
+// A sound question of kind AUTH or SASL. May answer before it returns. The caller wipes the
+// question.
 void auth_questions_take(struct auth_questions *questions, unsigned worker,
                          const struct message *question, uint64_t now_ms);
 
 // Answers what the back end has finished.
 void auth_questions_finish(struct auth_questions *questions, uint64_t now_ms);
 
-// Counts who must wait; looks at all that is remembered of them, so not too often.
+// Counts who must wait and ends old exchanges; looks at all of them, so not too often.
 void auth_questions_count(struct auth_questions *questions, uint64_t now_ms);
 
 // FIGURE_COUNT of them (lookup.h); those of the back end are zero.

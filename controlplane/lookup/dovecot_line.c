@@ -62,6 +62,10 @@ static void reply_read(struct dovecot_line *line, struct span rest)
         line->verb = DOVECOT_MALFORMED;
         return;
     }
+    if (line->verb == DOVECOT_CONT) {
+        line->challenge = field_take(&rest);
+        return;
+    }
     while (rest.size > 0) { // ends: each turn takes a byte at least
         struct span field = field_take(&rest);
         if (line->verb == DOVECOT_FAIL)
@@ -80,7 +84,7 @@ struct dovecot_line dovecot_line_read(struct span text)
             line.verb = DOVECOT_MALFORMED;
         break;
     case DOVECOT_MECH:
-        line.plain = is_field(field_take(&text), "PLAIN");
+        line.mechanism = mechanism_find(field_take(&text));
         break;
     case DOVECOT_OK:
     case DOVECOT_FAIL:
@@ -95,8 +99,34 @@ struct dovecot_line dovecot_line_read(struct span text)
     return line;
 }
 
-// Base64 of RFC 4616's message: no authorisation identity, user, password.
-static size_t response_add(const struct auth_question *question, char *out)
+static size_t response_end(char *out, size_t used, struct span response)
+{
+    used += base64_encode(response, out + used);
+    out[used++] = '\n';
+    return used;
+}
+
+size_t dovecot_line_begin(const struct auth_client *client, uint32_t id, enum mechanism mechanism,
+                          struct span response, char out[DOVECOT_REQUEST_MAX])
+{
+    static const char *const services[PROTOCOL_COUNT] = {"smtp", "imap", "pop3"};
+    char local[ADDR_TEXT_SIZE], remote[ADDR_TEXT_SIZE];
+    // nologin: nobody will ask for the user's data after. no-penalty: who waits is decided here,
+    // and Dovecot would hold all of us for one guesser. resp= must be the last.
+    int size = snprintf(out, DOVECOT_FIELDS_MAX,
+                        "AUTH\t%" PRIu32 "\t%s\tservice=%s%s\tnologin\tno-penalty\t"
+                        "session=%016" PRIx64 "\tlip=%s\trip=%s\tlport=%u\trport=%u\tresp=",
+                        id, mechanism_name(mechanism), services[client->protocol],
+                        client->tls ? "\tsecured" : "", client->session,
+                        addr_format(&client->local, local), addr_format(&client->addr, remote),
+                        client->local_port, client->port);
+    CHECK(size > 0 && size < DOVECOT_FIELDS_MAX && response.size <= SASL_RESPONSE_MAX);
+    return response_end(out, (size_t)size, response);
+}
+
+// RFC 4616's message: no authorisation identity, user, password.
+size_t dovecot_line_plain(const struct auth_question *question, uint32_t id,
+                          char out[DOVECOT_REQUEST_MAX])
 {
     uint8_t plain[1 + USER_NAME_MAX + 1 + PASSWORD_MAX];
     size_t size = 0;
@@ -106,28 +136,22 @@ static size_t response_add(const struct auth_question *question, char *out)
     plain[size++] = '\0';
     memcpy(plain + size, question->password, question->password_size);
     size += question->password_size;
-    size_t written = base64_encode(span_of(plain, size), out);
+    size_t written =
+        dovecot_line_begin(&question->client, id, MECHANISM_PLAIN, span_of(plain, size), out);
     explicit_bzero(plain, sizeof plain);
     return written;
 }
-static_assert(DOVECOT_REQUEST_MAX > BASE64_SIZE(2 + USER_NAME_MAX + PASSWORD_MAX) + 512,
-              "the longest login fits");
 
-size_t dovecot_line_request(const struct auth_question *question, uint32_t id,
-                            char out[DOVECOT_REQUEST_MAX])
+size_t dovecot_line_go_on(uint32_t id, struct span response, char out[DOVECOT_REQUEST_MAX])
 {
-    static const char *const services[PROTOCOL_COUNT] = {"smtp", "imap", "pop3"};
-    char local[ADDR_TEXT_SIZE], client[ADDR_TEXT_SIZE];
-    // nologin: nobody will ask for the user's data after. no-penalty: who waits is decided here,
-    // and Dovecot would hold all of us for one guesser. resp= must be the last.
-    int size = snprintf(out, DOVECOT_REQUEST_MAX,
-                        "AUTH\t%" PRIu32 "\tPLAIN\tservice=%s%s\tnologin\tno-penalty\t"
-                        "session=%016" PRIx64 "\tlip=%s\trip=%s\tlport=%u\trport=%u\tresp=",
-                        id, services[question->protocol], question->tls ? "\tsecured" : "",
-                        question->session, addr_format(&question->local, local),
-                        addr_format(&question->addr, client), question->local_port, question->port);
-    CHECK(size > 0 && size < 512);
-    size_t used = (size_t)size + response_add(question, out + size);
-    out[used++] = '\n';
-    return used;
+    int size = snprintf(out, DOVECOT_FIELDS_MAX, "CONT\t%" PRIu32 "\t", id);
+    CHECK(size > 0 && size < DOVECOT_FIELDS_MAX && response.size <= SASL_RESPONSE_MAX);
+    return response_end(out, (size_t)size, response);
+}
+
+size_t dovecot_line_cancel(uint32_t id, char out[DOVECOT_REQUEST_MAX])
+{
+    int size = snprintf(out, DOVECOT_FIELDS_MAX, "CANCEL\t%" PRIu32 "\n", id);
+    CHECK(size > 0 && size < DOVECOT_FIELDS_MAX);
+    return (size_t)size;
 }

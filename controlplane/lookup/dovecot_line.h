@@ -9,9 +9,15 @@
  * span, and those that are unknown are skipped, as the protocol asks.
  */
 
+#include "base/base64.h"
+#include "contract/mechanism.h"
 #include "contract/message.h"
 
-enum { DOVECOT_LINE_MAX = 8192, DOVECOT_REQUEST_MAX = 1536 };
+enum {
+    DOVECOT_LINE_MAX = 8192,
+    DOVECOT_FIELDS_MAX = 512, // of a request, before its response
+    DOVECOT_REQUEST_MAX = DOVECOT_FIELDS_MAX + BASE64_SIZE(SASL_RESPONSE_MAX),
+};
 
 enum dovecot_verb {
     DOVECOT_UNKNOWN, // to be skipped
@@ -26,16 +32,21 @@ enum dovecot_verb {
 
 struct dovecot_line {
     enum dovecot_verb verb;
-    uint32_t id;    // of OK, FAIL, CONT
-    uint32_t major; // of VERSION
-    bool plain;     // of MECH: it is PLAIN
+    uint32_t id;              // of OK, FAIL, CONT
+    uint32_t major;           // of VERSION
+    enum mechanism mechanism; // of MECH; NONE: one that is not spoken here
     // Of FAIL: for another cause than the password. Temporary: ask again later.
     bool temporary, refused;
-    struct span user; // of OK, as it came: may be any bytes; of the line; empty: not said
+    struct span user;      // of OK, as it came: may be any bytes; of the line; empty: not said
+    struct span challenge; // of CONT, base64; of the line
 };
 
 struct dovecot_line dovecot_line_read(struct span line); // without its end
 
-// The AUTH request. Returns its size; `out` is not terminated and holds credentials.
-size_t dovecot_line_request(const struct auth_question *question, uint32_t id,
-                            char out[DOVECOT_REQUEST_MAX]);
+// Requests. They return their size; `out` is not terminated and holds credentials.
+size_t dovecot_line_begin(const struct auth_client *client, uint32_t id, enum mechanism mechanism,
+                          struct span response, char out[DOVECOT_REQUEST_MAX]);
+size_t dovecot_line_plain(const struct auth_question *question, uint32_t id,
+                          char out[DOVECOT_REQUEST_MAX]); // the same, with a password
+size_t dovecot_line_go_on(uint32_t id, struct span response, char out[DOVECOT_REQUEST_MAX]);
+size_t dovecot_line_cancel(uint32_t id, char out[DOVECOT_REQUEST_MAX]);

@@ -18,7 +18,8 @@ struct passwd_table {
     struct passwd_user *users;
     uint32_t *buckets; // open addressing: user index + 1
     uint32_t bucket_mask;
-    uint32_t count, capacity; // users
+    uint32_t count, capacity;        // users
+    const struct passwd_user *scram; // the first with keys; NULL: not all who log in have them
 };
 
 static void table_free(struct passwd_table *table)
@@ -140,13 +141,19 @@ static int table_read(struct passwd_table *table, int fd, size_t size, const cha
 
 static void schemes_settle(struct passwd_file *file)
 {
-    unsigned unsupported = 0;
+    unsigned unsupported = 0, others = 0;
+    const struct passwd_user *scram = NULL;
     for (uint32_t i = 0; i < file->table->count; i++) {
         struct passwd_user *user = &file->table->users[i];
         if (user->scheme == PASSWORD_PLAIN && !file->allow_plain)
             user->scheme = PASSWORD_UNSUPPORTED;
         unsupported += user->scheme == PASSWORD_UNSUPPORTED;
+        if (user->scheme == PASSWORD_SCRAM)
+            scram = scram ? scram : user;
+        else
+            others += user->scheme != PASSWORD_UNSUPPORTED && user->scheme != PASSWORD_LOCKED;
     }
+    file->table->scram = others ? NULL : scram;
     if (unsupported)
         log_warning("what=\"users with a password scheme that is not supported\" file=%s users=%u",
                     file->path, unsupported);
@@ -235,6 +242,14 @@ bool passwd_file_some(const struct passwd_file *file, uint64_t number, struct pa
     if (passwd_file_count(file) == 0)
         return false;
     *ret_user = file->table->users[number % file->table->count];
+    return true;
+}
+
+bool passwd_file_scram(const struct passwd_file *file, struct passwd_user *ret_user)
+{
+    if (!file->table || !file->table->scram)
+        return false;
+    *ret_user = *file->table->scram;
     return true;
 }
 

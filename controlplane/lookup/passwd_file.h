@@ -56,4 +56,8 @@ bool passwd_file_find(const struct passwd_file *file, struct span name,
 bool passwd_file_some(const struct passwd_file *file, uint64_t number,
                       struct passwd_user *ret_user) MUST_CHECK;
 
+// Whose keys a stranger's SCRAM exchange looks like: the first user's with such keys, so that they
+// change as seldom as can be. False: not every user who can log in has keys.
+bool passwd_file_scram(const struct passwd_file *file, struct passwd_user *ret_user) MUST_CHECK;
+
 uint32_t passwd_file_count(const struct passwd_file *file);

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "lookup/password_hash.h"
 
+#include <assert.h>
 #include <nettle/hmac.h>
 #include <nettle/pbkdf2.h>
 
@@ -36,6 +37,27 @@ bool password_scram_parse(struct span hash, struct password_scram *ret_scram)
 bool password_scram_is_affordable(const struct password_scram *scram)
 {
     return scram->iterations <= SCRAM_ITERATIONS_MAX;
+}
+
+void password_scram_pretend(const struct password_scram *like, struct span name,
+                            struct password_scram *ret_scram)
+{
+    struct hmac_sha256_ctx hmac;
+    uint8_t bytes[SCRAM_SALT_MAX + 2 * SCRAM_KEY] = {0}; // salt, StoredKey, ServerKey
+    static_assert(SCRAM_SALT_MAX % SCRAM_KEY == 0, "digests fill the salt");
+    for (uint8_t i = 0; i < sizeof bytes / SCRAM_KEY; i++) {
+        hmac_sha256_set_key(&hmac, SCRAM_KEY, like->server_key);
+        hmac_sha256_update(&hmac, 1, &i);
+        hmac_sha256_update(&hmac, name.size, name.at);
+        hmac_sha256_digest(&hmac, SCRAM_KEY, bytes + (size_t)i * SCRAM_KEY);
+    }
+    *ret_scram =
+        (struct password_scram){.iterations = like->iterations, .salt_size = like->salt_size};
+    memcpy(ret_scram->salt, bytes, like->salt_size);
+    memcpy(ret_scram->stored_key, bytes + SCRAM_SALT_MAX, SCRAM_KEY);
+    memcpy(ret_scram->server_key, bytes + SCRAM_SALT_MAX + SCRAM_KEY, SCRAM_KEY);
+    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(&hmac, sizeof hmac);
 }
 
 bool password_scram_verify(const struct password_scram *scram, struct span password)

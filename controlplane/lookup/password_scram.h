@@ -27,5 +27,10 @@ struct password_scram {
 bool password_scram_parse(struct span hash, struct password_scram *ret_scram); // false: malformed
 bool password_scram_is_affordable(const struct password_scram *scram);
 
+// Keys that nobody has a password for, which look like those of `like` and are always the same for
+// the same name.
+void password_scram_pretend(const struct password_scram *like, struct span name,
+                            struct password_scram *ret_scram);
+
 // Does the password, any bytes but NUL, make the keys?
 bool password_scram_verify(const struct password_scram *scram, struct span password);

@@ -23,6 +23,9 @@ enum {
     REPLY_MAX = 2048, // bytes that one event may make a protocol reply at the most
     INPUT_BUFFER_SIZE = 16384, // bytes of plaintext that wait for a protocol, a side
 
+    SASL_LINE_MAX = 12288, // bytes of a base64 response (RFC 4954, section 4), CR LF not counted
+    SASL_RESPONSE_MAX = SASL_LINE_MAX / 4 * 3,
+
     USER_NAME_MAX = 255,
     PASSWORD_MAX = 255,
     HOST_NAME_MAX_DNS = 255, // RFC 1035, section 2.3.4
@@ -32,4 +35,5 @@ enum {
 
 static_assert(LINE_BYTES_MAX <= INPUT_BUFFER_SIZE / 2,
               "a whole line always fits beside a partial one");
+static_assert(SASL_LINE_MAX + 2 <= INPUT_BUFFER_SIZE, "a whole response waits in one buffer");
 static_assert(REPLY_MAX <= INPUT_BUFFER_SIZE, "one event's reply fits the send buffer");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "contract/message.h"
 
+#include "contract/mechanism.h"
 #include "contract/policy.h"
 #include "contract/reason.h"
 
@@ -56,6 +57,18 @@ static bool name_is_sound(const struct message_name *name)
            (name->size == 0 || name->text[name->size - 1] != '.');
 }
 
+static bool client_is_sound(const struct auth_client *client)
+{
+    return client->protocol < PROTOCOL_COUNT && client->tls <= 1;
+}
+
+static bool sasl_is_sound(const struct sasl_question *sasl)
+{
+    return client_is_sound(&sasl->client) && sasl->mechanism > MECHANISM_NONE &&
+           sasl->mechanism < MECHANISM_COUNT && sasl->flags < 2 * EXCHANGE_LOST &&
+           sasl->has_binding <= 1 && sasl->response_size <= SASL_PART_MAX;
+}
+
 static bool question_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
@@ -81,10 +94,12 @@ static bool question_is_sound(const struct message *m)
                all_bytes(span_of(m->spf_question.mail_from, m->spf_question.mail_from_size),
                          is_not_control);
     case MESSAGE_AUTH:
-        return m->auth_question.protocol < PROTOCOL_COUNT && m->auth_question.tls <= 1 &&
-               m->auth_question.user_size > 0 &&
+        return client_is_sound(&m->auth_question.client) && m->auth_question.user_size > 0 &&
                all_bytes(span_of(m->auth_question.user, m->auth_question.user_size),
                          is_not_control);
+    case MESSAGE_SASL:
+        return sasl_is_sound(&m->sasl_question);
+    case MESSAGE_OFFER:
     case MESSAGE_REPORT:
     case MESSAGE_KIND_COUNT:
         return false;
@@ -172,6 +187,12 @@ static bool answer_is_sound(const struct message *m)
     case MESSAGE_AUTH:
         return m->auth_answer.verdict < AUTH_VERDICT_COUNT &&
                all_bytes(span_of(m->auth_answer.user, m->auth_answer.user_size), is_graphic);
+    case MESSAGE_SASL:
+        return m->sasl_answer.verdict < AUTH_VERDICT_COUNT && m->sasl_answer.goes_on <= 1 &&
+               m->sasl_answer.challenge_size <= SASL_CHALLENGE_MAX &&
+               all_bytes(span_of(m->sasl_answer.user, m->sasl_answer.user_size), is_graphic);
+    case MESSAGE_OFFER:
+        return m->offer.mechanisms >> MECHANISM_COUNT == 0;
     case MESSAGE_BAN_LIST:
         return ban_page_is_sound(&m->ban_page);
     case MESSAGE_SESSION_LIST:

@@ -7,7 +7,7 @@
  *
  * Three roles have channels (contract/attach.h):
  *   dns   worker asks, the dns child answers        RDNS, DNSBL, HELO, SPF
- *   auth  worker asks, the auth child answers       AUTH
+ *   auth  worker asks, the auth child answers       AUTH, SASL; it sends OFFER unasked
  *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN,
  *         TRACE), and the worker also sends REPORT messages unasked in the answers' direction.
  * An answer carries its question's kind and handle. The handle is the asker's own (index and
@@ -34,6 +34,8 @@ enum message_kind {
     MESSAGE_HELO,
     MESSAGE_SPF,
     MESSAGE_AUTH,
+    MESSAGE_SASL,
+    MESSAGE_OFFER,
     MESSAGE_BAN_ADD,
     MESSAGE_BAN_REMOVE,
     MESSAGE_BAN_LIST,
@@ -127,15 +129,19 @@ struct spf_answer {
     uint8_t result; // enum spf_result
 };
 
-// A login with a password that the worker learnt under TLS. Wiped by whoever is done with it.
-enum auth_verdict { AUTH_WRONG, AUTH_RIGHT, AUTH_THROTTLED, AUTH_VERDICT_COUNT };
-
-struct auth_question {
+struct auth_client {  // who wants to log in
     uint64_t session; // as in reports
     struct addr addr, local;
     uint16_t port, local_port;
     uint8_t protocol; // enum protocol (contract/policy.h)
     uint8_t tls;      // 0 or 1
+};
+
+// A login with a password that the worker learnt under TLS. Wiped by whoever is done with it.
+enum auth_verdict { AUTH_WRONG, AUTH_RIGHT, AUTH_THROTTLED, AUTH_VERDICT_COUNT };
+
+struct auth_question {
+    struct auth_client client;
     uint8_t user_size, password_size;
     char user[USER_NAME_MAX];
     char password[PASSWORD_MAX];
@@ -144,6 +150,36 @@ struct auth_answer {
     uint8_t verdict;          // enum auth_verdict
     uint8_t user_size;        // canonical login name, when right
     char user[USER_NAME_MAX]; // printable ASCII without spaces
+};
+
+/* A SASL exchange whose messages only the auth child reads: it has the keys, or a back end that has
+ * them. One of a session at a time; a first message drops what was open. A response longer than a
+ * message travels in several: all but the last have EXCHANGE_MORE and are not answered, and the
+ * ring keeps their order; the last says EXCHANGE_LOST where one found no room. An exchange that the
+ * child does not know (it ended, or the child is another) is unavailable. */
+enum { EXCHANGE_FIRST = 1, EXCHANGE_MORE = 2, EXCHANGE_LOST = 4 };         // flags
+enum { SASL_PART_MAX = 864, SASL_CHALLENGE_MAX = 704, SASL_BINDING = 32 }; // bytes
+
+struct sasl_question {
+    struct auth_client client;
+    uint8_t mechanism; // enum mechanism
+    uint8_t flags;
+    uint8_t has_binding;           // 0 or 1: it holds the channel's tls-exporter (RFC 9266)
+    uint8_t binding[SASL_BINDING]; // likewise
+    uint16_t response_size;
+    uint8_t response[SASL_PART_MAX];
+};
+struct sasl_answer {
+    uint8_t verdict;   // enum auth_verdict, when the exchange is over
+    uint8_t goes_on;   // 0 or 1: the challenge wants a response
+    uint8_t user_size; // canonical login name, when right
+    char user[USER_NAME_MAX];
+    uint16_t challenge_size; // not 0 with a right verdict: the client must see it first
+    uint8_t challenge[SASL_CHALLENGE_MAX];
+};
+
+struct offer {           // what the auth child's back end has now
+    uint32_t mechanisms; // bits 1 << enum mechanism
 };
 
 struct ban {          // also the question of BAN_ADD and BAN_REMOVE
@@ -279,6 +315,9 @@ struct message {
         struct spf_answer spf_answer;
         struct auth_question auth_question;
         struct auth_answer auth_answer;
+        struct sasl_question sasl_question;
+        struct sasl_answer sasl_answer;
+        struct offer offer;
         struct ban ban;
         struct page_question page_question;
         struct ban_page ban_page;

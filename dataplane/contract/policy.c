@@ -123,8 +123,8 @@ static bool backends_are_sound(const struct policy *p)
         return false;
     for (int i = 0; i < p->backends_count; i++) {
         const struct policy_backend *b = &p->backends[i];
-        if (!IS_TEXT(b->name) || addr_is_zero(&b->addr) || b->port == 0 ||
-            b->protocol >= PROTOCOL_COUNT || b->identity >= IDENTITY_COUNT)
+        if (!IS_TEXT(b->name) || !IS_TEXT(b->master_file) || addr_is_zero(&b->addr) ||
+            b->port == 0 || b->protocol >= PROTOCOL_COUNT || b->identity >= IDENTITY_COUNT)
             return false;
     }
     return true;

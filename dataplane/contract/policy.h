@@ -102,6 +102,9 @@ struct policy_backend {
     uint16_t port;
     uint8_t protocol; // enum protocol
     uint8_t identity; // enum backend_identity
+    // IMAP and POP3: with the master user of this file (mail/master.h) every user is logged in
+    // there; "": with the password that the client sent.
+    char master_file[PATH_NAME_MAX + 1];
 };
 
 enum action {

@@ -164,7 +164,7 @@ static void imap_tls_started(void *state, uint64_t now_us)
 static void imap_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct imap *imap = state;
-    if (imap->state == IMAP_ASKING && answer->kind == MESSAGE_AUTH)
+    if (imap->state == IMAP_ASKING)
         imap_login_answer(imap, answer);
 }
 

@@ -35,17 +35,17 @@ static void fail(struct imap *imap, enum reason reason)
 
 static void send_login(struct imap *imap)
 {
-    struct auth_question *login = &imap->sasl.login;
+    const struct auth_question *login = &imap->sasl.login;
     char text[LOGIN_PLAIN_SIZE];
     imap->step = STEP_LOGIN;
     if (imap->offered.auth_plain && imap->offered.sasl_ir) {
-        login_plain(login, text);
+        login_plain(imap->host, login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
         sasl_wipe(&imap->sasl);
     } else if (imap->offered.auth_plain) {
         tell(imap, "W AUTHENTICATE PLAIN");
-    } else if (!imap->offered.login_disabled) {
+    } else if (!imap->offered.login_disabled && !login_master(imap->host)) {
         reply_line(imap->host, SIDE_BACKEND, "W LOGIN {%u}", login->user_size);
     } else {
         fail(imap, REASON_MAIL_BACKEND_BAD);
@@ -116,12 +116,12 @@ static void take_go_ahead(struct imap *imap)
 {
     struct auth_question *login = &imap->sasl.login;
     char text[LOGIN_PLAIN_SIZE];
-    if (imap->step != STEP_LOGIN || login->password_size == 0) {
+    if (imap->step != STEP_LOGIN || (login->user_size == 0 && login->password_size == 0)) {
         fail(imap, REASON_MAIL_BACKEND_BAD);
         return;
     }
     if (imap->offered.auth_plain) {
-        size_t size = login_plain(login, text);
+        size_t size = login_plain(imap->host, login, text);
         reply_line(imap->host, SIDE_BACKEND, "%s", text);
         explicit_bzero(text, size);
     } else if (login->user_size > 0) {
@@ -150,11 +150,16 @@ static void opened(struct imap *imap, struct span line)
         imap_say(imap, "%s OK Logged in", imap->tag);
 }
 
-// Our login was right for us and is not for the backend.
+// Our login was right for us and is not for the backend. Where a master user is refused, nothing
+// was wrong with the password.
 static void refused(struct imap *imap, struct span text)
 {
     if (span_starts_nocase(text, span_text("[UNAVAILABLE]"))) {
         fail(imap, REASON_MAIL_BACKEND_DOWN);
+        return;
+    }
+    if (login_master(imap->host)) {
+        fail(imap, REASON_IMAP_AUTH_FAILED);
         return;
     }
     sasl_wipe(&imap->sasl);

@@ -2,7 +2,9 @@
 #include "imap/imap_internal.h"
 
 #include "mail/line.h"
-#include "mail/login.h"
+#include "mail/reply.h"
+
+#include <stdio.h>
 
 enum { ID_PAIRS_MAX = 30, ID_TEXT_MAX = 1024 }; // RFC 2971, section 3.3
 
@@ -12,23 +14,29 @@ static bool may_start_tls(const struct imap *imap)
     return !host->tls && host->policy->services[host->service].tls == TLS_STARTTLS;
 }
 
-static const char *capabilities(const struct imap *imap)
+enum { CAPABILITIES_SIZE = 64 + SASL_LIST_SIZE };
+
+static void capabilities(const struct imap *imap, char text[CAPABILITIES_SIZE])
 {
-    if (imap->host->tls)
-        return "IMAP4rev1 LITERAL- ID SASL-IR AUTH=PLAIN AUTH=LOGIN";
-    return may_start_tls(imap) ? "IMAP4rev1 LITERAL- ID STARTTLS LOGINDISABLED"
-                               : "IMAP4rev1 LITERAL- ID LOGINDISABLED";
+    char list[SASL_LIST_SIZE];
+    const char *more = may_start_tls(imap) ? "STARTTLS LOGINDISABLED" : "LOGINDISABLED";
+    sasl_list(sasl_offer(imap->host), "AUTH=", list);
+    snprintf(text, CAPABILITIES_SIZE, "IMAP4rev1 LITERAL- ID %s%s",
+             imap->host->tls ? "SASL-IR " : more, list);
 }
 
 void imap_login_greet(struct imap *imap)
 {
-    imap_say(imap, "* OK [CAPABILITY %s] %s ready", capabilities(imap),
-             imap->host->policy->smtp.host_name);
+    char text[CAPABILITIES_SIZE];
+    capabilities(imap, text);
+    imap_say(imap, "* OK [CAPABILITY %s] %s ready", text, imap->host->policy->smtp.host_name);
 }
 
 static void run_capability(struct imap *imap, struct span args)
 {
-    imap_say(imap, "* CAPABILITY %s", capabilities(imap));
+    char text[CAPABILITIES_SIZE];
+    capabilities(imap, text);
+    imap_say(imap, "* CAPABILITY %s", text);
     imap_say(imap, "%s OK Capabilities listed", imap->tag);
 }
 
@@ -116,7 +124,7 @@ static void run_login(struct imap *imap, struct span args)
         refuse_in_clear(imap);
         return;
     }
-    sasl_start(&imap->sasl, SASL_NONE);
+    sasl_start(&imap->sasl, MECHANISM_NONE);
     struct auth_question *login = &imap->sasl.login;
     bool sound = imap_command_astring(&args, text, sizeof text, &used);
     bool possible = sound && login_take_user(login, span_of(text, used));
@@ -134,16 +142,33 @@ static void run_login(struct imap *imap, struct span args)
     }
 }
 
+static void challenge_send(struct imap *imap, const char *challenge)
+{
+    imap_say(imap, "+ %s", challenge);
+    if (imap->state != IMAP_SASL)
+        imap_enter(imap, IMAP_SASL);
+}
+
+static void proven(struct imap *imap)
+{
+    imap_enter(imap, IMAP_BACKEND);
+    imap_backend_open(imap);
+}
+
 static void sasl_took(struct imap *imap, enum sasl_step step, const char *challenge)
 {
     switch (step) {
     case SASL_MORE:
-        imap_say(imap, "+ %s", challenge);
-        if (imap->state != IMAP_SASL)
-            imap_enter(imap, IMAP_SASL);
+        challenge_send(imap, challenge);
         return;
     case SASL_READY:
         ask(imap);
+        return;
+    case SASL_ASKED:
+        imap_enter(imap, IMAP_ASKING);
+        return;
+    case SASL_DONE:
+        proven(imap);
         return;
     case SASL_CANCELLED:
     case SASL_MALFORMED:
@@ -160,20 +185,20 @@ static void run_authenticate(struct imap *imap, struct span args)
 {
     const char *challenge = "";
     size_t end = span_find(args, ' ');
-    enum sasl_mechanism mechanism = sasl_find(span_head(args, end));
+    enum mechanism mechanism = mechanism_find(span_head(args, end));
     struct span initial = span_skip(args, end + 1);
     if (!imap->host->tls) {
         refuse_in_clear(imap);
     } else if (end < args.size && initial.size == 0) {
         imap_bad(imap, "Initial response missing");
-    } else if (mechanism == SASL_NONE) {
+    } else if (!mechanism_is_in(mechanism, sasl_offer(imap->host))) {
         imap_say(imap, "%s NO [CANNOT] Mechanism not supported", imap->tag);
         imap_count_error(imap, REASON_MAIL_BAD_COMMAND);
     } else {
         sasl_start(&imap->sasl, mechanism);
         if (end == args.size)
             initial = span_of(NULL, 0);
-        enum sasl_step step = sasl_feed(&imap->sasl, initial, &challenge);
+        enum sasl_step step = sasl_feed(&imap->sasl, imap->host, initial, &challenge);
         sasl_took(imap, step, challenge);
     }
 }
@@ -296,7 +321,7 @@ static size_t take_response(struct imap *imap, struct span input)
     size_t taken;
     enum reason reason;
     const char *challenge = "";
-    switch (line_take(input, LINE_BYTES_MAX, &line, &taken, &reason)) {
+    switch (line_take(input, SASL_LINE_MAX + 2, &line, &taken, &reason)) {
     case LINE_PARTIAL:
         return 0;
     case LINE_REFUSED:
@@ -306,7 +331,7 @@ static size_t take_response(struct imap *imap, struct span input)
     case LINE_WHOLE:
         break;
     }
-    enum sasl_step step = sasl_feed(&imap->sasl, line, &challenge);
+    enum sasl_step step = sasl_feed(&imap->sasl, imap->host, line, &challenge);
     sasl_took(imap, step, challenge);
     return taken;
 }
@@ -331,26 +356,19 @@ void imap_login_failed(struct imap *imap)
 
 void imap_login_answer(struct imap *imap, const struct message *answer)
 {
-    enum login_verdict verdict = login_judge(imap->host, answer, &imap->sasl.login);
-    if (verdict == LOGIN_RIGHT) {
-        imap_enter(imap, IMAP_BACKEND);
-        imap_backend_open(imap);
-        return;
-    }
+    char challenge[SASL_TEXT_SIZE];
+    enum login_verdict verdict = sasl_judge(&imap->sasl, imap->host, answer, challenge);
+    if (verdict == LOGIN_GOES_ON)
+        return challenge_send(imap, challenge);
+    if (verdict == LOGIN_RIGHT)
+        return proven(imap);
     sasl_wipe(&imap->sasl);
     imap_enter(imap, IMAP_COMMAND);
-    switch (verdict) {
-    case LOGIN_WRONG:
+    reply_refused(imap->host,
+                  verdict == LOGIN_WRONG ? REASON_MAIL_AUTH_FAILED : REASON_MAIL_AUTH_UNAVAILABLE);
+    if (verdict == LOGIN_WRONG)
         imap_login_failed(imap);
-        break;
-    case LOGIN_THROTTLED:
-        imap_say(imap, "%s NO [UNAVAILABLE] Too many attempts, try again later", imap->tag);
-        break;
-    case LOGIN_UNAVAILABLE:
-        imap_say(imap, "%s NO [UNAVAILABLE] Logins cannot be checked now, try again later",
-                 imap->tag);
-        break;
-    case LOGIN_RIGHT:
-        break;
-    }
+    else
+        imap_say(imap, "%s NO [UNAVAILABLE] %s, try again later", imap->tag,
+                 verdict == LOGIN_THROTTLED ? "Too many attempts" : "Logins cannot be checked now");
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/login.h"
 
-#include "base/base64.h"
-#include "mail/reply.h"
-
 bool login_take_user(struct auth_question *login, struct span user)
 {
     if (user.size == 0 || user.size > USER_NAME_MAX)
@@ -26,48 +23,51 @@ bool login_take_password(struct auth_question *login, struct span password)
     return true;
 }
 
+struct auth_client login_client(const struct mail_host *host)
+{
+    return (struct auth_client){
+        .session = host->id,
+        .addr = host->client,
+        .local = host->local,
+        .port = host->client_port,
+        .local_port = host->local_port,
+        .protocol = host->policy->services[host->service].protocol,
+        .tls = host->tls,
+    };
+}
+
 void login_ask(struct mail_host *host, const struct auth_question *login)
 {
     struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 0);
     question.auth_question = *login;
-    question.auth_question.session = host->id;
-    question.auth_question.addr = host->client;
-    question.auth_question.local = host->local;
-    question.auth_question.port = host->client_port;
-    question.auth_question.local_port = host->local_port;
-    question.auth_question.protocol = host->policy->services[host->service].protocol;
-    question.auth_question.tls = host->tls;
+    question.auth_question.client = login_client(host);
     host->ops->ask(host, &question);
     message_wipe(&question);
 }
 
-static void note_user(struct mail_host *host, const struct auth_question *login)
+void login_name(struct mail_host *host, struct span user, struct auth_question *login)
 {
     struct report *report = &host->report;
-    size_t size = login->user_size < sizeof report->user ? login->user_size : sizeof report->user;
-    memcpy(report->user, login->user, size);
-    report->user_size = (uint8_t)size;
+    if (user.size > 0)
+        CHECK(login_take_user(login, user));
+    report->user_size =
+        login->user_size < sizeof report->user ? login->user_size : sizeof report->user;
+    memcpy(report->user, login->user, report->user_size);
 }
 
 enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
                                struct auth_question *login)
 {
-    if (answer->status != STATUS_OK) {
-        reply_refused(host, REASON_MAIL_AUTH_UNAVAILABLE);
+    if (answer->status != STATUS_OK)
         return LOGIN_UNAVAILABLE;
-    }
     const struct auth_answer *verdict = &answer->auth_answer;
     switch ((enum auth_verdict)verdict->verdict) {
     case AUTH_RIGHT:
-        if (verdict->user_size > 0)
-            CHECK(login_take_user(login, span_of(verdict->user, verdict->user_size)));
-        note_user(host, login);
+        login_name(host, span_of(verdict->user, verdict->user_size), login);
         return LOGIN_RIGHT;
     case AUTH_WRONG:
-        reply_refused(host, REASON_MAIL_AUTH_FAILED);
         return LOGIN_WRONG;
     case AUTH_THROTTLED:
-        reply_refused(host, REASON_MAIL_AUTH_UNAVAILABLE);
         return LOGIN_THROTTLED;
     case AUTH_VERDICT_COUNT:
         break;
@@ -76,16 +76,32 @@ enum login_verdict login_judge(struct mail_host *host, const struct message *ans
     return LOGIN_UNAVAILABLE;
 }
 
-size_t login_plain(const struct auth_question *login, char text[LOGIN_PLAIN_SIZE])
+const struct mail_master *login_master(const struct mail_host *host)
 {
-    uint8_t plain[1 + USER_NAME_MAX + 1 + PASSWORD_MAX];
+    uint8_t backend = host->policy->services[host->service].backend;
+    return host->policy->backends[backend].master_file[0] ? &host->masters[backend] : NULL;
+}
+
+size_t login_plain(const struct mail_host *host, const struct auth_question *login,
+                   char text[LOGIN_PLAIN_SIZE])
+{
+    const struct mail_master *master = login_master(host);
+    struct span user = span_of(login->user, login->user_size);
+    struct span parts[] = {
+        master ? user : span_of(NULL, 0),
+        span_of("", 1),
+        master ? span_of(master->name, master->name_size) : user,
+        span_of("", 1),
+        master ? span_of(master->password, master->password_size)
+               : span_of(login->password, login->password_size),
+    };
+    uint8_t plain[USER_NAME_MAX + 1 + USER_NAME_MAX + 1 + PASSWORD_MAX];
     size_t size = 0;
-    plain[size++] = '\0';
-    memcpy(plain + size, login->user, login->user_size);
-    size += login->user_size;
-    plain[size++] = '\0';
-    memcpy(plain + size, login->password, login->password_size);
-    size += login->password_size;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].size)
+            memcpy(plain + size, parts[i].at, parts[i].size);
+        size += parts[i].size;
+    }
     size_t written = base64_encode(span_of(plain, size), text);
     explicit_bzero(plain, sizeof plain);
     return written;

@@ -33,6 +33,12 @@ enum mail_side { SIDE_CLIENT, SIDE_BACKEND };
 
 struct mail_host;
 
+struct mail_master { // a user of a backend that may log in as any other
+    uint8_t name_size, password_size;
+    char name[USER_NAME_MAX];
+    char password[PASSWORD_MAX];
+};
+
 struct mail_host_ops {
     size_t (*room)(struct mail_host *host, enum mail_side side); // bytes
     void (*send)(struct mail_host *host, enum mail_side side, struct span data);
@@ -43,6 +49,11 @@ struct mail_host_ops {
     // is none in time. The message's handle is the session's business. One question of a kind at a
     // time. The question is copied; secrets in it are the caller's to wipe.
     void (*ask)(struct mail_host *host, const struct message *question);
+    // Puts a message that goes before a question of its kind and has no answer. False: no room.
+    bool (*tell)(struct mail_host *host, const struct message *message);
+    // The channel's tls-exporter (RFC 9266) into out[SASL_BINDING], NULL: only look. False: it has
+    // none.
+    bool (*binding)(const struct mail_host *host, uint8_t *out);
     // Opens the session's backend connection (lazily); backend_event follows. One at a time: a
     // second call closes the first connection and, without event for it, opens another.
     void (*connect)(struct mail_host *host, unsigned backend);
@@ -61,10 +72,12 @@ struct mail_host_ops {
 
 struct mail_host { // embedded in the session; read by the machine
     const struct mail_host_ops *ops;
-    const struct policy *policy; // fixed for this session's whole life
-    uint8_t service;             // index in the policy
-    bool tls;                    // the client's side is under TLS now
-    uint8_t tls_version;         // 2 or 3, once it is
+    const struct policy *policy;       // fixed for this session's whole life
+    const struct mail_master *masters; // by backend
+    const uint32_t *mechanisms; // that the auth child's back end has now: bits of enum mechanism
+    uint8_t service;            // index in the policy
+    bool tls;                   // the client's side is under TLS now
+    uint8_t tls_version;        // 2 or 3, once it is
     char tls_cipher[48];
     struct addr client;
     struct addr local; // the address that the client came to

@@ -1,31 +1,55 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* SASL for the three protocols: the client's side of PLAIN (RFC 4616) and LOGIN, from base64 to a
- * MESSAGE_AUTH question. The mechanism is a small machine; prompts and replies are the protocol's.
+/* SASL for the three protocols, from base64 to a question. The mechanism is a small machine;
+ * prompts and replies are the protocol's.
+ *
+ * PLAIN (RFC 4616) and LOGIN are understood here and end in a login with a password. All others
+ * are exchanges with the auth child (MESSAGE_SASL), who alone reads them: their messages pass
+ * through, a response of SASL_RESPONSE_MAX bytes in parts. Nothing of a response is kept.
  */
 
-#include "base/span.h"
-#include "contract/message.h"
+#include "base/base64.h"
+#include "contract/mechanism.h"
+#include "mail/login.h"
 
-enum sasl_mechanism { SASL_NONE, SASL_PLAIN, SASL_LOGIN };
-enum sasl_mechanism sasl_find(struct span name); // any case; SASL_NONE: not offered
+enum {
+    SASL_ROUNDS_MAX = 8,
+    SASL_TEXT_SIZE = BASE64_SIZE(SASL_CHALLENGE_MAX), // of a challenge
+    SASL_LIST_SIZE = MECHANISM_COUNT * 24,            // with up to 5 characters in front of each
+};
+
+// The set of mechanisms that the session may use now: under TLS what the back end has, -PLUS only
+// where the channel has a binding, and for IMAP and POP3 those that leave no password only where
+// the backend is logged in by a master user.
+uint32_t sasl_offer(const struct mail_host *host);
+// Their names, separated by spaces, `before` in front of each.
+void sasl_list(uint32_t mechanisms, const char *before, char text[SASL_LIST_SIZE]);
 
 enum sasl_step {
     SASL_MORE,      // send *ret_challenge (base64 text, may be empty) and give the next line
-    SASL_READY,     // user and password are in the question
+    SASL_READY,     // user and password are known: login_ask is next
+    SASL_ASKED,     // a question was put; its answer is for sasl_judge
+    SASL_DONE,      // the user whom sasl_judge brought has seen the last word, and is logged in
     SASL_CANCELLED, // the client sent "*"
     SASL_MALFORMED,
 };
 
 struct sasl {
-    enum sasl_mechanism mechanism;
-    uint8_t round;
-    struct auth_question login; // user and password as they become known
+    uint8_t mechanism; // enum mechanism
+    uint8_t round;     // lines fed
+    bool open;         // an exchange: the child knows of it
+    bool proven;       // the child's last word is with the client
+    struct auth_question login;
 };
 
-void sasl_start(struct sasl *sasl, enum sasl_mechanism mechanism);
+void sasl_start(struct sasl *sasl, enum mechanism mechanism);
 // A client line, base64, "=" for an empty initial response (RFC 4954); `line.at` NULL: no initial
 // response was given.
-enum sasl_step sasl_feed(struct sasl *sasl, struct span line, const char **ret_challenge);
+enum sasl_step sasl_feed(struct sasl *sasl, struct mail_host *host, struct span line,
+                         const char **ret_challenge);
+// The answer to what SASL_READY or SASL_ASKED put. GOES_ON: send the challenge and feed the next
+// line. RIGHT: sasl->login.user is who.
+enum login_verdict sasl_judge(struct sasl *sasl, struct mail_host *host,
+                              const struct message *answer, char challenge[SASL_TEXT_SIZE]);
 void sasl_wipe(struct sasl *sasl);

@@ -143,7 +143,7 @@ static void pop3_tls_started(void *state, uint64_t now_us)
 static void pop3_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
-    if (pop3->state == POP3_ASKING && answer->kind == MESSAGE_AUTH)
+    if (pop3->state == POP3_ASKING)
         pop3_login_answer(pop3, answer);
 }
 

@@ -2,6 +2,7 @@
 #include "pop3/pop3_internal.h"
 
 #include "mail/line.h"
+#include "mail/login.h"
 #include "mail/reply.h"
 
 void pop3_backend_open(struct pop3 *pop3)
@@ -33,6 +34,10 @@ static void send_user(struct pop3 *pop3)
 {
     const struct auth_question *login = &pop3->sasl.login;
     pop3->step = POP3_USER;
+    if (login_master(pop3->host)) { // the response in a line of its own (RFC 5034, section 4)
+        reply_line(pop3->host, SIDE_BACKEND, "AUTH PLAIN");
+        return;
+    }
     reply_line(pop3->host, SIDE_BACKEND, "USER %.*s", login->user_size, login->user);
 }
 
@@ -41,6 +46,20 @@ static void send_password(struct pop3 *pop3)
     const struct auth_question *login = &pop3->sasl.login;
     pop3->step = POP3_PASS;
     reply_line(pop3->host, SIDE_BACKEND, "PASS %.*s", login->password_size, login->password);
+    sasl_wipe(&pop3->sasl);
+}
+
+static void take_go_ahead(struct pop3 *pop3)
+{
+    char text[LOGIN_PLAIN_SIZE];
+    if (pop3->step != POP3_USER || !login_master(pop3->host)) {
+        fail(pop3, REASON_MAIL_BACKEND_BAD);
+        return;
+    }
+    pop3->step = POP3_PASS;
+    size_t size = login_plain(pop3->host, &pop3->sasl.login, text);
+    reply_line(pop3->host, SIDE_BACKEND, "%s", text);
+    explicit_bzero(text, size);
     sasl_wipe(&pop3->sasl);
 }
 
@@ -69,7 +88,10 @@ static void take_ok(struct pop3 *pop3)
         send_user(pop3);
         return;
     case POP3_USER:
-        send_password(pop3);
+        if (login_master(pop3->host)) // it is no OK that AUTH waits for
+            fail(pop3, REASON_MAIL_BACKEND_BAD);
+        else
+            send_password(pop3);
         return;
     case POP3_PASS:
         pop3_enter(pop3, POP3_OPEN);
@@ -91,6 +113,8 @@ static void take_err(struct pop3 *pop3, struct span text)
         fail(pop3, REASON_MAIL_BACKEND_BAD);
     } else if (span_starts_nocase(text, span_text("[SYS/"))) {
         fail(pop3, REASON_MAIL_BACKEND_DOWN);
+    } else if (login_master(pop3->host)) { // nothing was wrong with the user's password
+        fail(pop3, REASON_POP3_AUTH_FAILED);
     } else { // our login was right for us and is not for the backend
         leave(pop3, REASON_POP3_AUTH_FAILED);
         pop3_login_failed(pop3);
@@ -116,6 +140,8 @@ size_t pop3_backend_input(struct pop3 *pop3, struct span input)
         take_ok(pop3);
     else if (span_equal(status, span_text("-ERR")))
         take_err(pop3, text);
+    else if (span_equal(status, span_text("+")))
+        take_go_ahead(pop3);
     else
         fail(pop3, REASON_MAIL_BACKEND_BAD);
     return taken;

@@ -2,7 +2,6 @@
 #include "pop3/pop3_internal.h"
 
 #include "mail/line.h"
-#include "mail/login.h"
 #include "mail/reply.h"
 
 static bool may_start_tls(const struct pop3 *pop3)
@@ -16,13 +15,20 @@ void pop3_login_greet(struct pop3 *pop3)
     reply_line(pop3->host, SIDE_CLIENT, "+OK %s ready", pop3->host->policy->smtp.host_name);
 }
 
+static void capa_login(struct pop3 *pop3)
+{
+    char list[SASL_LIST_SIZE];
+    sasl_list(sasl_offer(pop3->host), "", list);
+    reply_line(pop3->host, SIDE_CLIENT, "USER\r\nSASL %s", list);
+}
+
 static void run_capa(struct pop3 *pop3, struct span args)
 {
     static const char common[] = "+OK Capabilities follow\r\n"
                                  "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING";
     pop3_say(pop3, common);
     if (pop3->host->tls)
-        pop3_say(pop3, "USER\r\nSASL PLAIN LOGIN");
+        capa_login(pop3);
     else if (may_start_tls(pop3))
         pop3_say(pop3, "STLS");
     pop3_say(pop3, ".");
@@ -60,7 +66,7 @@ static void ask(struct pop3 *pop3)
 // Whether there is such a user is not told before the password (RFC 1939, section 13).
 static void run_user(struct pop3 *pop3, struct span args)
 {
-    sasl_start(&pop3->sasl, SASL_NONE);
+    sasl_start(&pop3->sasl, MECHANISM_NONE);
     if (login_take_user(&pop3->sasl.login, args))
         pop3_say(pop3, "+OK Now the password");
     else
@@ -89,13 +95,24 @@ static bool fits_a_line(const struct auth_question *login)
     return true;
 }
 
+static void challenge_send(struct pop3 *pop3, const char *challenge)
+{
+    reply_line(pop3->host, SIDE_CLIENT, "+ %s", challenge);
+    if (pop3->state != POP3_SASL)
+        pop3_enter(pop3, POP3_SASL);
+}
+
+static void proven(struct pop3 *pop3)
+{
+    pop3_enter(pop3, POP3_BACKEND);
+    pop3_backend_open(pop3);
+}
+
 static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challenge)
 {
     switch (step) {
     case SASL_MORE:
-        reply_line(pop3->host, SIDE_CLIENT, "+ %s", challenge);
-        if (pop3->state != POP3_SASL)
-            pop3_enter(pop3, POP3_SASL);
+        challenge_send(pop3, challenge);
         return;
     case SASL_READY:
         if (fits_a_line(&pop3->sasl.login)) {
@@ -103,6 +120,12 @@ static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challe
             return;
         }
         break;
+    case SASL_ASKED:
+        pop3_enter(pop3, POP3_ASKING);
+        return;
+    case SASL_DONE:
+        proven(pop3);
+        return;
     case SASL_CANCELLED:
     case SASL_MALFORMED:
         break;
@@ -119,16 +142,17 @@ static void run_auth(struct pop3 *pop3, struct span args)
 {
     const char *challenge = "";
     size_t end = span_find(args, ' ');
-    enum sasl_mechanism mechanism = sasl_find(span_head(args, end));
+    enum mechanism mechanism = mechanism_find(span_head(args, end));
     struct span initial = span_skip(args, end + 1);
-    if (mechanism == SASL_NONE || (end < args.size && initial.size == 0)) {
-        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "AUTH wants PLAIN or LOGIN");
+    if (!mechanism_is_in(mechanism, sasl_offer(pop3->host)) ||
+        (end < args.size && initial.size == 0)) {
+        pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "AUTH wants a mechanism that CAPA lists");
         return;
     }
     sasl_start(&pop3->sasl, mechanism);
     if (end == args.size)
         initial = span_of(NULL, 0);
-    enum sasl_step step = sasl_feed(&pop3->sasl, initial, &challenge);
+    enum sasl_step step = sasl_feed(&pop3->sasl, pop3->host, initial, &challenge);
     sasl_took(pop3, step, challenge);
 }
 
@@ -189,7 +213,8 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
         pop3_finish(pop3, REASON_MAIL_NOT_MAIL);
         return input.size;
     }
-    switch (line_take(input, LINE_BYTES_MAX, &line, &taken, &reason)) {
+    size_t most = pop3->state == POP3_SASL ? SASL_LINE_MAX + 2 : LINE_BYTES_MAX;
+    switch (line_take(input, most, &line, &taken, &reason)) {
     case LINE_PARTIAL:
         return 0;
     case LINE_REFUSED:
@@ -199,7 +224,7 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
     }
     if (pop3->state == POP3_SASL) {
         const char *challenge = "";
-        enum sasl_step step = sasl_feed(&pop3->sasl, line, &challenge);
+        enum sasl_step step = sasl_feed(&pop3->sasl, pop3->host, line, &challenge);
         sasl_took(pop3, step, challenge);
     } else {
         command_run(pop3, line);
@@ -216,25 +241,20 @@ void pop3_login_failed(struct pop3 *pop3)
 
 void pop3_login_answer(struct pop3 *pop3, const struct message *answer)
 {
-    enum login_verdict verdict = login_judge(pop3->host, answer, &pop3->sasl.login);
-    if (verdict == LOGIN_RIGHT) {
-        pop3_enter(pop3, POP3_BACKEND);
-        pop3_backend_open(pop3);
-        return;
-    }
+    char challenge[SASL_TEXT_SIZE];
+    enum login_verdict verdict = sasl_judge(&pop3->sasl, pop3->host, answer, challenge);
+    if (verdict == LOGIN_GOES_ON)
+        return challenge_send(pop3, challenge);
+    if (verdict == LOGIN_RIGHT)
+        return proven(pop3);
     sasl_wipe(&pop3->sasl);
     pop3_enter(pop3, POP3_COMMAND);
-    switch (verdict) {
-    case LOGIN_WRONG:
+    reply_refused(pop3->host,
+                  verdict == LOGIN_WRONG ? REASON_MAIL_AUTH_FAILED : REASON_MAIL_AUTH_UNAVAILABLE);
+    if (verdict == LOGIN_WRONG)
         pop3_login_failed(pop3);
-        break;
-    case LOGIN_THROTTLED:
-        pop3_say(pop3, "-ERR [SYS/TEMP] Too many attempts, try again later");
-        break;
-    case LOGIN_UNAVAILABLE:
-        pop3_say(pop3, "-ERR [SYS/TEMP] Logins cannot be checked now, try again later");
-        break;
-    case LOGIN_RIGHT:
-        break;
-    }
+    else
+        reply_line(pop3->host, SIDE_CLIENT, "-ERR [SYS/TEMP] %s, try again later",
+                   verdict == LOGIN_THROTTLED ? "Too many attempts"
+                                              : "Logins cannot be checked now");
 }

@@ -89,6 +89,8 @@ static void fill_host(struct session *s, const struct packet *ack, unsigned serv
     const struct sessions_config *config = &s->all->config;
     host->ops = &session_host_ops;
     host->policy = s->snapshot->policy;
+    host->masters = s->snapshot->masters;
+    host->mechanisms = &s->all->mechanisms;
     host->service = (uint8_t)service;
     host->client = ack->src;
     host->local = ack->dst;

@@ -54,7 +54,7 @@ void sessions_event(struct sessions *sessions, const struct tcp_event *event, ui
 // Who answers questions of that kind.
 enum attach_role sessions_role_of(enum message_kind kind);
 // A sound message from the child that answers its kind; late and doubled ones are counted and
-// dropped.
+// dropped. OFFER says what every session may use from now on.
 void sessions_answer(struct sessions *sessions, const struct message *answer, uint64_t now_us);
 // The role's channel is new: its open questions are asked again, as fast as there is room. One that
 // was asked again before is answered as unavailable: it may be what ends the children.

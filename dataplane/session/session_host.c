@@ -29,6 +29,19 @@ static void host_ask(struct mail_host *host, const struct message *question)
     session_question_ask(session_of(host), question);
 }
 
+static bool host_tell(struct mail_host *host, const struct message *message)
+{
+    const struct sessions_config *config = &session_of(host)->all->config;
+    return config->ask(config->context, sessions_role_of((enum message_kind)message->kind),
+                       message);
+}
+
+static bool host_binding(const struct mail_host *host, uint8_t *out)
+{
+    const struct session *s = (const struct session *)host; // its first member
+    return s->tls && tls_binding(s->tls, out);
+}
+
 static void backend_forget(struct session *s)
 {
     session_stream_drop(s, SIDE_BACKEND);
@@ -117,6 +130,8 @@ const struct mail_host_ops session_host_ops = {
     .send = host_send,
     .start_tls = host_start_tls,
     .ask = host_ask,
+    .tell = host_tell,
+    .binding = host_binding,
     .connect = host_connect,
     .disconnect = host_disconnect,
     .scan_start = host_scan_start,

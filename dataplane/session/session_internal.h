@@ -10,7 +10,7 @@
 
 struct rules_scan;
 
-enum { SIDES = 2, QUESTION_KINDS = MESSAGE_AUTH - MESSAGE_RDNS + 1 };
+enum { SIDES = 2, QUESTION_KINDS = MESSAGE_SASL - MESSAGE_RDNS + 1 };
 
 enum session_phase {
     SESSION_HANDSHAKE, // TLS, before the protocol starts or after STARTTLS
@@ -76,6 +76,7 @@ struct sessions {
     struct wheel session_timers, question_timers;
     uint32_t attachments[ROLE_COUNT]; // of each role so far
     uint32_t again[ROLE_COUNT];       // where to go on asking again
+    uint32_t mechanisms;              // the auth child's last offer
     uint64_t now_us;                  // of the call that is being served
 };
 

@@ -5,7 +5,7 @@ enum { AGAIN_A_TURN = 4096 }; // looks at the table of questions, a role
 
 enum attach_role sessions_role_of(enum message_kind kind)
 {
-    return kind == MESSAGE_AUTH ? ROLE_AUTH : ROLE_DNS;
+    return kind >= MESSAGE_AUTH && kind <= MESSAGE_OFFER ? ROLE_AUTH : ROLE_DNS;
 }
 
 static unsigned slot_of(uint8_t kind)
@@ -82,6 +82,10 @@ void session_question_drop(struct session *s)
 
 void sessions_answer(struct sessions *all, const struct message *answer, uint64_t now_us)
 {
+    if (answer->kind == MESSAGE_OFFER) {
+        all->mechanisms = answer->offer.mechanisms;
+        return;
+    }
     struct question *q = pool_get(&all->questions, answer->handle);
     if (!q || q->message.kind != answer->kind || answer->status == STATUS_ASKED) {
         counter_refuse(all->config.counters, REASON_SESSION_ANSWER_LATE);

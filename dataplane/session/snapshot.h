@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "contract/policy.h"
+#include "mail/mail.h"
 
 struct tls_context;
 struct rules_set;
@@ -26,7 +27,8 @@ struct snapshot {
     const struct policy *policy;
     struct tls_context *tls; // NULL without certificates
     struct rules_set *rules;
-    struct guard_lists *lists; // the worker's business
-    struct snapshot *older;    // the main lcore's list
+    struct guard_lists *lists;                // the worker's business
+    struct mail_master masters[BACKENDS_MAX]; // of the backends that have one
+    struct snapshot *older;                   // the main lcore's list
     struct snapshot_use uses[WORKERS_MAX];
 };

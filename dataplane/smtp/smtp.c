@@ -228,7 +228,8 @@ static size_t take_line(struct smtp *smtp, struct span input)
         smtp_finish(smtp, "554 5.5.1 This is SMTP", REASON_MAIL_NOT_MAIL);
         return input.size;
     }
-    switch (line_take(input, LINE_BYTES_MAX, &line, &taken, &reason)) {
+    size_t most = smtp->state == SMTP_AUTH ? SASL_LINE_MAX + 2 : LINE_BYTES_MAX;
+    switch (line_take(input, most, &line, &taken, &reason)) {
     case LINE_PARTIAL:
         return 0;
     case LINE_WHOLE:
@@ -239,11 +240,10 @@ static size_t take_line(struct smtp *smtp, struct span input)
         return taken;
     case LINE_REFUSED:
         smtp->skipping = !ends_a_line(span_head(input, taken));
-        if (smtp->state == SMTP_AUTH) {
-            sasl_wipe(&smtp->sasl);
-            smtp_reset(smtp);
-        }
-        smtp_refuse(smtp, line_refusal(reason));
+        if (smtp->state == SMTP_AUTH)
+            smtp_auth_line_refused(smtp, line_refusal(reason));
+        else
+            smtp_refuse(smtp, line_refusal(reason));
         return taken;
     }
     return 0;
@@ -356,8 +356,11 @@ static void smtp_answer(void *state, const struct message *answer, uint64_t now_
     struct smtp *smtp = state;
     bool ok = answer->status == STATUS_OK;
     smtp->now_us = now_us;
-    if (answer->kind == MESSAGE_AUTH && smtp->state == SMTP_VERIFY)
+    if ((answer->kind == MESSAGE_AUTH || answer->kind == MESSAGE_SASL) &&
+        smtp->state == SMTP_VERIFY) {
         smtp_auth_answer(smtp, answer);
+        return;
+    }
     if (smtp->state == SMTP_CLOSED || !(smtp->awaited & 1u << answer->kind))
         return;
     smtp->awaited &= (uint8_t) ~(1u << answer->kind);

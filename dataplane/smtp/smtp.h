@@ -133,7 +133,7 @@ struct smtp_arguments {
     struct span local, domain, path; // MAIL, RCPT
     struct smtp_param param;         // MAIL
     uint8_t backend;                 // RCPT
-    enum sasl_mechanism mechanism;   // AUTH
+    enum mechanism mechanism;        // AUTH
 };
 typedef enum smtp_refusal smtp_check(const struct smtp *smtp, struct smtp_arguments *arguments);
 typedef void smtp_proceed(struct smtp *smtp, const struct smtp_arguments *arguments);
@@ -144,6 +144,7 @@ smtp_proceed smtp_hello_ehlo, smtp_hello_helo, smtp_hello_starttls;
 smtp_check smtp_auth_check; // smtp_auth.c
 smtp_proceed smtp_auth_proceed;
 void smtp_auth_line(struct smtp *smtp, struct span line);
+void smtp_auth_line_refused(struct smtp *smtp, enum smtp_refusal refusal);
 void smtp_auth_answer(struct smtp *smtp, const struct message *answer);
 
 smtp_check smtp_envelope_check_mail, smtp_envelope_check_rcpt; // smtp_envelope.c

@@ -2,7 +2,6 @@
 #include "smtp/smtp.h"
 
 #include "mail/line.h"
-#include "mail/login.h"
 #include "smtp/smtp_text.h"
 
 enum smtp_refusal smtp_auth_check(const struct smtp *smtp, struct smtp_arguments *arguments)
@@ -19,9 +18,10 @@ enum smtp_refusal smtp_auth_check(const struct smtp *smtp, struct smtp_arguments
     struct span name = line_word(span_trim(arguments->text), &response);
     if (name.size == 0)
         return REFUSE_SYNTAX;
-    arguments->mechanism = sasl_find(name);
+    arguments->mechanism = mechanism_find(name);
     arguments->text = response.size ? response : span_of(NULL, 0);
-    return arguments->mechanism == SASL_NONE ? REFUSE_AUTH_MECHANISM : REFUSE_NONE;
+    return mechanism_is_in(arguments->mechanism, sasl_offer(smtp->host)) ? REFUSE_NONE
+                                                                         : REFUSE_AUTH_MECHANISM;
 }
 
 static void leave(struct smtp *smtp) // back to commands, without the secrets
@@ -30,31 +30,42 @@ static void leave(struct smtp *smtp) // back to commands, without the secrets
     smtp_reset(smtp);
 }
 
-static void ask(struct smtp *smtp)
-{
-    smtp_enter(smtp, SMTP_VERIFY);
-    login_ask(smtp->host, &smtp->sasl.login);
-    sasl_wipe(&smtp->sasl);
-}
-
 static void challenge(struct smtp *smtp, const char *text)
 {
-    char buffer[64];
+    char buffer[SASL_TEXT_SIZE + 8];
     struct smtp_text reply = smtp_text_in(buffer, sizeof buffer);
-    smtp_text_add(&reply, "334 %s", text);
-    smtp_reply(smtp, buffer);
+    smtp_text_add(&reply, "334 %s\r\n", text);
+    CHECK(!reply.full);
+    smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&reply));
     smtp_enter(smtp, SMTP_AUTH);
+}
+
+static void accepted(struct smtp *smtp)
+{
+    const struct auth_question *login = &smtp->sasl.login;
+    smtp->user_size = login->user_size;
+    memcpy(smtp->user, login->user, login->user_size);
+    leave(smtp);
+    smtp_reply(smtp, "235 2.7.0 Authentication successful");
 }
 
 static void feed(struct smtp *smtp, struct span line)
 {
     const char *text = "";
-    switch (sasl_feed(&smtp->sasl, line, &text)) {
+    switch (sasl_feed(&smtp->sasl, smtp->host, line, &text)) {
     case SASL_MORE:
         challenge(smtp, text);
         return;
     case SASL_READY:
-        ask(smtp);
+        smtp_enter(smtp, SMTP_VERIFY);
+        login_ask(smtp->host, &smtp->sasl.login);
+        sasl_wipe(&smtp->sasl);
+        return;
+    case SASL_ASKED:
+        smtp_enter(smtp, SMTP_VERIFY);
+        return;
+    case SASL_DONE:
+        accepted(smtp);
         return;
     case SASL_CANCELLED:
         leave(smtp);
@@ -78,14 +89,10 @@ void smtp_auth_line(struct smtp *smtp, struct span line)
     feed(smtp, line);
 }
 
-static void accepted(struct smtp *smtp, const struct auth_answer *answer)
+void smtp_auth_line_refused(struct smtp *smtp, enum smtp_refusal refusal)
 {
-    struct report *report = &smtp->host->report;
-    smtp->user_size = answer->user_size;
-    memcpy(smtp->user, answer->user, answer->user_size);
-    report->user_size = (uint8_t)span_head(smtp_user(smtp), sizeof report->user).size;
-    memcpy(report->user, smtp->user, report->user_size);
-    smtp_reply(smtp, "235 2.7.0 Authentication successful");
+    leave(smtp);
+    smtp_refuse(smtp, refusal == REFUSE_LINE_TOO_LONG ? REFUSE_AUTH_TOO_LONG : refusal);
 }
 
 static void wrong(struct smtp *smtp)
@@ -98,26 +105,22 @@ static void wrong(struct smtp *smtp)
 
 void smtp_auth_answer(struct smtp *smtp, const struct message *answer)
 {
-    smtp_reset(smtp);
-    if (answer->status != STATUS_OK) {
-        smtp_refuse(smtp, REFUSE_AUTH_UNAVAILABLE);
-        return;
-    }
-    switch ((enum auth_verdict)answer->auth_answer.verdict) {
-    case AUTH_RIGHT:
-        if (answer->auth_answer.user_size)
-            accepted(smtp, &answer->auth_answer);
-        else // nobody to be: the answer is no use
-            smtp_refuse(smtp, REFUSE_AUTH_UNAVAILABLE);
-        return;
-    case AUTH_WRONG:
-        wrong(smtp);
-        return;
-    case AUTH_THROTTLED:
-        smtp_refuse(smtp, REFUSE_AUTH_THROTTLED);
-        return;
-    case AUTH_VERDICT_COUNT:
+    char text[SASL_TEXT_SIZE];
+    enum login_verdict verdict = sasl_judge(&smtp->sasl, smtp->host, answer, text);
+    if (verdict == LOGIN_GOES_ON)
+        return challenge(smtp, text);
+    if (verdict == LOGIN_RIGHT && smtp->sasl.login.user_size > 0)
+        return accepted(smtp);
+    leave(smtp);
+    switch (verdict) {
+    case LOGIN_WRONG:
+        return wrong(smtp);
+    case LOGIN_THROTTLED:
+        return smtp_refuse(smtp, REFUSE_AUTH_THROTTLED);
+    case LOGIN_UNAVAILABLE:
+    case LOGIN_RIGHT: // nobody to be: the answer is no use
+        return smtp_refuse(smtp, REFUSE_AUTH_UNAVAILABLE);
+    case LOGIN_GOES_ON:
         break;
     }
-    smtp_refuse(smtp, REFUSE_AUTH_UNAVAILABLE);
 }

@@ -72,6 +72,13 @@ static bool offers_auth(const struct smtp *smtp)
     return smtp_service(smtp)->submission && smtp->host->tls && smtp->user_size == 0;
 }
 
+static void add_auth(const struct smtp *smtp, struct smtp_text *text)
+{
+    char list[SASL_LIST_SIZE];
+    sasl_list(sasl_offer(smtp->host), "", list);
+    smtp_text_add(text, "250-AUTH %s\r\n", list);
+}
+
 void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
     const struct policy *policy = smtp->host->policy;
@@ -82,7 +89,7 @@ void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
     if (offers_starttls(smtp))
         smtp_text_add(&text, "250-STARTTLS\r\n");
     if (offers_auth(smtp))
-        smtp_text_add(&text, "250-AUTH PLAIN LOGIN\r\n");
+        add_auth(smtp, &text);
     smtp_text_add(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n");
     CHECK(!text.full);
     smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&text));

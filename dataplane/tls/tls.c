@@ -231,6 +231,15 @@ void tls_facts(const struct tls *tls, struct tls_facts *ret_facts)
         ret_facts->server_name[0] = '\0';
 }
 
+bool tls_binding(const struct tls *tls, uint8_t *out)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (!SSL_is_init_finished(tls->ssl) || SSL_version(tls->ssl) != TLS1_3_VERSION)
+        return false;
+    return !out || SSL_export_keying_material(tls->ssl, out, TLS_BINDING, label, sizeof label - 1,
+                                              NULL, 0, 0) == 1;
+}
+
 const char *tls_error_text(const struct tls *tls)
 {
     return tls->error ? tls->error : "";

@@ -64,4 +64,9 @@ struct tls_facts {
     bool resumed;
 };
 void tls_facts(const struct tls *tls, struct tls_facts *ret_facts);
+enum { TLS_BINDING = 32 };
+// The channel binding tls-exporter (RFC 9266) into out[TLS_BINDING], NULL: only look. TLS 1.3 only:
+// under 1.2 it wants the extended master secret, and libraries do not agree whether its context is
+// empty or none.
+bool tls_binding(const struct tls *tls, uint8_t *out);
 const char *tls_error_text(const struct tls *tls); // why TLS_FAILED, for the log

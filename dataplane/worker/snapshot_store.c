@@ -2,6 +2,7 @@
 #include "worker/snapshot_store.h"
 
 #include "guard/guard.h"
+#include "mail/master.h"
 #include "rules/rules.h"
 #include "tls/tls.h"
 
@@ -27,6 +28,7 @@ static void snapshot_free(struct snapshot *s)
         guard_lists_free(s->lists);
     if (s->policy)
         munmap((void *)(uintptr_t)s->policy, s->policy->size);
+    explicit_bzero(s->masters, sizeof s->masters);
     free(s);
 }
 
@@ -59,12 +61,30 @@ static bool same_lists(const struct policy *a, const struct policy *b)
            memcmp(policy_at(a, a->prefixes), policy_at(b, b->prefixes), size) == 0;
 }
 
+static bool read_masters(struct snapshot *s, char *text, size_t text_size)
+{
+    for (int i = 0; i < s->policy->backends_count; i++) {
+        const struct policy_backend *backend = &s->policy->backends[i];
+        if (!backend->master_file[0])
+            continue;
+        const char *wrong = master_read(backend->master_file, &s->masters[i]);
+        if (wrong) {
+            snprintf(text, text_size, "backends.%s: master file %.150s: %s", backend->name,
+                     backend->master_file, wrong);
+            return false;
+        }
+    }
+    return true;
+}
+
 // Fills what is derived; on failure the text says what was wrong.
 static bool derive(struct snapshot *s, const struct snapshot_store *store, unsigned workers,
                    char *text, size_t text_size)
 {
     const char *what = NULL;
     const struct snapshot *before = store->newest;
+    if (!read_masters(s, text, text_size))
+        return false;
     if (s->policy->certificates_count > 0) {
         char cause[200];
         s->tls = tls_context_build(s->policy, store->tickets, cause, sizeof cause, &what);

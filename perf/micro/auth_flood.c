@@ -65,7 +65,7 @@ static bool ask(uint64_t handle, uint32_t addr, unsigned user, const char *passw
     char text[ADDR_TEXT_SIZE];
     snprintf(text, sizeof text, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255,
              addr & 255);
-    CHECK(addr_parse(text, &m.auth_question.addr));
+    CHECK(addr_parse(text, &m.auth_question.client.addr));
     int size = snprintf(m.auth_question.user, sizeof m.auth_question.user, "user%u", user);
     m.auth_question.user_size = (uint8_t)size;
     m.auth_question.password_size = (uint8_t)strlen(password);

@@ -7,6 +7,7 @@ asks Dovecot's auth socket so that XCLIENT LOGIN counts.
 """
 
 import os
+import secrets
 import shutil
 import socket
 
@@ -54,9 +55,22 @@ def dovecot_write():
                              for user, password in names.ACCOUNTS.items()))
     users.chmod(0o640)
     shutil.chown(users, "root", "dovecot")
-    fill("dovecot.conf", home / "dovecot.conf", users=users, mail=mail, run=names.RUN,
-         log=names.LOG, address4=names.BACKEND4, address6=names.BACKEND6,
+    fill("dovecot.conf", home / "dovecot.conf", users=users, master=master_write(), mail=mail,
+         run=names.RUN, log=names.LOG, address4=names.BACKEND4, address6=names.BACKEND6,
          shield4=names.INSIDE4, shield6=names.INSIDE6)
+
+
+def master_write():
+    """The shield's way into Dovecot for users whose passwords it never learns: its own file, and
+    Dovecot's, where the name has the address that the connection really comes from."""
+    secret = secrets.token_urlsafe(24)
+    ours, theirs = names.MOUNT / "master", names.MOUNT / "dovecot/masters"
+    ours.write_text(f"weir:{secret}\n")
+    ours.chmod(0o600)
+    theirs.write_text(f"weir/{names.INSIDE4}:{{PLAIN}}{secret}\n")
+    theirs.chmod(0o640)
+    shutil.chown(theirs, "root", "dovecot")
+    return theirs
 
 
 def postfix_write():

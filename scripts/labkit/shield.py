@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Weir itself in weir-host: its configuration, its two processes, and how one knows they serve."""
 
+import base64
+import hashlib
+import hmac
 import os
 import shutil
 import subprocess
@@ -64,11 +67,20 @@ def configure(pmd, config, workers):
 def passwords_write():
     """Users as Weir's auth child reads them: its own file, hashed; the backend has its own."""
     passwd = names.MOUNT / "passwd"
-    passwd.write_text("".join(
-        f"{user}:{{SHA512-CRYPT}}" + run("openssl", "passwd", "-6", "-stdin", stdin=password)
-        for user, password in names.ACCOUNTS.items()))
+    passwd.write_text("".join(f"{user}:{scram_keys(password)}\n"
+                              for user, password in names.ACCOUNTS.items()))
     passwd.chmod(0o600)
     shutil.chown(passwd, "weir-auth")
+
+
+def scram_keys(password, iterations=4096):
+    """RFC 5802's StoredKey and ServerKey as Dovecot writes them."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    client, server = (hmac.digest(salted, key, "sha256") for key in (b"Client Key", b"Server Key"))
+    parts = (salt, hashlib.sha256(client).digest(), server)
+    return f"{{SCRAM-SHA-256}}{iterations}," + ",".join(
+        base64.b64encode(part).decode() for part in parts)
 
 
 def start_all():

@@ -6,12 +6,21 @@
  * (an answer to no question) are left out. What must hold is checked by the fake host.
  */
 
+#include "contract/mechanism.h"
 #include "support/mail_host_fake.h"
 
 enum { FUZZ_EVENTS_MAX = 512, FUZZ_ROOM_STEP = 64 };
 
 static inline void fuzz_answer(struct mail_host_fake *fake, uint8_t how)
 {
+    if (fake->pending[MESSAGE_SASL]) {
+        if (how % 4 == 3)
+            mail_host_fake_unavailable(fake, MESSAGE_SASL);
+        else
+            mail_host_fake_answer_sasl(fake, (enum auth_verdict)(how % 4), "alice@example.net",
+                                       how & 4 ? "challenge" : "");
+        return;
+    }
     if (!fake->pending[MESSAGE_AUTH])
         return;
     if (how % 4 == 3)
@@ -60,7 +69,8 @@ static inline void fuzz_event(struct mail_host_fake *fake, uint8_t what, struct 
     }
 }
 
-// Bit 0 of the first byte: implicit TLS; bit 1: `login` has logged in, for deeper ways.
+// Bit 0 of the first byte: implicit TLS; bit 1: `login` has logged in, for deeper ways; bit 2: with
+// master users.
 static inline int mail_session_fuzz(const struct mail_protocol *protocol, const char *clear,
                                     const char *tls, void (*login)(struct mail_host_fake *fake),
                                     const uint8_t *data, size_t size)
@@ -68,6 +78,9 @@ static inline int mail_session_fuzz(const struct mail_protocol *protocol, const 
     struct reader input = reader_of(span_of(data, size));
     uint8_t first = reader_u8(&input);
     struct mail_host_fake *fake = mail_host_fake_open(protocol, first & 3 ? tls : clear);
+    fake->mechanisms = MECHANISMS_SCRAM | MECHANISMS_TOKEN;
+    for (int i = 0; first & 4 && i < BACKENDS_MAX; i++)
+        fake->policy.policy.backends[i].master_file[0] = '/';
     mail_host_fake_start(fake);
     if (first & 2)
         login(fake);

@@ -8,6 +8,7 @@
  *   t e w              TLS is up, the client closes, the deadline strikes
  *   m with a byte      room that each call gets from now on, towards the backend
  */
+#include "contract/mechanism.h"
 #include "fuzz/fuzz.h"
 #include "support/mail_host_fake.h"
 
@@ -22,6 +23,9 @@ static void answer(struct mail_host_fake *fake, enum message_kind kind, uint8_t 
                                    "client.example");
     } else if (kind == MESSAGE_SPF) {
         mail_host_fake_answer_spf(fake, (enum spf_result)(choice % SPF_RESULT_COUNT));
+    } else if (kind == MESSAGE_SASL) {
+        mail_host_fake_answer_sasl(fake, (enum auth_verdict)(choice % AUTH_VERDICT_COUNT),
+                                   "alice@example.net", choice & 4 ? "challenge" : "");
     } else {
         mail_host_fake_answer_auth(fake, (enum auth_verdict)(choice % AUTH_VERDICT_COUNT),
                                    "alice@example.net");
@@ -59,6 +63,7 @@ static void play(struct mail_host_fake *fake, uint8_t event, struct span bytes)
         break;
     case 'a':
         answer(fake, MESSAGE_AUTH, choice);
+        answer(fake, MESSAGE_SASL, choice);
         break;
     case 't':
         if (fake->tls_wanted)
@@ -144,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned service = data[0] % 3;
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, services[service]);
     struct span left = span_of(data + 1, size - 1);
+    fake->mechanisms = MECHANISMS_SCRAM | MECHANISMS_TOKEN;
     mail_host_fake_start(fake);
     check_client(mail_host_fake_sent_span(fake, SIDE_CLIENT));
     while (left.size && !fake->finished) {

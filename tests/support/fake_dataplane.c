@@ -475,7 +475,8 @@ bool fake_dataplane_ask(struct fake_dataplane *fake, enum attach_role role, unsi
     if (!fake_dataplane_send(fake, role, worker, question))
         return false;
     for (unsigned i = 0; i < timeout_ms && !answered; i++) {
-        answered = take_answer(fake, role, worker, ret_answer);
+        answered = take_answer(fake, role, worker, ret_answer) &&
+                   ret_answer->kind != MESSAGE_OFFER; // that comes unasked
         if (!answered)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }

@@ -55,6 +55,26 @@ static void fake_ask(struct mail_host *host, const struct message *question)
     fake->asked++;
 }
 
+static bool fake_tell(struct mail_host *host, const struct message *message)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(!fake->finished && message->status == STATUS_ASKED && message_is_sound(message));
+    if (fake->tell_full)
+        return false;
+    fake->told++;
+    fake->told_bytes += message->sasl_question.response_size;
+    return true;
+}
+
+static bool fake_binding(const struct mail_host *host, uint8_t *out)
+{
+    if (host->tls_version != 3)
+        return false;
+    if (out)
+        memset(out, 'b', SASL_BINDING);
+    return true;
+}
+
 static void close_backend(struct mail_host_fake *fake)
 {
     fake->connecting = false;
@@ -142,6 +162,8 @@ static const struct mail_host_ops fake_ops = {
     .send = fake_send,
     .start_tls = fake_start_tls,
     .ask = fake_ask,
+    .tell = fake_tell,
+    .binding = fake_binding,
     .connect = fake_connect,
     .disconnect = fake_disconnect,
     .scan_start = fake_scan_start,
@@ -226,6 +248,8 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     struct mail_host *host = &fake->host;
     host->ops = &fake_ops;
     host->policy = &fake->policy.policy;
+    host->masters = fake->masters;
+    host->mechanisms = &fake->mechanisms;
     host->service = service_find(host->policy, service);
     host->tls = host->policy->services[host->service].tls == TLS_IMPLICIT;
     host->tls_version = host->tls ? 3 : 0;
@@ -408,6 +432,22 @@ void mail_host_fake_answer_auth(struct mail_host_fake *fake, enum auth_verdict v
     CHECK(name.size <= USER_NAME_MAX);
     answer.auth_answer.user_size = (uint8_t)name.size;
     memcpy(answer.auth_answer.user, name.at, name.size);
+    mail_host_fake_answer(fake, &answer);
+}
+
+void mail_host_fake_answer_sasl(struct mail_host_fake *fake, enum auth_verdict verdict,
+                                const char *user, const char *challenge)
+{
+    struct message answer = message_make(MESSAGE_SASL, STATUS_OK, 0);
+    struct sasl_answer *sasl = &answer.sasl_answer;
+    struct span name = span_text(user), text = span_text(challenge);
+    sasl->verdict = (uint8_t)verdict;
+    sasl->goes_on = verdict != AUTH_RIGHT && text.size > 0;
+    CHECK(name.size <= USER_NAME_MAX && text.size <= SASL_CHALLENGE_MAX);
+    sasl->user_size = (uint8_t)name.size;
+    memcpy(sasl->user, name.at, name.size);
+    sasl->challenge_size = (uint16_t)text.size;
+    memcpy(sasl->challenge, text.at, text.size);
     mail_host_fake_answer(fake, &answer);
 }
 

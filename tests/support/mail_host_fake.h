@@ -48,6 +48,11 @@ struct mail_host_fake {
     struct message question; // the last one
     bool pending[MESSAGE_KIND_COUNT];
     unsigned asked; // questions in all
+    bool tell_full; // messages told find no room
+    unsigned told;
+    size_t told_bytes;   // of SASL responses
+    uint32_t mechanisms; // of the back end
+    struct mail_master masters[BACKENDS_MAX];
 
     unsigned connects, backend; // how often; the last one's index
     bool connecting, connected;
@@ -89,6 +94,9 @@ void mail_host_fake_answer_helo(struct mail_host_fake *fake, enum helo_match mat
 void mail_host_fake_answer_spf(struct mail_host_fake *fake, enum spf_result result);
 void mail_host_fake_answer_auth(struct mail_host_fake *fake, enum auth_verdict verdict,
                                 const char *user);
+// A challenge goes on unless the verdict is right: then it is the last word.
+void mail_host_fake_answer_sasl(struct mail_host_fake *fake, enum auth_verdict verdict,
+                                const char *user, const char *challenge);
 void mail_host_fake_unavailable(struct mail_host_fake *fake, enum message_kind kind);
 void mail_host_fake_wait(struct mail_host_fake *fake, uint64_t us); // the deadline may strike
 void mail_host_fake_pump(struct mail_host_fake *fake);              // room came, nothing else

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { SCRIPT_LINE_MAX = 8192 };
+enum { SCRIPT_LINE_MAX = INPUT_BUFFER_SIZE };
 
 static size_t unescape(struct span text, uint8_t *out)
 {
@@ -110,11 +110,17 @@ static void answer(struct mail_host_fake *fake, const char *what, const char *fi
     else if (strcmp(what, "auth") == 0)
         mail_host_fake_answer_auth(fake, (enum auth_verdict)word_index(first, auth_words, 3),
                                    second);
+    else if (strcmp(what, "sasl") == 0)
+        mail_host_fake_answer_sasl(fake, (enum auth_verdict)word_index(first, auth_words, 3), "",
+                                   second);
+    else if (strcmp(what, "proven") == 0)
+        mail_host_fake_answer_sasl(fake, AUTH_RIGHT, first, second);
     else if (strcmp(what, "unavailable") == 0)
         mail_host_fake_unavailable(fake, strcmp(first, "rdns") == 0    ? MESSAGE_RDNS
                                          : strcmp(first, "dnsbl") == 0 ? MESSAGE_DNSBL
                                          : strcmp(first, "helo") == 0  ? MESSAGE_HELO
                                          : strcmp(first, "spf") == 0   ? MESSAGE_SPF
+                                         : strcmp(first, "sasl") == 0  ? MESSAGE_SASL
                                                                        : MESSAGE_AUTH);
     else
         fail_msg("unknown event in a script: %s", what);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "contract/message.h"
 
+#include "contract/mechanism.h"
+
 #include "contract/policy.h"
 
 #include "base/rng.h"
@@ -114,7 +116,7 @@ static void logins_are_printable(void **state)
     expect(&m, false);
     m.auth_question.user[0] = 'u';
     expect(&m, true);
-    m.auth_question.protocol = PROTOCOL_COUNT;
+    m.auth_question.client.protocol = PROTOCOL_COUNT;
     expect(&m, false);
 }
 
@@ -248,6 +250,42 @@ static void a_wiped_message_holds_nothing(void **state)
     assert_memory_equal(&m, &zeros, sizeof m);
 }
 
+static void exchanges_and_offers_are_checked(void **state)
+{
+    struct message m = message_make(MESSAGE_SASL, STATUS_ASKED, 1);
+    expect(&m, false); // no mechanism
+    m.sasl_question.mechanism = MECHANISM_XOAUTH2;
+    m.sasl_question.response_size = SASL_PART_MAX;
+    m.sasl_question.flags = EXCHANGE_FIRST | EXCHANGE_MORE | EXCHANGE_LOST;
+    expect(&m, true);
+    m.sasl_question.flags++;
+    expect(&m, false);
+    m.sasl_question.flags = 0;
+    m.sasl_question.response_size++;
+    expect(&m, false);
+    m.sasl_question.response_size = 0;
+    m.sasl_question.mechanism = MECHANISM_COUNT;
+    expect(&m, false);
+    m.sasl_question.mechanism = MECHANISM_XOAUTH2;
+    m.sasl_question.client.protocol = PROTOCOL_COUNT;
+    expect(&m, false);
+    m = message_make(MESSAGE_SASL, STATUS_OK, 1);
+    m.sasl_answer.challenge_size = SASL_CHALLENGE_MAX;
+    expect(&m, true);
+    m.sasl_answer.challenge_size++;
+    expect(&m, false);
+    m.sasl_answer.challenge_size = 0;
+    m.sasl_answer.user_size = 1; // NUL
+    expect(&m, false);
+    m = message_make(MESSAGE_OFFER, STATUS_OK, 1);
+    m.offer.mechanisms = (1U << MECHANISM_COUNT) - 1;
+    expect(&m, true);
+    m.offer.mechanisms++;
+    expect(&m, false);
+    m = message_make(MESSAGE_OFFER, STATUS_ASKED, 1);
+    expect(&m, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -260,6 +298,7 @@ int main(void)
         cmocka_unit_test(reports_index_nothing_out_of_range),
         cmocka_unit_test(any_bytes_are_judged_without_harm),
         cmocka_unit_test(a_wiped_message_holds_nothing),
+        cmocka_unit_test(exchanges_and_offers_are_checked),
     };
     return cmocka_run_group_tests_name("message", cases, NULL, NULL);
 }

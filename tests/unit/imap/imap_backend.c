@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "imap_test.h"
 
+#include "contract/mechanism.h"
+
 #include <stdio.h>
 
 #define UNAVAILABLE                                                                                \
@@ -166,6 +168,42 @@ static void a_lost_backend_is_told_with_bye_between_responses_only(void **state)
                    "E:close\nE:finish mail_backend_lost\n");
 }
 
+static void set_master(void)
+{
+    struct mail_master *master = &fake->masters[1];
+    fake->policy.policy.backends[1].master_file[0] = '/';
+    memcpy(master->name, "weir", master->name_size = 4);
+    memcpy(master->password, "secret", master->password_size = 6);
+}
+
+// PLAIN of alice@example.net as authorisation identity, weir and secret.
+#define MASTER "YWxpY2VAZXhhbXBsZS5uZXQAd2VpcgBzZWNyZXQ="
+
+static void a_master_that_is_refused_is_no_wrong_password(void **state)
+{
+    set_master();
+    play(TLS_GREETING RIGHT GREETED_BACKEND IDENTIFIED
+         "P:W AUTHENTICATE PLAIN " MASTER "\nB:W NO [AUTHENTICATIONFAILED] no\n" UNAVAILABLE);
+    assert_int_equal(fake->counted[REASON_IMAP_AUTH_FAILED], 1);
+}
+
+static void a_master_never_logs_in_by_login(void **state)
+{
+    set_master();
+    play(TLS_GREETING RIGHT
+         "E:connecting 1\nE:connect\nB:* OK [CAPABILITY IMAP4rev1 ID] Hi\n" IDENTIFIED UNAVAILABLE);
+    assert_int_equal(fake->counted[REASON_MAIL_BACKEND_BAD], 1);
+}
+
+static void a_master_logs_in_for_one_who_left_no_password(void **state)
+{
+    set_master();
+    fake->mechanisms = MECHANISMS_SCRAM;
+    play("S:*\nC:a AUTHENTICATE SCRAM-SHA-256 AAAA\nE:proven alice@example.net\n"
+         "E:connecting 1\nE:connect\nB:* OK [CAPABILITY IMAP4rev1 ID AUTH=PLAIN] Hi\n" IDENTIFIED
+         "P:W AUTHENTICATE PLAIN\nB:+ \nP:" MASTER "\nB:W OK Hi\nS:a OK Logged in\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +220,9 @@ int main(void)
         TLS_TEST(commands_sent_ahead_go_to_the_backend_after_the_login),
         TLS_TEST(the_typed_name_is_used_when_no_other_is_known),
         TLS_TEST(a_lost_backend_is_told_with_bye_between_responses_only),
+        TLS_TEST(a_master_that_is_refused_is_no_wrong_password),
+        TLS_TEST(a_master_never_logs_in_by_login),
+        TLS_TEST(a_master_logs_in_for_one_who_left_no_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "imap_test.h"
 
+#include "contract/mechanism.h"
+
 #include <stdio.h>
 
 static void nothing_with_a_password_happens_in_the_clear(void **state)
@@ -248,8 +250,8 @@ static void asks(const char *script, const char *user, const char *password)
     assert_true(span_equal(span_of(question->user, question->user_size), span_text(user)));
     assert_true(
         span_equal(span_of(question->password, question->password_size), span_text(password)));
-    assert_true(addr_equal(&question->addr, &fake->host.client));
-    assert_int_equal(question->protocol, PROTOCOL_IMAP);
+    assert_true(addr_equal(&question->client.addr, &fake->host.client));
+    assert_int_equal(question->client.protocol, PROTOCOL_IMAP);
 }
 
 static void every_form_of_login_asks_the_same(void **state)
@@ -315,6 +317,39 @@ static void a_flood_of_commands_in_one_packet_is_answered_in_full(void **state)
     assert_int_equal(mail_host_fake_sent_span(fake, SIDE_CLIENT).size, 1000 * 19);
 }
 
+static void an_exchange_is_offered_where_a_master_logs_in(void **state)
+{
+    fake->mechanisms = MECHANISMS_SCRAM | MECHANISMS_TOKEN;
+    play(TLS_GREETING "C:a AUTHENTICATE SCRAM-SHA-256 AAAA\n"
+                      "S:a NO [CANNOT] Mechanism not supported\n");
+    fake->policy.policy.backends[1].master_file[0] = '/';
+    mail_script_play(fake, "C:b CAPABILITY\n"
+                           "S:* CAPABILITY IMAP4rev1 LITERAL- ID SASL-IR AUTH=SCRAM-SHA-256-PLUS "
+                           "AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN "
+                           "AUTH=LOGIN\nS:b OK Capabilities listed\n");
+}
+
+static void an_exchange_goes_round_by_round_and_may_fail_in_each(void **state)
+{
+    fake->mechanisms = MECHANISMS_SCRAM;
+    fake->policy.policy.backends[1].master_file[0] = '/';
+    play("S:*\n"
+         "C:a AUTHENTICATE SCRAM-SHA-256 AAAA\nE:state asking\nE:unavailable sasl\n"
+         "S:a NO [UNAVAILABLE] Logins cannot be checked now, try again later\n"
+         "C:b AUTHENTICATE SCRAM-SHA-256\nS:+ \nC:AAAA\nE:sasl wrong xyz\nS:+ eHl6\nC:*\n"
+         "S:b BAD Authentication cancelled\n"
+         "C:c AUTHENTICATE SCRAM-SHA-256 AAAA\nE:sasl wrong xyz\nS:+ eHl6\nC:AAAA\n"
+         "E:sasl wrong\nS:c NO [AUTHENTICATIONFAILED] Wrong user or password\n"
+         "C:d AUTHENTICATE SCRAM-SHA-256 AAAA\nE:sasl throttled\n"
+         "S:d NO [UNAVAILABLE] Too many attempts, try again later\n"
+         "C:e AUTHENTICATE SCRAM-SHA-256 AAAA\nE:proven alice xyz\nS:+ eHl6\nC:AAAA\n"
+         "S:e BAD Authentication exchange malformed\n"
+         "C:f AUTHENTICATE SCRAM-SHA-256 AAAA\nE:proven alice xyz\nS:+ eHl6\nE:state sasl\nC:\n"
+         "E:state backend\nE:connecting 1\n");
+    assert_int_equal(fake->counted[REASON_MAIL_AUTH_UNAVAILABLE], 2);
+    assert_int_equal(fake->counted[REASON_MAIL_AUTH_FAILED], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +373,8 @@ int main(void)
         TLS_TEST(commands_sent_ahead_wait_for_the_login),
         PLAIN_TEST(every_command_without_a_password_works_in_the_clear),
         TLS_TEST(a_flood_of_commands_in_one_packet_is_answered_in_full),
+        TLS_TEST(an_exchange_is_offered_where_a_master_logs_in),
+        TLS_TEST(an_exchange_goes_round_by_round_and_may_fail_in_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,18 +40,14 @@ static enum login_verdict judge(uint8_t status, uint8_t verdict, const char *use
     return login_judge(&fake->host, &answer, login);
 }
 
-static void every_verdict_but_right_is_counted(void **state)
+static void only_a_right_verdict_makes_a_user(void **state)
 {
     struct auth_question login = pair("alice", "x");
     assert_int_equal(judge(STATUS_UNAVAILABLE, 0, "", &login), LOGIN_UNAVAILABLE);
-    assert_int_equal(fake->counted[REASON_MAIL_AUTH_UNAVAILABLE], 1);
     assert_int_equal(judge(STATUS_OK, AUTH_THROTTLED, "", &login), LOGIN_THROTTLED);
-    assert_int_equal(fake->counted[REASON_MAIL_AUTH_UNAVAILABLE], 2);
     assert_int_equal(judge(STATUS_OK, AUTH_WRONG, "", &login), LOGIN_WRONG);
-    assert_int_equal(fake->counted[REASON_MAIL_AUTH_FAILED], 1);
     assert_int_equal(fake->host.report.user_size, 0);
     assert_int_equal(judge(STATUS_OK, AUTH_RIGHT, "", &login), LOGIN_RIGHT);
-    assert_int_equal(fake->host.report.refusals, 3);
     assert_memory_equal(fake->host.report.user, "alice", 5);
 }
 
@@ -61,7 +57,7 @@ static void the_canonical_name_takes_the_typed_ones_place(void **state)
     char text[LOGIN_PLAIN_SIZE];
     assert_int_equal(judge(STATUS_OK, AUTH_RIGHT, "alice@example.net", &login), LOGIN_RIGHT);
     assert_int_equal(fake->host.report.user_size, 17);
-    login_plain(&login, text);
+    login_plain(&fake->host, &login, text);
     assert_string_equal(text, "AGFsaWNlQGV4YW1wbGUubmV0AHg=");
 }
 
@@ -83,7 +79,25 @@ static void the_longest_pair_fits_a_response(void **state)
     memset(bytes, 'x', sizeof bytes);
     assert_true(login_take_user(&login, span_of(bytes, USER_NAME_MAX)));
     assert_true(login_take_password(&login, span_of(bytes, PASSWORD_MAX)));
-    assert_int_equal(login_plain(&login, text), LOGIN_PLAIN_SIZE - 1);
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    memset(&fake->masters[2], 'x', sizeof fake->masters[2]); // sizes, too
+    fake->masters[2].name_size = USER_NAME_MAX;
+    fake->masters[2].password_size = PASSWORD_MAX;
+    assert_int_equal(login_plain(&fake->host, &login, text), LOGIN_PLAIN_SIZE - 1);
+}
+
+static void a_master_logs_in_for_the_user(void **state)
+{
+    struct auth_question login = pair("alice", "x");
+    struct mail_master *master = &fake->masters[2];
+    char text[LOGIN_PLAIN_SIZE];
+    assert_null(login_master(&fake->host));
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    memcpy(master->name, "weir", master->name_size = 4);
+    memcpy(master->password, "secret", master->password_size = 6);
+    assert_ptr_equal(login_master(&fake->host), master);
+    login_plain(&fake->host, &login, text);
+    assert_string_equal(text, "YWxpY2UAd2VpcgBzZWNyZXQ="); // alice NUL weir NUL secret
 }
 
 static void the_question_names_client_and_service(void **state)
@@ -91,12 +105,12 @@ static void the_question_names_client_and_service(void **state)
     struct auth_question login = pair("alice", "wonderland");
     login_ask(&fake->host, &login);
     assert_int_equal(fake->asked, 1);
-    assert_true(addr_equal(&fake->question.auth_question.addr, &fake->host.client));
-    assert_int_equal(fake->question.auth_question.protocol,
+    assert_true(addr_equal(&fake->question.auth_question.client.addr, &fake->host.client));
+    assert_int_equal(fake->question.auth_question.client.protocol,
                      fake->host.policy->services[fake->host.service].protocol);
-    assert_int_equal(fake->question.auth_question.session, fake->host.id);
-    assert_int_equal(fake->question.auth_question.port, fake->host.client_port);
-    assert_int_equal(fake->question.auth_question.tls, fake->host.tls);
+    assert_int_equal(fake->question.auth_question.client.session, fake->host.id);
+    assert_int_equal(fake->question.auth_question.client.port, fake->host.client_port);
+    assert_int_equal(fake->question.auth_question.client.tls, fake->host.tls);
     assert_memory_equal(fake->question.auth_question.password, "wonderland", 10);
 }
 
@@ -104,10 +118,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAKE_TEST(names_and_passwords_that_nobody_has_are_refused),
-        FAKE_TEST(every_verdict_but_right_is_counted),
+        FAKE_TEST(only_a_right_verdict_makes_a_user),
         FAKE_TEST(the_canonical_name_takes_the_typed_ones_place),
         FAKE_TEST(a_long_name_is_cut_in_the_report_only),
         FAKE_TEST(the_longest_pair_fits_a_response),
+        FAKE_TEST(a_master_logs_in_for_the_user),
         FAKE_TEST(the_question_names_client_and_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

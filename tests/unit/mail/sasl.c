@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/sasl.h"
 
-#include "base/base64.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "mail_test.h"
 
 #define BYTES(literal) span_of(literal, sizeof(literal) - 1)
 
@@ -21,8 +16,8 @@ static struct span encoded(struct span data)
 static enum sasl_step feed_plain(struct sasl *sasl, struct span response)
 {
     const char *challenge = NULL;
-    sasl_start(sasl, SASL_PLAIN);
-    return sasl_feed(sasl, encoded(response), &challenge);
+    sasl_start(sasl, MECHANISM_PLAIN);
+    return sasl_feed(sasl, &fake->host, encoded(response), &challenge);
 }
 
 static void plain_that_is_not_plain_is_malformed(void **unused)
@@ -69,58 +64,173 @@ static void plain_without_initial_response_asks_with_an_empty_challenge(void **u
 {
     struct sasl sasl;
     const char *challenge = NULL;
-    sasl_start(&sasl, SASL_PLAIN);
-    assert_int_equal(sasl_feed(&sasl, no_initial_response, &challenge), SASL_MORE);
+    sasl_start(&sasl, MECHANISM_PLAIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, no_initial_response, &challenge), SASL_MORE);
     assert_string_equal(challenge, "");
-    assert_int_equal(sasl_feed(&sasl, encoded(BYTES("\0bob\0builder")), &challenge), SASL_READY);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("\0bob\0builder")), &challenge),
+                     SASL_READY);
 }
 
 static void login_asks_twice_or_once(void **unused)
 {
     struct sasl sasl;
     const char *challenge = NULL;
-    sasl_start(&sasl, SASL_LOGIN);
-    assert_int_equal(sasl_feed(&sasl, no_initial_response, &challenge), SASL_MORE);
+    sasl_start(&sasl, MECHANISM_LOGIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, no_initial_response, &challenge), SASL_MORE);
     assert_string_equal(challenge, "VXNlcm5hbWU6");
-    assert_int_equal(sasl_feed(&sasl, encoded(BYTES("bob")), &challenge), SASL_MORE);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("bob")), &challenge), SASL_MORE);
     assert_string_equal(challenge, "UGFzc3dvcmQ6");
-    assert_int_equal(sasl_feed(&sasl, encoded(BYTES("builder")), &challenge), SASL_READY);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("builder")), &challenge),
+                     SASL_READY);
 
-    sasl_start(&sasl, SASL_LOGIN);
-    assert_int_equal(sasl_feed(&sasl, encoded(BYTES("bob")), &challenge), SASL_MORE);
+    sasl_start(&sasl, MECHANISM_LOGIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("bob")), &challenge), SASL_MORE);
     assert_string_equal(challenge, "UGFzc3dvcmQ6");
-    assert_int_equal(sasl_feed(&sasl, encoded(BYTES("")), &challenge), SASL_MALFORMED);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("")), &challenge), SASL_MALFORMED);
 }
 
 static void a_star_cancels_once_asked(void **unused)
 {
     struct sasl sasl;
     const char *challenge = NULL;
-    sasl_start(&sasl, SASL_LOGIN);
-    assert_int_equal(sasl_feed(&sasl, span_text("*"), &challenge), SASL_MALFORMED);
-    sasl_start(&sasl, SASL_PLAIN);
-    assert_int_equal(sasl_feed(&sasl, no_initial_response, &challenge), SASL_MORE);
-    assert_int_equal(sasl_feed(&sasl, span_text("*"), &challenge), SASL_CANCELLED);
+    sasl_start(&sasl, MECHANISM_LOGIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("*"), &challenge), SASL_MALFORMED);
+    sasl_start(&sasl, MECHANISM_PLAIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, no_initial_response, &challenge), SASL_MORE);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("*"), &challenge), SASL_CANCELLED);
 }
 
 static void an_equals_sign_is_an_empty_initial_response_only(void **unused)
 {
     struct sasl sasl;
     const char *challenge = NULL;
-    sasl_start(&sasl, SASL_PLAIN);
-    assert_int_equal(sasl_feed(&sasl, span_text("="), &challenge), SASL_MALFORMED);
-    sasl_start(&sasl, SASL_PLAIN);
-    assert_int_equal(sasl_feed(&sasl, no_initial_response, &challenge), SASL_MORE);
-    assert_int_equal(sasl_feed(&sasl, span_text("="), &challenge), SASL_MALFORMED);
+    sasl_start(&sasl, MECHANISM_PLAIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("="), &challenge), SASL_MALFORMED);
+    sasl_start(&sasl, MECHANISM_PLAIN);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, no_initial_response, &challenge), SASL_MORE);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("="), &challenge), SASL_MALFORMED);
 }
 
-static void mechanisms_are_found_in_any_case(void **unused)
+static void a_password_is_not_asked_for_in_the_clear_nor_an_exchange_without_a_master(void **unused)
 {
-    assert_int_equal(sasl_find(span_text("plain")), SASL_PLAIN);
-    assert_int_equal(sasl_find(span_text("LOGIN")), SASL_LOGIN);
-    assert_int_equal(sasl_find(span_text("PLAINER")), SASL_NONE);
-    assert_int_equal(sasl_find(span_text("CRAM-MD5")), SASL_NONE);
-    assert_int_equal(sasl_find(span_text("")), SASL_NONE);
+    char list[SASL_LIST_SIZE];
+    fake->mechanisms = MECHANISMS_SCRAM | MECHANISMS_TOKEN;
+    fake->host.tls = false;
+    assert_int_equal(sasl_offer(&fake->host), 0);
+    fake->host.tls = true;
+    assert_int_equal(sasl_offer(&fake->host), MECHANISMS_PASSWORD);
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    sasl_list(sasl_offer(&fake->host), "AUTH=", list);
+    assert_string_equal(list, "AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER "
+                              "AUTH=XOAUTH2 AUTH=PLAIN AUTH=LOGIN");
+    fake->host.tls_version = 2; // no binding
+    sasl_list(sasl_offer(&fake->host), "", list);
+    assert_string_equal(list, "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
+}
+
+static enum login_verdict judge(struct sasl *sasl, uint8_t status, struct sasl_answer answer,
+                                char *challenge)
+{
+    struct message m = message_make(MESSAGE_SASL, status, 0);
+    m.sasl_answer = answer;
+    fake->pending[MESSAGE_SASL] = false;
+    return sasl_judge(sasl, &fake->host, &m, challenge);
+}
+
+static void an_exchange_ends_as_the_child_says(void **unused)
+{
+    struct sasl sasl = {.mechanism = MECHANISM_XOAUTH2};
+    char text[SASL_TEXT_SIZE];
+    struct sasl_answer nobody = {.verdict = AUTH_RIGHT}, throttled = {.verdict = AUTH_THROTTLED},
+                       wrong = {.verdict = AUTH_WRONG};
+    assert_int_equal(judge(&sasl, STATUS_UNAVAILABLE, wrong, text), LOGIN_UNAVAILABLE);
+    assert_int_equal(judge(&sasl, STATUS_OK, nobody, text), LOGIN_UNAVAILABLE);
+    assert_int_equal(judge(&sasl, STATUS_OK, throttled, text), LOGIN_THROTTLED);
+    assert_int_equal(judge(&sasl, STATUS_OK, wrong, text), LOGIN_WRONG);
+    assert_int_equal(fake->host.report.user_size, 0);
+}
+
+static void the_last_word_must_be_heard_before_anybody_is_in(void **unused)
+{
+    struct sasl sasl;
+    char text[SASL_TEXT_SIZE];
+    const char *challenge = NULL;
+    struct sasl_answer right = {.verdict = AUTH_RIGHT,
+                                .user_size = 3,
+                                .user = "bob",
+                                .challenge_size = 3,
+                                .challenge = {'v', '=', 'x'}};
+    sasl_start(&sasl, MECHANISM_SCRAM_SHA_256);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, encoded(BYTES("n,,n=bob,r=x")), &challenge),
+                     SASL_ASKED);
+    assert_int_equal(fake->question.sasl_question.flags, EXCHANGE_FIRST);
+    assert_int_equal(judge(&sasl, STATUS_OK, right, text), LOGIN_GOES_ON);
+    assert_string_equal(text, "dj14");
+    struct sasl other = sasl;
+    assert_int_equal(sasl_feed(&other, &fake->host, encoded(BYTES("x")), &challenge),
+                     SASL_MALFORMED);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text(""), &challenge), SASL_DONE);
+    assert_memory_equal(sasl.login.user, "bob", 3);
+    assert_int_equal(fake->asked, 1);
+}
+
+static void the_longest_response_goes_in_parts(void **unused)
+{
+    static uint8_t response[SASL_RESPONSE_MAX];
+    static char text[BASE64_SIZE(SASL_RESPONSE_MAX) + 4];
+    struct sasl sasl;
+    const char *challenge = NULL;
+    memset(response, 'x', sizeof response);
+    size_t size = base64_encode(span_of(response, sizeof response), text);
+    assert_int_equal(size, SASL_LINE_MAX);
+    sasl_start(&sasl, MECHANISM_OAUTHBEARER);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_of(text, size), &challenge), SASL_ASKED);
+    assert_int_equal(fake->told, SASL_RESPONSE_MAX / SASL_PART_MAX);
+    assert_int_equal(fake->told_bytes + fake->question.sasl_question.response_size,
+                     sizeof response);
+    assert_int_equal(fake->question.sasl_question.flags, 0);
+
+    fake->pending[MESSAGE_SASL] = false;
+    memcpy(text + size, "AAAA", 4); // one more
+    sasl_start(&sasl, MECHANISM_OAUTHBEARER);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_of(text, size + 4), &challenge),
+                     SASL_MALFORMED);
+}
+
+static void the_child_is_told_when_a_part_was_lost(void **unused)
+{
+    uint8_t response[SASL_PART_MAX + 1] = {0};
+    char text[BASE64_SIZE(sizeof response)];
+    struct sasl sasl;
+    const char *challenge = NULL;
+    fake->tell_full = true;
+    sasl_start(&sasl, MECHANISM_XOAUTH2);
+    size_t size = base64_encode(span_of(response, sizeof response), text);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_of(text, size), &challenge), SASL_ASKED);
+    assert_int_equal(fake->question.sasl_question.flags, EXCHANGE_LOST);
+}
+
+static void an_exchange_without_end_is_malformed(void **unused)
+{
+    struct sasl sasl;
+    const char *challenge = NULL;
+    sasl_start(&sasl, MECHANISM_XOAUTH2);
+    for (int i = 0; i < SASL_ROUNDS_MAX; i++) {
+        assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("AAAA"), &challenge), SASL_ASKED);
+        fake->pending[MESSAGE_SASL] = false;
+    }
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("AAAA"), &challenge), SASL_MALFORMED);
+}
+
+static void the_binding_goes_with_the_exchange(void **unused)
+{
+    struct sasl sasl;
+    const char *challenge = NULL;
+    sasl_start(&sasl, MECHANISM_SCRAM_SHA_256_PLUS);
+    assert_int_equal(sasl_feed(&sasl, &fake->host, span_text("AAAA"), &challenge), SASL_ASKED);
+    assert_int_equal(fake->question.sasl_question.has_binding, 1);
+    assert_int_equal(fake->question.sasl_question.binding[31], 'b');
+    assert_int_equal(fake->question.sasl_question.client.session, fake->host.id);
 }
 
 static void wiping_leaves_no_secret(void **unused)
@@ -135,15 +245,21 @@ static void wiping_leaves_no_secret(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_that_is_not_plain_is_malformed),
-        cmocka_unit_test(names_and_passwords_end_at_their_limits),
-        cmocka_unit_test(plain_with_initial_response_is_ready),
-        cmocka_unit_test(plain_without_initial_response_asks_with_an_empty_challenge),
-        cmocka_unit_test(login_asks_twice_or_once),
-        cmocka_unit_test(a_star_cancels_once_asked),
-        cmocka_unit_test(an_equals_sign_is_an_empty_initial_response_only),
-        cmocka_unit_test(mechanisms_are_found_in_any_case),
-        cmocka_unit_test(wiping_leaves_no_secret),
+        FAKE_TEST(plain_that_is_not_plain_is_malformed),
+        FAKE_TEST(names_and_passwords_end_at_their_limits),
+        FAKE_TEST(plain_with_initial_response_is_ready),
+        FAKE_TEST(plain_without_initial_response_asks_with_an_empty_challenge),
+        FAKE_TEST(login_asks_twice_or_once),
+        FAKE_TEST(a_star_cancels_once_asked),
+        FAKE_TEST(an_equals_sign_is_an_empty_initial_response_only),
+        FAKE_TEST(a_password_is_not_asked_for_in_the_clear_nor_an_exchange_without_a_master),
+        FAKE_TEST(an_exchange_ends_as_the_child_says),
+        FAKE_TEST(the_last_word_must_be_heard_before_anybody_is_in),
+        FAKE_TEST(the_longest_response_goes_in_parts),
+        FAKE_TEST(the_child_is_told_when_a_part_was_lost),
+        FAKE_TEST(an_exchange_without_end_is_malformed),
+        FAKE_TEST(the_binding_goes_with_the_exchange),
+        FAKE_TEST(wiping_leaves_no_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

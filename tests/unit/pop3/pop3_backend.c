@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pop3_test.h"
 
+#include "contract/mechanism.h"
+
 #include <stdio.h>
 
 #define UNAVAILABLE                                                                                \
@@ -79,6 +81,44 @@ static void a_lost_backend_ends_the_session(void **state)
     play(LOGGED_IN "E:close\nE:finish mail_backend_lost\n");
 }
 
+static void set_master(void)
+{
+    struct mail_master *master = &fake->masters[2];
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    memcpy(master->name, "weir", master->name_size = 4);
+    memcpy(master->password, "secret", master->password_size = 6);
+}
+
+#define MASTER "YWxpY2VAZXhhbXBsZS5uZXQAd2VpcgBzZWNyZXQ="
+
+static void a_master_that_is_refused_is_no_wrong_password(void **state)
+{
+    set_master();
+    play(GREETING RIGHT GREETED_BACKEND IDENTIFIED
+         "P:AUTH PLAIN\nB:+ \nP:" MASTER "\nB:-ERR [AUTH] no\n"
+         "S:-ERR [SYS/TEMP] Mailbox server not available, try again later\nE:state login\n");
+    assert_int_equal(fake->counted[REASON_POP3_AUTH_FAILED], 1);
+}
+
+static void a_backend_that_wants_no_response_is_bad(void **state)
+{
+    set_master();
+    play(GREETING RIGHT GREETED_BACKEND IDENTIFIED
+         "P:AUTH PLAIN\nB:+OK\n"
+         "S:-ERR [SYS/TEMP] Mailbox server not available, try again later\nE:state login\n");
+    assert_int_equal(fake->counted[REASON_MAIL_BACKEND_BAD], 1);
+}
+
+static void a_master_logs_in_for_one_who_left_no_password(void **state)
+{
+    set_master();
+    fake->mechanisms = MECHANISMS_SCRAM;
+    play(GREETING
+         "C:AUTH SCRAM-SHA-256 AAAA\nE:proven alice@example.net\n" GREETED_BACKEND IDENTIFIED
+         "P:AUTH PLAIN\nB:+ \nP:" MASTER "\nB:+OK Hi\nS:+OK Logged in\n"
+         "E:state open\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +129,9 @@ int main(void)
         TLS_TEST(an_ipv6_client_is_named_as_such),
         TLS_TEST(the_password_is_forgotten_when_the_backend_has_it),
         TLS_TEST(a_lost_backend_ends_the_session),
+        TLS_TEST(a_master_that_is_refused_is_no_wrong_password),
+        TLS_TEST(a_backend_that_wants_no_response_is_bad),
+        TLS_TEST(a_master_logs_in_for_one_who_left_no_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pop3_test.h"
 
+#include "contract/mechanism.h"
+
 #include <stdio.h>
 
 static void nothing_with_a_password_happens_in_the_clear(void **state)
@@ -50,9 +52,9 @@ static void malformed_commands_are_errors_and_counted(void **state)
         {"USER ", "-ERR USER wants a name"},
         {"USER a\\x01", "-ERR USER wants a name"},
         {"PASS x", "-ERR USER comes first"},
-        {"AUTH", "-ERR AUTH wants PLAIN or LOGIN"},
-        {"AUTH CRAM-MD5", "-ERR AUTH wants PLAIN or LOGIN"},
-        {"AUTH PLAIN ", "-ERR AUTH wants PLAIN or LOGIN"},
+        {"AUTH", "-ERR AUTH wants a mechanism that CAPA lists"},
+        {"AUTH CRAM-MD5", "-ERR AUTH wants a mechanism that CAPA lists"},
+        {"AUTH PLAIN ", "-ERR AUTH wants a mechanism that CAPA lists"},
         {"AUTH PLAIN !", "-ERR Authentication exchange malformed"},
         {"AUTH PLAIN =", "-ERR Authentication exchange malformed"},
         // alice and "a CR LF QUIT": no line for the backend
@@ -167,7 +169,7 @@ static void every_form_of_login_asks_the_same(void **state)
         assert_true(span_equal(span_of(question->user, question->user_size), span_text("alice")));
         assert_true(span_equal(span_of(question->password, question->password_size),
                                span_text("wonder land")));
-        assert_int_equal(question->protocol, PROTOCOL_POP3);
+        assert_int_equal(question->client.protocol, PROTOCOL_POP3);
     }
 }
 
@@ -181,6 +183,23 @@ static void spaces_of_a_password_are_kept(void **state)
 static void quit_ends_the_session(void **state)
 {
     play(GREETING "C:quit\nS:+OK Logging out\nE:finish mail_quit\n");
+}
+
+static void an_exchange_goes_round_by_round_and_may_fail_in_each(void **state)
+{
+    fake->mechanisms = MECHANISMS_SCRAM;
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    play(GREETING "C:AUTH SCRAM-SHA-256 AAAA\nE:state asking\nE:unavailable sasl\n"
+                  "S:-ERR [SYS/TEMP] Logins cannot be checked now, try again later\n"
+                  "C:AUTH SCRAM-SHA-256\nS:+ \nC:AAAA\nE:sasl wrong xyz\nS:+ eHl6\nC:*\n"
+                  "S:-ERR Authentication cancelled\n"
+                  "C:AUTH SCRAM-SHA-256 AAAA\nE:sasl wrong\nS:-ERR [AUTH] Wrong user or password\n"
+                  "C:AUTH SCRAM-SHA-256 AAAA\nE:sasl throttled\n"
+                  "S:-ERR [SYS/TEMP] Too many attempts, try again later\n"
+                  "C:AUTH SCRAM-SHA-256 AAAA\nE:proven alice xyz\nS:+ eHl6\nC:AAAA\n"
+                  "S:-ERR Authentication exchange malformed\n"
+                  "C:AUTH SCRAM-SHA-256 AAAA\nE:proven alice xyz\nS:+ eHl6\nE:state sasl\nC:\n"
+                  "E:state backend\nE:connecting 2\n");
 }
 
 int main(void)
@@ -200,6 +219,7 @@ int main(void)
         TLS_TEST(every_form_of_login_asks_the_same),
         TLS_TEST(spaces_of_a_password_are_kept),
         PLAIN_TEST(quit_ends_the_session),
+        TLS_TEST(an_exchange_goes_round_by_round_and_may_fail_in_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

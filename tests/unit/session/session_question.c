@@ -100,6 +100,17 @@ static void an_answer_to_nobody_is_counted_and_dropped(void **state)
     rig_expect(rig, client, "220 ");
 }
 
+static void an_offer_answers_nobody_and_is_not_late(void **state)
+{
+    struct rig *rig = *state;
+    struct message offer = message_make(MESSAGE_OFFER, STATUS_OK, 0);
+    offer.offer.mechanisms = 1;
+    assert_int_equal(sessions_role_of(MESSAGE_OFFER), ROLE_AUTH);
+    assert_int_equal(sessions_role_of(MESSAGE_SASL), ROLE_AUTH);
+    sessions_answer(rig_sessions(rig), &offer, rig_now(rig));
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_ANSWER_LATE], 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -111,6 +122,7 @@ int main(void)
         TEST(a_question_that_the_fresh_channel_brought_is_not_asked_twice),
         TEST(what_found_the_fresh_channel_full_is_asked_when_there_is_room),
         TEST(an_answer_to_nobody_is_counted_and_dropped),
+        TEST(an_offer_answers_nobody_and_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -397,6 +397,27 @@ static void tickets_resume_sessions(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void both_ends_have_one_binding_under_tls_1_3_alone(void **state)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    uint8_t ours[TLS_BINDING], theirs[TLS_BINDING];
+    assert_false(tls_binding(tls, ours)); // no handshake yet
+    connect_with(3);
+    assert_true(tls_binding(tls, NULL));
+    assert_true(tls_binding(tls, ours));
+    assert_int_equal(SSL_export_keying_material(peer.ssl, theirs, sizeof theirs, label,
+                                                sizeof label - 1, (const uint8_t *)"", 0, 1),
+                     1); // RFC 9266: the context is a zero-length string
+    assert_memory_equal(ours, theirs, sizeof ours);
+}
+
+static void tls_1_2_has_no_binding(void **state)
+{
+    uint8_t ours[TLS_BINDING];
+    connect_with(2);
+    assert_false(tls_binding(tls, ours));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +442,8 @@ int main(void)
         TEST(our_close_notify_is_sent_once_and_ends_writing),
         TEST(finishing_a_handshake_does_nothing),
         TEST(tickets_resume_sessions),
+        TEST(both_ends_have_one_binding_under_tls_1_3_alone),
+        TEST(tls_1_2_has_no_binding),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

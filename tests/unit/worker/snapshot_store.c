@@ -186,6 +186,17 @@ static int start(void **state)
     return 0;
 }
 
+static void a_master_file_that_cannot_be_read_refuses_the_whole(void **state)
+{
+    struct snapshot_store store = {0};
+    struct policy p = sound_policy(1);
+    snprintf(p.backends[0].master_file, PATH_NAME_MAX, "/nowhere/master");
+    char text[200];
+    assert_int_equal(add(&store, &p, SEALS, NULL, text), -EINVAL);
+    assert_non_null(strstr(text, "/nowhere/master: No such file or directory"));
+    assert_null(store.newest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +206,7 @@ int main(void)
         cmocka_unit_test(another_boot_part_asks_for_a_restart),
         cmocka_unit_test(an_old_snapshot_lives_as_long_as_its_last_session),
         cmocka_unit_test(lists_that_did_not_change_are_not_built_again),
+        cmocka_unit_test(a_master_file_that_cannot_be_read_refuses_the_whole),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

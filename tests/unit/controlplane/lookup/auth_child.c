@@ -2,6 +2,7 @@
 #include "lookup/lookup.h"
 
 #include "contract/attach.h"
+#include "contract/mechanism.h"
 #include "plane_fake.h"
 
 #include <crypt.h>
@@ -88,7 +89,7 @@ static int stop(void **state)
 static struct message question(const char *user, const char *password, uint64_t handle)
 {
     struct message m = message_make(MESSAGE_AUTH, STATUS_ASKED, handle);
-    assert_true(addr_parse("192.0.2.1", &m.auth_question.addr));
+    assert_true(addr_parse("192.0.2.1", &m.auth_question.client.addr));
     m.auth_question.user_size = (uint8_t)strlen(user);
     m.auth_question.password_size = (uint8_t)strlen(password);
     memcpy(m.auth_question.user, user, strlen(user));
@@ -232,6 +233,24 @@ static void child_ends_with_sigterm(void **state)
     plane_fake_close(&plane);
 }
 
+static void what_the_back_end_has_is_offered_unasked(void **state)
+{
+    char text[] = "user:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,"
+                  "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+                  "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n";
+    plane.offered = UINT32_MAX;
+    verdict_of("alice@example.net", "wonderland");
+    assert_int_equal(plane.offered, 0); // not all have keys
+    file_write(text);
+    for (int i = 0; i < 1000 && plane.offered == 0; i++) {
+        struct message m = question("user", "pencil", 1);
+        assert_true(plane_fake_ask(&plane, 0, &m));
+        assert_true(plane_fake_answer(&plane, 0, &m, 10000, NULL, NULL));
+        poll(NULL, 0, 10);
+    }
+    assert_int_equal(plane.offered, MECHANISMS_SCRAM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(right_password_tells_the_login_in_lower_case, start, stop),
         cmocka_unit_test_setup_teardown(changed_file_is_taken_within_the_sandbox, start, stop),
         cmocka_unit_test_setup_teardown(child_ends_with_sigterm, start, file_remove),
+        cmocka_unit_test_setup_teardown(what_the_back_end_has_is_offered_unasked, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 /* Against a fake of protocol 1.3, line by line, and against the machine's own Dovecot. */
 #include "lookup/auth_dovecot.h"
 
+#include "base/base64.h"
+
 #include "contract/attach.h"
 #include "lookup/lookup_wait.h"
 
@@ -109,12 +111,13 @@ static void up(void)
 
 static bool begin(uint32_t id, const char *user, const char *password)
 {
-    struct auth_question question = {
-        .tls = 1, .user_size = (uint8_t)strlen(user), .password_size = (uint8_t)strlen(password)};
+    struct auth_question question = {.client.tls = 1,
+                                     .user_size = (uint8_t)strlen(user),
+                                     .password_size = (uint8_t)strlen(password)};
     memcpy(question.user, user, strlen(user));
     memcpy(question.password, password, strlen(password));
-    assert_true(addr_parse("192.0.2.1", &question.addr));
-    assert_true(addr_parse("192.0.2.2", &question.local));
+    assert_true(addr_parse("192.0.2.1", &question.client.addr));
+    assert_true(addr_parse("192.0.2.2", &question.client.local));
     struct auth_try try = {
         .id = id, .question = &question, .user = span_text(user), .until_ms = now_ms + 5000};
     return backend.begin(dovecot, &try, now_ms);
@@ -371,6 +374,121 @@ static void real_dovecot_judges_logins(void **state)
     assert_int_equal(system(command), 0);
 }
 
+#define OFFER "VERSION\t1\t3\nMECH\tPLAIN\tplaintext\nMECH\tXOAUTH2\nMECH\tNTLM\nDONE\n"
+
+static void up_with_tokens(void)
+{
+    connect_fake();
+    heard();
+    say(OFFER);
+    assert_int_equal(auth_dovecot_state(dovecot), DOVECOT_UP);
+}
+
+static bool step(uint32_t id, bool first, enum mechanism mechanism, const char *response)
+{
+    struct sasl_question question = {.client.tls = 1};
+    struct auth_step next = {.id = id,
+                             .first = first,
+                             .mechanism = mechanism,
+                             .question = &question,
+                             .user = span_text("alice"),
+                             .response = span_text(response),
+                             .until_ms = now_ms + 5000};
+    return backend.step(dovecot, &next, now_ms);
+}
+
+static struct auth_step_result stepped(uint32_t id, enum auth_outcome outcome)
+{
+    struct auth_step_result result;
+    assert_true(backend.take_step(dovecot, &result));
+    assert_int_equal(result.id, id);
+    assert_int_equal(result.outcome, outcome);
+    return result;
+}
+
+static void what_the_server_has_is_offered_while_it_is_there(void **state)
+{
+    assert_int_equal(backend.mechanisms(dovecot), 0);
+    up_with_tokens();
+    assert_int_equal(backend.mechanisms(dovecot), 1U << MECHANISM_XOAUTH2);
+    assert_false(step(0, true, MECHANISM_SCRAM_SHA_256, "x"));
+    assert_false(step(0, false, MECHANISM_XOAUTH2, "x")); // was not begun
+    close(server);
+    server = -1;
+    run();
+    assert_int_equal(backend.mechanisms(dovecot), 0);
+    assert_false(step(0, true, MECHANISM_XOAUTH2, "x"));
+}
+
+static void an_exchange_is_passed_on_round_by_round(void **state)
+{
+    up_with_tokens();
+    assert_true(step(1023, true, MECHANISM_XOAUTH2, "token"));
+    run();
+    assert_non_null(strstr(heard(), "AUTH\t1\tXOAUTH2\tservice=smtp\tsecured\t"));
+    say("CONT\t1\teyJ9\n");
+    struct auth_step_result result = stepped(1023, OUTCOME_CHALLENGE);
+    assert_int_equal(result.challenge_size, 3);
+    assert_memory_equal(result.challenge, "{\"}", 3);
+    say("CONT\t1\teyJ9\n"); // nobody asked
+    assert_false(backend.take_step(dovecot, &result));
+    assert_true(step(1023, false, MECHANISM_XOAUTH2, "\x01"));
+    run();
+    assert_string_equal(heard(), "CONT\t1\tAQ==\n");
+    say("FAIL\t1\tuser=alice\n");
+    stepped(1023, OUTCOME_WRONG);
+    assert_true(step(1023, true, MECHANISM_XOAUTH2, "token")); // the number is free again
+    say("OK\t2\tuser=Alice@example.net\n");
+    result = stepped(1023, OUTCOME_RIGHT);
+    assert_memory_equal(result.user, "Alice@example.net", result.user_size);
+}
+
+static void challenges_that_do_not_fit_make_it_unavailable(void **state)
+{
+    char text[2 * SASL_CHALLENGE_MAX];
+    up_with_tokens();
+    for (size_t more = 0; more < 2; more++) {
+        static uint8_t bytes[SASL_CHALLENGE_MAX + 1];
+        char encoded[BASE64_SIZE(sizeof bytes)];
+        base64_encode(span_of(bytes, SASL_CHALLENGE_MAX + more), encoded);
+        assert_true(step(0, true, MECHANISM_XOAUTH2, "x"));
+        snprintf(text, sizeof text, "CONT\t%zu\t%s\n", more + 1, encoded);
+        say(text);
+        stepped(0, more ? OUTCOME_UNAVAILABLE : OUTCOME_CHALLENGE);
+        backend.drop(dovecot, 0);
+    }
+    assert_true(step(0, true, MECHANISM_XOAUTH2, "x"));
+    say("CONT\t3\tno base64\n");
+    stepped(0, OUTCOME_UNAVAILABLE);
+}
+
+static void an_exchange_that_is_dropped_is_cancelled(void **state)
+{
+    struct auth_step_result result;
+    up_with_tokens();
+    assert_true(step(5, true, MECHANISM_XOAUTH2, "x"));
+    backend.drop(dovecot, 5);
+    run();
+    assert_non_null(strstr(heard(), "\nCANCEL\t1\n"));
+    say("OK\t1\tuser=alice\n");
+    assert_false(backend.take_step(dovecot, &result));
+    backend.drop(dovecot, 5); // once more does nothing
+}
+
+static void steps_without_an_answer_are_unavailable(void **state)
+{
+    up_with_tokens();
+    assert_true(step(5, true, MECHANISM_XOAUTH2, "x"));
+    now_ms += 5000;
+    run();
+    stepped(5, OUTCOME_UNAVAILABLE);
+    assert_true(step(6, true, MECHANISM_XOAUTH2, "x"));
+    close(server);
+    server = -1;
+    run();
+    stepped(6, OUTCOME_UNAVAILABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +505,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(replies_find_their_requests_in_any_order, start, stop),
         cmocka_unit_test_setup_teardown(login_that_no_answer_may_hold_is_unavailable, start, stop),
         cmocka_unit_test_setup_teardown(real_dovecot_judges_logins, start, stop),
+        cmocka_unit_test_setup_teardown(what_the_server_has_is_offered_while_it_is_there, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(an_exchange_is_passed_on_round_by_round, start, stop),
+        cmocka_unit_test_setup_teardown(challenges_that_do_not_fit_make_it_unavailable, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(an_exchange_that_is_dropped_is_cancelled, start, stop),
+        cmocka_unit_test_setup_teardown(steps_without_an_answer_are_unavailable, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,6 +165,78 @@ static void right_password_tells_the_login(void **state)
     assert_int_equal(auth_passwd_users(passwd), 4);
 }
 
+// RFC 7677, section 3: user "user", password "pencil".
+#define KEYS                                                                                       \
+    "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"   \
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static struct auth_step_result step_of(bool first, const char *response)
+{
+    struct sasl_question question = {0};
+    struct auth_step step = {.id = 7,
+                             .first = first,
+                             .mechanism = MECHANISM_SCRAM_SHA_256,
+                             .question = &question,
+                             .response = span_text(response)};
+    struct auth_step_result result;
+    assert_true(backend.step(passwd, &step, 0));
+    assert_true(backend.take_step(passwd, &result));
+    assert_false(backend.take_step(passwd, &result));
+    assert_int_equal(result.id, 7);
+    return result;
+}
+
+static void scram_is_offered_while_all_who_log_in_have_keys(void **state)
+{
+    assert_int_equal(backend.mechanisms(passwd), 0);
+    file_write("user:" KEYS "\nother:{PLAIN}x\n");
+    assert_int_equal(backend.mechanisms(passwd), 0);
+    assert_int_equal(step_of(true, "n,,n=user,r=x").outcome, OUTCOME_UNAVAILABLE);
+    file_write("bob:{CRYPT}!\nuser:" KEYS "\ncarol:{NTLM}x\n");
+    assert_int_equal(backend.mechanisms(passwd), MECHANISMS_SCRAM);
+    file_write("bob:{CRYPT}!\n");
+    assert_int_equal(backend.mechanisms(passwd), 0);
+}
+
+static void who_exists_is_not_told_by_a_challenge(void **state)
+{
+    file_write("bob:{CRYPT}!\nuser:" KEYS "\n");
+    struct auth_step_result real = step_of(true, "n,,n=User,r=x");
+    assert_int_equal(real.outcome, OUTCOME_CHALLENGE);
+    static const char *const others[] = {"n,,n=nobody,r=x", "n,,n=bob,r=x", "n,,n=\xff\xfe,r=x"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct auth_step_result one = step_of(true, others[i]), again = step_of(true, others[i]);
+        assert_int_equal(one.outcome, OUTCOME_CHALLENGE);
+        assert_int_equal(one.challenge_size, real.challenge_size);
+        size_t nonce = span_find(span_of(one.challenge, one.challenge_size), ',');
+        assert_memory_equal(one.challenge + nonce, again.challenge + nonce,
+                            one.challenge_size - nonce);
+        assert_memory_not_equal(one.challenge, again.challenge, nonce); // never twice
+        assert_int_equal(step_of(false, "c=biws,r=x,p=AAAA").outcome, OUTCOME_WRONG);
+    }
+}
+
+static void what_was_dropped_does_not_come_back(void **state)
+{
+    file_write("user:" KEYS "\n");
+    struct sasl_question question = {0};
+    struct auth_step step = {.id = 1,
+                             .first = true,
+                             .mechanism = MECHANISM_SCRAM_SHA_256,
+                             .question = &question,
+                             .response = span_text("n,,n=user,r=x")};
+    struct auth_step_result result;
+    assert_true(backend.step(passwd, &step, 0));
+    step.id = 2;
+    assert_true(backend.step(passwd, &step, 0));
+    backend.drop(passwd, 1);
+    assert_true(backend.take_step(passwd, &result));
+    assert_int_equal(result.id, 2);
+    assert_false(backend.take_step(passwd, &result));
+    step.mechanism = MECHANISM_XOAUTH2;
+    assert_false(backend.step(passwd, &step, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +249,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_user_takes_as_long_as_a_wrong_password, start,
                                         stop),
         cmocka_unit_test_setup_teardown(right_password_tells_the_login, start, stop),
+        cmocka_unit_test_setup_teardown(scram_is_offered_while_all_who_log_in_have_keys, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(who_exists_is_not_told_by_a_challenge, start, stop),
+        cmocka_unit_test_setup_teardown(what_was_dropped_does_not_come_back, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

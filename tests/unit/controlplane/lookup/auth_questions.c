@@ -53,6 +53,16 @@ static bool fake_take(void *context, struct auth_result *ret_result)
     return true;
 }
 
+static uint32_t no_mechanisms(void *context)
+{
+    return 0;
+}
+
+static bool no_step(void *context, struct auth_step_result *ret_result)
+{
+    return false;
+}
+
 static uint64_t fake_generation(void *context)
 {
     return generation;
@@ -67,8 +77,13 @@ static void on_answer(void *context, unsigned worker, const struct message *answ
 
 static int start(void **state)
 {
-    struct auth_questions_config config = {
-        {NULL, fake_begin, fake_take, fake_generation}, limits, on_answer, NULL};
+    struct auth_questions_config config = {.backend = {.begin = fake_begin,
+                                                       .take = fake_take,
+                                                       .take_step = no_step,
+                                                       .mechanisms = no_mechanisms,
+                                                       .generation = fake_generation},
+                                           .limits = limits,
+                                           .answer = on_answer};
     for (int i = 0; i < LIMIT_COUNT; i++)
         limits[i] = limit_facts((enum limit)i)->value;
     memset(&fake, 0, sizeof fake);
@@ -86,7 +101,7 @@ static int stop(void **state)
 static void ask(const char *addr, const char *user, const char *password)
 {
     struct message m = message_make(MESSAGE_AUTH, STATUS_ASKED, 77);
-    assert_true(addr_parse(addr, &m.auth_question.addr));
+    assert_true(addr_parse(addr, &m.auth_question.client.addr));
     m.auth_question.user_size = (uint8_t)strlen(user);
     memcpy(m.auth_question.user, user, strlen(user));
     m.auth_question.password_size = (uint8_t)strlen(password);

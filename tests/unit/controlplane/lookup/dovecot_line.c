@@ -60,8 +60,8 @@ static void causes_of_failure_are_told_apart(void **state)
 static void greeting_and_user_are_read(void **state)
 {
     assert_int_equal(line_of("VERSION\t1\t3").major, 1);
-    assert_true(line_of("MECH\tPLAIN\tplaintext").plain);
-    assert_false(line_of("MECH\tCRAM-MD5\tdictionary\tactive").plain);
+    assert_int_equal(line_of("MECH\tPLAIN\tplaintext").mechanism, MECHANISM_PLAIN);
+    assert_int_equal(line_of("MECH\tCRAM-MD5\tdictionary\tactive").mechanism, MECHANISM_NONE);
     assert_int_equal(line_of("DONE").verb, DOVECOT_DONE);
     struct dovecot_line line = line_of("OK\t9\tfoo\tuser=alice@example.net\tbar=user=eve");
     assert_int_equal(line.id, 9);
@@ -71,15 +71,18 @@ static void greeting_and_user_are_read(void **state)
 static void what_was_typed_makes_no_field_and_no_line(void **state)
 {
     static const char evil[] = "x\tservice=smtp\nAUTH\t2\tPLAIN\r\n\x01t";
-    struct auth_question question = {
-        .protocol = PROTOCOL_IMAP, .tls = 1, .session = 0xabc, .port = 4000, .local_port = 993};
+    struct auth_question question = {.client = {.protocol = PROTOCOL_IMAP,
+                                                .tls = 1,
+                                                .session = 0xabc,
+                                                .port = 4000,
+                                                .local_port = 993}};
     char out[DOVECOT_REQUEST_MAX];
-    assert_true(addr_parse("2001:db8::9", &question.addr));
-    assert_true(addr_parse("192.0.2.1", &question.local));
+    assert_true(addr_parse("2001:db8::9", &question.client.addr));
+    assert_true(addr_parse("192.0.2.1", &question.client.local));
     question.user_size = question.password_size = sizeof evil - 1;
     memcpy(question.user, evil, sizeof evil - 1);
     memcpy(question.password, evil, sizeof evil - 1);
-    struct span line = span_of(out, dovecot_line_request(&question, 5, out));
+    struct span line = span_of(out, dovecot_line_plain(&question, 5, out));
     static const char head[] = "AUTH\t5\tPLAIN\tservice=imap\tsecured\tnologin\tno-penalty\t"
                                "session=0000000000000abc\tlip=192.0.2.1\trip=2001:db8::9\t"
                                "lport=993\trport=4000\tresp=";
@@ -97,9 +100,28 @@ static void longest_login_fits_and_without_tls_is_not_secured(void **state)
 {
     struct auth_question question = {.user_size = 255, .password_size = 255};
     char out[DOVECOT_REQUEST_MAX];
-    size_t size = dovecot_line_request(&question, UINT32_MAX, out);
+    size_t size = dovecot_line_plain(&question, UINT32_MAX, out);
     assert_true(size < sizeof out);
     assert_null(memmem(out, size, "secured", 7));
+}
+
+static void an_exchange_goes_on_and_is_cancelled_by_its_id(void **state)
+{
+    struct auth_client client = {.protocol = PROTOCOL_SMTP, .tls = 1};
+    char out[DOVECOT_REQUEST_MAX];
+    size_t size = dovecot_line_begin(&client, 6, MECHANISM_XOAUTH2, span_text("token"), out);
+    assert_non_null(memmem(out, size, "AUTH\t6\tXOAUTH2\tservice=smtp\tsecured\t", 36));
+    assert_non_null(memmem(out, size, "\tresp=dG9rZW4=\n", 15));
+    size = dovecot_line_go_on(6, span_text("\x01"), out);
+    assert_true(span_equal(span_of(out, size), span_text("CONT\t6\tAQ==\n")));
+    size = dovecot_line_go_on(6, span_text(""), out);
+    assert_true(span_equal(span_of(out, size), span_text("CONT\t6\t\n")));
+    size = dovecot_line_cancel(6, out);
+    assert_true(span_equal(span_of(out, size), span_text("CANCEL\t6\n")));
+    struct dovecot_line line = line_of("CONT\t6\teyJ9\tmore");
+    assert_int_equal(line.verb, DOVECOT_CONT);
+    assert_true(span_equal(line.challenge, span_text("eyJ9")));
+    assert_int_equal(line_of("CONT\t6").challenge.size, 0);
 }
 
 int main(void)
@@ -109,6 +131,7 @@ int main(void)
         cmocka_unit_test(unknown_lines_are_for_nobody),
         cmocka_unit_test(causes_of_failure_are_told_apart),
         cmocka_unit_test(what_was_typed_makes_no_field_and_no_line),
+        cmocka_unit_test(an_exchange_goes_on_and_is_cancelled_by_its_id),
         cmocka_unit_test(greeting_and_user_are_read),
         cmocka_unit_test(longest_login_fits_and_without_tls_is_not_secured),
     };

@@ -77,6 +77,24 @@ static void keys_of_dovecot_are_verified(void **state)
     assert_false(verified(DOVECOT, span_text("wonderlane")));
 }
 
+static void pretended_keys_look_like_real_ones_and_stay(void **state)
+{
+    struct password_scram like, one, again, other;
+    assert_true(password_scram_parse(span_text(DOVECOT), &like));
+    password_scram_pretend(&like, span_text("nobody"), &one);
+    password_scram_pretend(&like, span_text("nobody"), &again);
+    password_scram_pretend(&like, span_text("nobody2"), &other);
+    assert_int_equal(one.iterations, like.iterations);
+    assert_int_equal(one.salt_size, like.salt_size);
+    assert_memory_equal(&one, &again, sizeof one);
+    assert_memory_not_equal(one.salt, other.salt, one.salt_size);
+    assert_memory_not_equal(one.salt, like.salt, one.salt_size);
+    assert_memory_not_equal(one.salt, one.stored_key, one.salt_size);
+    like.salt_size = SCRAM_SALT_MAX;
+    password_scram_pretend(&like, span_text("nobody"), &one);
+    assert_memory_not_equal(one.salt, one.salt + SCRAM_SALT_MAX / 2, SCRAM_SALT_MAX / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +103,7 @@ int main(void)
         cmocka_unit_test(other_passwords_do_not_make_the_keys),
         cmocka_unit_test(password_of_rfc_7677_makes_its_keys),
         cmocka_unit_test(keys_of_dovecot_are_verified),
+        cmocka_unit_test(pretended_keys_look_like_real_ones_and_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,13 @@ bool plane_fake_answer(struct plane_fake *plane, unsigned worker, struct message
                        unsigned wait_ms, void (*turn)(void *context), void *context)
 {
     uint64_t until_ms = lookup_now_ms() + wait_ms;
-    while (!spsc_take(&plane->channels[worker].in, ret_answer)) {
+    bool taken;
+    while (!(taken = spsc_take(&plane->channels[worker].in, ret_answer)) ||
+           ret_answer->kind == MESSAGE_OFFER) {
+        if (taken) {
+            plane->offered = ret_answer->offer.mechanisms;
+            continue;
+        }
         if (lookup_now_ms() >= until_ms)
             return false;
         if (turn)

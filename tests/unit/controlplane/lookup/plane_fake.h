@@ -17,6 +17,7 @@ struct plane_fake {
     int socket, bell[DOORBELL_ENDS];
     pid_t child;
     struct spsc_channel channels[PLANE_WORKERS];
+    uint32_t offered; // mechanisms, by what came before the last answer
 };
 
 // Forks; the child calls run(socket, config) and exits with what that returns. Then hello and

@@ -258,7 +258,7 @@ static void children_answer_on_their_rings(void **state)
     for (int i = 0; i < 2; i++) {
         struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 7), answer;
         const char *user = "alice@example.net";
-        assert_true(addr_parse("198.51.100.10", &question.auth_question.addr));
+        assert_true(addr_parse("198.51.100.10", &question.auth_question.client.addr));
         question.auth_question.user_size = (uint8_t)strlen(user);
         question.auth_question.password_size = (uint8_t)strlen(rows[i].password);
         memcpy(question.auth_question.user, user, strlen(user));
@@ -313,7 +313,7 @@ static void limit_set_live_holds_the_auth_child(void **state)
                                     "auth_guesses_pair", "value", 1));
     for (int i = 0; i < 2; i++) {
         struct message question = message_make(MESSAGE_AUTH, STATUS_ASKED, 7), answer;
-        assert_true(addr_parse("198.51.100.10", &question.auth_question.addr));
+        assert_true(addr_parse("198.51.100.10", &question.auth_question.client.addr));
         question.auth_question.user_size = question.auth_question.password_size = 1;
         question.auth_question.user[0] = 'u';
         question.auth_question.password[0] = (char)('a' + i);
