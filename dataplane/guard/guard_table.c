@@ -23,7 +23,8 @@ void guard_table_done(struct guard_table *table)
     memset(table, 0, sizeof *table);
 }
 
-struct addr guard_table_source(const struct addr *addr)
+// The key that stands for an address.
+static struct addr source_of(const struct addr *addr)
 {
     struct addr source = *addr;
     if (!addr_is_v4(addr))
@@ -47,14 +48,14 @@ static uint32_t probe(const struct guard_table *table, const struct addr *source
 
 struct guard_table_entry *guard_table_find(const struct guard_table *table, const struct addr *addr)
 {
-    struct addr source = guard_table_source(addr);
+    struct addr source = source_of(addr);
     struct guard_table_entry *entry = &table->entries[probe(table, &source)];
     return entry->used ? entry : NULL;
 }
 
 struct guard_table_entry *guard_table_take(struct guard_table *table, const struct addr *addr)
 {
-    struct addr source = guard_table_source(addr);
+    struct addr source = source_of(addr);
     struct guard_table_entry *entry = &table->entries[probe(table, &source)];
     if (entry->used)
         return entry;

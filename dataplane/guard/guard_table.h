@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* A bounded map from a source to a few words, for what must not be forgotten: open connections and
- * bans. Open addressing with linear probing at most half full, keyed hash, and removal that closes
- * the gap (Knuth, TAOCP 3, 6.4, algorithm R), so there are no tombstones to sweep.
+/* A bounded map from a source to a few words, for what must not be forgotten: bans. Open addressing
+ * with linear probing at most half full, keyed hash, and removal that closes the gap (Knuth, TAOCP
+ * 3, 6.4, algorithm R), so there are no tombstones to sweep.
  *
  * The key is an IPv4 address or an IPv6 /64. Pointers to entries hold until the next take or give.
  */
@@ -31,8 +31,6 @@ struct guard_table {
 int guard_table_init(struct guard_table *table, uint32_t most, int numa_node,
                      const struct siphash_key *key) MUST_CHECK; // 0 or -ENOMEM
 void guard_table_done(struct guard_table *table);
-
-struct addr guard_table_source(const struct addr *addr); // the key that stands for an address
 
 struct guard_table_entry *guard_table_find(const struct guard_table *table,
                                            const struct addr *addr); // or NULL
