@@ -24,7 +24,7 @@ struct pending { // SYNs that are to be answered at the end of the burst
 struct guard {
     struct guard_config config;
     const struct policy *policy;     // NULL until the first guard_policy
-    const struct guard_lists *lists; // likewise
+    const struct guard_lists *lists; // NULL also when they are empty
     // What the policy says, ready to use.
     uint16_t ports[SERVICES_MAX];
     unsigned services_count;
@@ -126,7 +126,7 @@ static struct guard_answer_limits answer_limits(const struct guard *guard, unsig
 void guard_policy(struct guard *guard, const struct policy *policy, const struct guard_lists *lists)
 {
     guard->policy = policy;
-    guard->lists = lists;
+    guard->lists = policy->prefixes.count ? lists : NULL;
     guard->services_count = policy->services_count;
     for (unsigned i = 0; i < guard->services_count; i++)
         guard->ports[i] = policy->services[i].port;
@@ -146,17 +146,6 @@ static uint8_t classify(const struct guard *guard, const struct addr *source)
     return guard->lists ? guard_lists_find(guard->lists, source) : CLASS_DEFAULT;
 }
 
-static void classify_all(const struct guard *guard, const struct packet *packets, unsigned count,
-                         uint8_t ret_classes[GUARD_BURST])
-{
-    const struct addr *sources[GUARD_BURST];
-    for (unsigned i = 0; i < count; i++)
-        sources[i] = &packets[i].src;
-    memset(ret_classes, CLASS_DEFAULT, GUARD_BURST);
-    if (guard->lists)
-        guard_lists_find_burst(guard->lists, sources, count, ret_classes);
-}
-
 static int service_of(const struct guard *guard, const struct packet *packet)
 {
     if (packet->leg != LEG_OUTSIDE)
@@ -167,19 +156,30 @@ static int service_of(const struct guard *guard, const struct packet *packet)
     return -1;
 }
 
+static void classify_all(const struct guard *guard, const struct packet *packets, unsigned count,
+                         struct guard_look *looks)
+{
+    const struct addr *sources[GUARD_BURST] = {NULL};
+    uint8_t classes[GUARD_BURST];
+    for (unsigned i = 0; i < count; i++)
+        sources[i] = &packets[i].src;
+    guard_lists_find_burst(guard->lists, sources, count, classes);
+    for (unsigned i = 0; i < count; i++)
+        looks[i].class = classes[i];
+}
+
 void guard_look(struct guard *guard, const struct packet *packets, unsigned count,
                 struct guard_look *ret_looks)
 {
     CHECK(count <= GUARD_BURST && guard->pending.count == 0);
-    struct guard_answer_place places[GUARD_BURST];
-    uint8_t classes[GUARD_BURST];
-    guard_answer_locate(&guard->answer, packets, count, places);
-    classify_all(guard, packets, count, classes);
     for (unsigned i = 0; i < count; i++) {
-        ret_looks[i].service = (int8_t)service_of(guard, &packets[i]);
-        ret_looks[i].class = classes[i];
-        ret_looks[i].place = places[i];
+        struct guard_look *look = &ret_looks[i];
+        look->service = (int8_t)service_of(guard, &packets[i]);
+        look->class = CLASS_DEFAULT;
+        guard_answer_locate(&guard->answer, &packets[i].src, &look->place);
     }
+    if (guard->lists)
+        classify_all(guard, packets, count, ret_looks);
 }
 
 enum reason guard_admit(struct guard *guard, const struct packet *packet,
@@ -191,6 +191,8 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet,
         return REASON_DENY_LIST;
     if (look->class == CLASS_MARTIAN)
         return REASON_MARTIAN_LIST;
+    if (guard->bans.table.count == 0)
+        return REASON_NONE;
     bool banned = guard_ban_holds(&guard->bans, &packet->src, now_us);
     counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
     return banned ? REASON_BANNED : REASON_NONE;
@@ -333,7 +335,9 @@ bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us)
 
 bool guard_ban_remove(struct guard *guard, const struct addr *addr)
 {
-    return guard_ban_lift(&guard->bans, addr);
+    bool was_banned = guard_ban_lift(&guard->bans, addr);
+    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
+    return was_banned;
 }
 
 void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,

@@ -66,12 +66,6 @@ static struct guard_again_cell *cell_of(const struct guard_again *again, uint64_
     return &again->cells[hash >> (64 - GUARD_AGAIN_BITS)];
 }
 
-void guard_again_prefetch(const struct guard_again *again, const struct packet *syn)
-{
-    if (again->share != UINT32_MAX && is_in_share(again, syn))
-        __builtin_prefetch(cell_of(again, hash(again, syn)), 1);
-}
-
 static uint32_t clock_of(const struct packet *syn, uint64_t now_us)
 {
     return syn->options.ts_value - (uint32_t)(now_us / 1000);

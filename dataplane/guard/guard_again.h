@@ -52,8 +52,6 @@ void guard_again_done(struct guard_again *again);
 
 enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
 
-// Asks for the memory that noting it may touch; past 250,000 a second only.
-void guard_again_prefetch(const struct guard_again *again, const struct packet *syn);
 // A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us);

@@ -78,29 +78,6 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
     guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
 }
 
-void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
-                         unsigned count, struct guard_answer_place *ret_places)
-{
-    const struct siphash_key *key = &answer->name_key;
-    for (unsigned i = 0; i < count; i++) {
-        struct guard_answer_place *place = &ret_places[i];
-        place->name = guard_name_of(key, &packets[i].src);
-        place->source = guard_source_locate(&answer->sources, &place->name);
-        struct guard_name prefix = guard_name_prefix(key, &place->name);
-        place->prefix = guard_source_locate(&answer->full_prefixes, &prefix);
-    }
-    for (unsigned i = 0; i < count; i++)
-        guard_source_prefetch(&ret_places[i].source);
-    for (unsigned i = 0; i < count && answer->proven.count; i++)
-        guard_proven_prefetch(&answer->proven, &ret_places[i].name);
-    if (!answer->pressure.attack)
-        return;
-    for (unsigned i = 0; i < count; i++)
-        guard_source_prefetch(&ret_places[i].prefix);
-    for (unsigned i = 0; i < count; i++)
-        guard_again_prefetch(&answer->again, &packets[i]);
-}
-
 static bool take(struct guard_source *table, const struct guard_name *name,
                  const struct guard_source_rate *rate, uint64_t now_us)
 {
@@ -159,26 +136,28 @@ static void remember_full(struct guard_answer *answer, const struct guard_source
 }
 
 struct prefix_demand {
+    struct guard_source_slot slot; // in full_prefixes
     struct guard_tallies_place place;
     struct guard_tally_sum sum;
 };
 
 static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
-                            const struct guard_answer_place *at,
-                            const struct guard_source_rate *rate, uint64_t now_us,
-                            struct prefix_demand *ret_demand)
+                            const struct guard_name *name, const struct guard_source_rate *rate,
+                            uint64_t now_us, struct prefix_demand *ret_demand)
 {
-    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &at->prefix, now_us);
+    struct guard_source_slot slot = guard_answer_prefix(answer, name);
+    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &slot, now_us);
+    ret_demand->slot = slot;
     if (debt_us > rate->tolerance_us && debt_us <= answer->prefix_debt_most_us)
         return false;
     if (answer->workers == 1) {
         if (debt_us > answer->prefix_debt_most_us) // of an older policy: cut, and nothing charged
-            (void)guard_source_take(&answer->full_prefixes, &at->prefix, rate, now_us);
+            (void)guard_source_take(&answer->full_prefixes, &slot, rate, now_us);
         return debt_us <= rate->tolerance_us;
     }
     struct guard_tally_sum sum = {0};
     struct guard_tallies_place place =
-        guard_tallies_locate(&answer->prefixes, client, at->name.v4 ? 120 : 48);
+        guard_tallies_locate(&answer->prefixes, client, name->v4 ? 120 : 48);
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
@@ -189,19 +168,19 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
         excess_us ? guard_tallies_take(&answer->prefixes, &place, now_us) : NULL;
     if (own)
         guard_tally_forgive(own, &sum, excess_us);
-    *ret_demand = (struct prefix_demand){place, sum};
+    ret_demand->place = place;
+    ret_demand->sum = sum;
     if (guard_tally_conforms(&sum, rate, now_us))
         return true;
-    remember_full(answer, &at->prefix, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
+    remember_full(answer, &slot, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
     return false;
 }
 
-static void charge_prefix(struct guard_answer *answer, const struct guard_answer_place *at,
-                          const struct prefix_demand *demand, const struct guard_source_rate *rate,
-                          uint64_t now_us)
+static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
+                          const struct guard_source_rate *rate, uint64_t now_us)
 {
     if (answer->workers == 1) {
-        (void)guard_source_take(&answer->full_prefixes, &at->prefix, rate, now_us);
+        (void)guard_source_take(&answer->full_prefixes, &demand->slot, rate, now_us);
         return;
     }
     struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_us);
@@ -243,15 +222,16 @@ static enum reason judge_unproven(struct guard_answer *answer,
     if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
     bool total_room = has_room(answer, BUDGET_FIRST, total, now_ns, &sum);
+    answer->is_spent = !total_room;
     if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
         return REASON_SYN_BACKSCATTER_TOTAL;
-    bool prefix_room = prefix_has_room(answer, client, place, of_prefix, now_us, &demand);
+    bool prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_us, &demand);
     if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
         return REASON_SYN_BACKSCATTER_PREFIX;
     if (counts)
         (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
     if (prefix_room)
-        charge_prefix(answer, place, &demand, of_prefix, now_us);
+        charge_prefix(answer, &demand, of_prefix, now_us);
     if (total_room)
         charge(answer, BUDGET_FIRST, &sum, total, now_ns);
     return REASON_NONE;

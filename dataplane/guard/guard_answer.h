@@ -41,7 +41,6 @@ struct guard_answer_limits {          // of a class
 struct guard_answer_place {
     struct guard_name name;
     struct guard_source_slot source;
-    struct guard_source_slot prefix; // in full_prefixes
 };
 
 // Budgets in all: of SYNs as they come, and of those that return, plain or by clock.
@@ -59,10 +58,19 @@ struct guard_answer {
     struct guard_proven proven;
     struct guard_again again;
     int64_t tats_ns[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
+    bool is_spent;                 // BUDGET_FIRST, when it was last asked for
     uint64_t debt_most_ns, prefix_debt_most_us; // that the rates in force can run up
     uint16_t worker, workers;
     struct guard_peers *peers;
 };
+
+// A name's prefix in full_prefixes.
+static inline struct guard_source_slot guard_answer_prefix(const struct guard_answer *answer,
+                                                           const struct guard_name *name)
+{
+    struct guard_name prefix = guard_name_prefix(&answer->name_key, name);
+    return guard_source_locate(&answer->full_prefixes, &prefix);
+}
 
 // `sources` as in guard_source_init; `key` and `workers` are the same for all workers; `peers`
 // outlives it. 0 or -ENOMEM.
@@ -76,9 +84,20 @@ void guard_answer_policy(struct guard_answer *answer,
 // To be called some 100 times a second: peace or attack.
 void guard_answer_advance(struct guard_answer *answer, uint64_t now_us);
 
-// Names, places, and prefetch of all that guard_answer_judge may read. At most SIPHASH_BURST.
-void guard_answer_locate(const struct guard_answer *answer, const struct packet *packets,
-                         unsigned count, struct guard_answer_place *ret_places);
+// Where judging will look for a source's packet, and the memory that it may read there is asked
+// for.
+static inline void guard_answer_locate(const struct guard_answer *answer, const struct addr *source,
+                                       struct guard_answer_place *ret_place)
+{
+    ret_place->name = guard_name_of(&answer->name_key, source);
+    ret_place->source = guard_source_locate(&answer->sources, &ret_place->name);
+    guard_source_prefetch(&ret_place->source);
+    guard_proven_prefetch(&answer->proven, &ret_place->name);
+    if (answer->pressure.attack && !answer->is_spent) {
+        struct guard_source_slot prefix = guard_answer_prefix(answer, &ret_place->name);
+        guard_source_prefetch(&prefix);
+    }
+}
 
 struct guard_answer_verdict {
     enum reason reason; // NONE: answer it

@@ -3,45 +3,25 @@
 
 #include <stddef.h>
 
-void guard_pressure_marks(struct guard_pressure *pressure, uint64_t high, uint64_t low)
-{
-    pressure->high = high;
-    pressure->low = low < high ? low : high;
-}
-
-// What a window may hold at that rate; never 0, so that one SYN alone is no attack.
-static uint64_t most(uint64_t per_second)
+static uint64_t in_a_window(uint64_t per_second)
 {
     return per_second * GUARD_PRESSURE_WINDOW_US / 1000000 + 1;
 }
 
-static uint64_t in_window(const struct guard_pressure *pressure)
+void guard_pressure_marks(struct guard_pressure *pressure, uint64_t high, uint64_t low)
 {
-    return pressure->syns + pressure->others - pressure->begun_with;
+    pressure->high = in_a_window(high);
+    pressure->low = in_a_window(low < high ? low : high);
 }
 
-static void prolong(struct guard_pressure *pressure, uint64_t now_us)
-{
-    __atomic_store_n(&pressure->until_us, now_us + GUARD_PRESSURE_CALM_US, __ATOMIC_RELAXED);
-    pressure->attack = true;
-}
-
-static void end_window(struct guard_pressure *pressure, uint64_t now_us)
+void guard_pressure_end_window(struct guard_pressure *pressure, uint64_t now_us)
 {
     if (now_us - pressure->window_us < GUARD_PRESSURE_WINDOW_US)
         return;
-    if (pressure->attack && in_window(pressure) > most(pressure->low))
-        prolong(pressure, now_us);
+    if (pressure->attack && guard_pressure_in_window(pressure) > pressure->low)
+        guard_pressure_prolong(pressure, now_us);
     pressure->window_us = now_us;
     pressure->begun_with = pressure->syns + pressure->others;
-}
-
-void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us)
-{
-    end_window(pressure, now_us);
-    __atomic_store_n(&pressure->syns, pressure->syns + 1, __ATOMIC_RELAXED);
-    if (in_window(pressure) > most(pressure->high))
-        prolong(pressure, now_us);
 }
 
 void guard_pressure_advance(struct guard_pressure *pressure,
@@ -58,7 +38,7 @@ void guard_pressure_advance(struct guard_pressure *pressure,
     }
     pressure->attack = now_us < until_us;
     pressure->others = all - pressure->syns;
-    if (in_window(pressure) > most(pressure->high))
-        prolong(pressure, now_us);
-    end_window(pressure, now_us);
+    if (guard_pressure_in_window(pressure) > pressure->high)
+        guard_pressure_prolong(pressure, now_us);
+    guard_pressure_end_window(pressure, now_us);
 }

@@ -21,15 +21,38 @@ struct guard_pressure {
     uint64_t syns;       // own, ever
     uint64_t until_us;   // an attack that this worker saw
     uint64_t others;     // SYNs of the other workers, ever, as it last saw them
-    uint64_t high, low;  // SYNs a second
+    uint64_t high, low;  // SYNs a window, never 0: one SYN alone is no attack
     uint64_t window_us;  // when the window began
     uint64_t begun_with; // SYNs ever, then
     bool attack;
 };
 
-// A low mark above the high one counts as equal.
+// SYNs a second. A low mark above the high one counts as equal.
 void guard_pressure_marks(struct guard_pressure *pressure, uint64_t high, uint64_t low);
-void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us); // a SYN
+
+static inline uint64_t guard_pressure_in_window(const struct guard_pressure *pressure)
+{
+    return pressure->syns + pressure->others - pressure->begun_with;
+}
+
+static inline void guard_pressure_prolong(struct guard_pressure *pressure, uint64_t now_us)
+{
+    __atomic_store_n(&pressure->until_us, now_us + GUARD_PRESSURE_CALM_US, __ATOMIC_RELAXED);
+    pressure->attack = true;
+}
+
+void guard_pressure_end_window(struct guard_pressure *pressure, uint64_t now_us); // if it is time
+
+// A SYN.
+static inline void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us)
+{
+    if (__builtin_expect(now_us - pressure->window_us >= GUARD_PRESSURE_WINDOW_US, 0))
+        guard_pressure_end_window(pressure, now_us);
+    __atomic_store_n(&pressure->syns, pressure->syns + 1, __ATOMIC_RELAXED);
+    if (guard_pressure_in_window(pressure) > pressure->high)
+        guard_pressure_prolong(pressure, now_us);
+}
+
 // Also to be called when no SYN comes, or an attack that stops would never end. `parts` of all
 // workers, its own too; NULL: not there.
 void guard_pressure_advance(struct guard_pressure *pressure,

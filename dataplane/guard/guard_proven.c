@@ -63,11 +63,6 @@ static uint64_t key_of(const struct guard_name *source)
     return source->v4 ? source->number | UINT64_C(0xffffffff) << 32 : source->number;
 }
 
-static uint32_t bucket_of(const struct guard_proven *table, const struct guard_name *source)
-{
-    return (uint32_t)(source->hash >> (64 - table->bits)) * GUARD_PROVEN_WAYS;
-}
-
 // The slot of `key` in its bucket, or table->slots. All are compared: the way out of a loop that
 // ends early cannot be predicted.
 static uint32_t find(const struct guard_proven *table, uint32_t bucket, uint64_t key)
@@ -125,7 +120,7 @@ void guard_proven_learn(struct guard_proven *table, const struct guard_name *sou
                         const struct guard_proven_print *print, uint64_t now_us)
 {
     uint64_t key = key_of(source);
-    uint32_t bucket = bucket_of(table, source), slot = find(table, bucket, key);
+    uint32_t bucket = guard_proven_bucket(table, source), slot = find(table, bucket, key);
     if (slot == table->slots) {
         slot = make_room(table, bucket);
         table->keys[slot] = key;
@@ -141,12 +136,6 @@ void guard_proven_learn(struct guard_proven *table, const struct guard_name *sou
     entry->seen_s[0] = now_s;
 }
 
-void guard_proven_prefetch(const struct guard_proven *table, const struct guard_name *source)
-{
-    if (table->count)
-        __builtin_prefetch(&table->keys[bucket_of(table, source)]);
-}
-
 enum guard_proven_match guard_proven_take(struct guard_proven *table,
                                           const struct guard_name *source, const struct packet *syn,
                                           const struct guard_source_rate *rate, uint64_t now_us,
@@ -154,7 +143,7 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table,
 {
     if (table->count == 0)
         return GUARD_MATCH_NONE;
-    uint32_t slot = find(table, bucket_of(table, source), key_of(source));
+    uint32_t slot = find(table, guard_proven_bucket(table, source), key_of(source));
     if (slot == table->slots)
         return GUARD_MATCH_NONE;
     struct guard_proven_entry *entry = &table->entries[slot];
@@ -173,7 +162,7 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table,
 bool guard_proven_knows(const struct guard_proven *table, const struct guard_name *source,
                         uint64_t now_us, uint32_t *ret_ago_s)
 {
-    uint32_t slot = find(table, bucket_of(table, source), key_of(source));
+    uint32_t slot = find(table, guard_proven_bucket(table, source), key_of(source));
     if (slot == table->slots)
         return false;
     uint32_t ago_s = (uint32_t)(now_us / 1000000) - table->entries[slot].seen_s[0];

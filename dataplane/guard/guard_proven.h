@@ -66,7 +66,18 @@ void guard_proven_done(struct guard_proven *table);
 void guard_proven_learn(struct guard_proven *table, const struct guard_name *source,
                         const struct guard_proven_print *print, uint64_t now_us);
 
-void guard_proven_prefetch(const struct guard_proven *table, const struct guard_name *source);
+static inline uint32_t guard_proven_bucket(const struct guard_proven *table,
+                                           const struct guard_name *source)
+{
+    return (uint32_t)(source->hash >> (64 - table->bits)) * GUARD_PROVEN_WAYS;
+}
+
+static inline void guard_proven_prefetch(const struct guard_proven *table,
+                                         const struct guard_name *source)
+{
+    if (table->count)
+        __builtin_prefetch(&table->keys[guard_proven_bucket(table, source)]);
+}
 
 // What the source's history says of its SYN. A match is charged to that match's rate;
 // *ret_conforms says whether it had room, and is touched on a match only.
