@@ -126,6 +126,7 @@ static void session_free(struct session *s)
     if (s->tls)
         tls_close(s->tls);
     timer_stop(&all->session_timers, &s->timer);
+    session_handshake_forget(s);
     snapshot_use(s, -1);
     pool_give(&all->pool, s->self);
 }
@@ -428,6 +429,7 @@ static void question_timer_fired(void *context, struct timer *timer)
 void sessions_advance(struct sessions *all, uint64_t now_us)
 {
     all->now_us = now_us;
+    session_handshake_advance(all);
     wheel_advance(&all->session_timers, now_us, TIMERS_A_TURN, session_timer_fired, all);
     wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);
     session_question_advance(all);

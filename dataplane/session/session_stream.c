@@ -337,6 +337,8 @@ static void note_tls_facts(struct session *s)
 bool session_stream_handshake(struct session *s)
 {
     bool fed = feed_tls(s);
+    if (tls_has_step(s->tls) && !session_handshake_may_step(s))
+        return false;
     switch (tls_step(s->tls)) {
     case TLS_HANDSHAKING:
         if (s->finished[SIDE_CLIENT] && !fed)

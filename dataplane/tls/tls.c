@@ -142,10 +142,15 @@ size_t tls_feed(struct tls *tls, struct span ciphertext)
     return taken.size;
 }
 
+bool tls_has_step(const struct tls *tls)
+{
+    return tls->state == TLS_HANDSHAKING && tls_buffer_waiting(&tls->output) <= OUTPUT_MAX &&
+           tls_buffer_waiting(&tls->input) > 0;
+}
+
 enum tls_state tls_step(struct tls *tls)
 {
-    if (tls->state != TLS_HANDSHAKING || tls_buffer_waiting(&tls->output) > OUTPUT_MAX ||
-        tls_buffer_waiting(&tls->input) == 0)
+    if (!tls_has_step(tls))
         return (enum tls_state)tls->state;
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);

@@ -46,6 +46,8 @@ enum tls_state { TLS_HANDSHAKING, TLS_OPEN, TLS_PEER_CLOSED, TLS_FAILED };
 
 // Gives received bytes to the session; returns how many it took (0: it has enough to work on).
 size_t tls_feed(struct tls *tls, struct span ciphertext);
+// The next tls_step will do work.
+bool tls_has_step(const struct tls *tls);
 // Goes on with the handshake: at most one flight. The state after it.
 enum tls_state tls_step(struct tls *tls);
 // Decrypted bytes into buffer; 0: nothing now, see *ret_state.

@@ -5,6 +5,7 @@
 #include "rules/rules.h"
 #include "support/eal_fixture.h"
 #include "support/link_sim_packet.h"
+#include "tls/tls.h"
 
 #include <rte_mbuf.h>
 #include <setjmp.h>
@@ -335,6 +336,7 @@ void rig_close(struct rig *rig)
         rules_free(rig->snapshot.rules);
         assert_int_equal(rig->snapshot.uses[0].sessions, 0);
     }
+    tls_context_free(rig->snapshot.tls);
     for (unsigned i = 0; i < rig->queue_size; i++)
         rte_pktmbuf_free(rig->queue[i].m);
     assert_int_equal(rte_mempool_in_use_count(rig->mbufs), 0);
@@ -404,6 +406,11 @@ void rig_deaf(struct rig *rig, struct rig_peer *peer, bool deaf)
 void rig_backends_silent(struct rig *rig)
 {
     rig->backends_silent = true;
+}
+
+void rig_serve_tls(struct rig *rig, struct tls_context *tls)
+{
+    rig->snapshot.tls = tls;
 }
 
 void rig_local_off(struct rig *rig)
