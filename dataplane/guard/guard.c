@@ -113,12 +113,13 @@ static struct guard_answer_limits answer_limits(const struct guard *guard, unsig
     uint64_t prefix = policy_limit(p, class, LIMIT_SYN_ANSWERS_PREFIX);
     uint64_t total = policy_limit(p, class, LIMIT_SYN_ANSWERS_TOTAL);
     return (struct guard_answer_limits){
-        .source = {guard_source_rate(policy_limit(p, class, LIMIT_SYN_RATE_SOURCE),
-                                     policy_limit(p, class, LIMIT_SYN_BURST_SOURCE)),
+        .source = {guard_rate_of(GUARD_RATE_SECOND_NS,
+                                 policy_limit(p, class, LIMIT_SYN_RATE_SOURCE),
+                                 policy_limit(p, class, LIMIT_SYN_BURST_SOURCE)),
                    policy_mode(p, class, LIMIT_SYN_RATE_SOURCE)},
-        .prefix = {guard_source_rate(prefix, prefix + 1),
+        .prefix = {guard_rate_of(GUARD_RATE_SECOND_NS, prefix, prefix + 1),
                    policy_mode(p, class, LIMIT_SYN_ANSWERS_PREFIX)},
-        .total = {guard_source_rate_ns(total, total / 10 + 1),
+        .total = {guard_rate_of(GUARD_RATE_SECOND_NS, total, total / 10 + 1),
                   policy_mode(p, class, LIMIT_SYN_ANSWERS_TOTAL)},
     };
 }
@@ -359,9 +360,9 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
     struct guard_source_slot slot = guard_source_locate(&guard->answer.sources, &name);
-    answer->debt_us = guard_source_debt(&guard->answer.sources, &slot, now_us);
+    answer->debt_us = guard_source_debt(&guard->answer.sources, &slot, now_us * 1000) / 1000;
     uint8_t class = classify(guard, addr);
     const struct guard_answer_limit *source = &guard->answer_limits[class].source;
     bool holds = class != CLASS_ALLOW && source->mode == MODE_ENFORCE;
-    answer->tolerance_us = holds ? source->rate.tolerance_us : UINT64_MAX;
+    answer->tolerance_us = holds ? source->rate.tolerance / 1000 : UINT64_MAX;
 }

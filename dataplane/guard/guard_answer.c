@@ -52,19 +52,19 @@ static struct guard_answer *part_of(const struct guard_answer *answer, unsigned 
     return __atomic_load_n(&answer->peers->answers[worker], __ATOMIC_ACQUIRE);
 }
 
-static void at_least(uint64_t *most_us, const struct guard_source_rate *rate, unsigned workers)
+static void at_least(uint64_t *most_ns, const struct guard_rate *rate, unsigned workers)
 {
-    uint64_t debt_us = guard_tally_debt_most(rate, workers);
-    *most_us = debt_us > *most_us ? debt_us : *most_us;
+    uint64_t debt_ns = guard_tally_debt_most(rate, workers);
+    *most_ns = debt_ns > *most_ns ? debt_ns : *most_ns;
 }
 
 void guard_answer_policy(struct guard_answer *answer,
                          const struct guard_answer_limits limits[CLASSES_MAX])
 {
-    answer->debt_most_ns = answer->prefix_debt_most_us = 0;
+    answer->debt_most_ns = answer->prefix_debt_most_ns = 0;
     for (unsigned class = 0; class < CLASSES_MAX; class ++) {
         at_least(&answer->debt_most_ns, &limits[class].total.rate, answer->workers);
-        at_least(&answer->prefix_debt_most_us, &limits[class].prefix.rate, answer->workers);
+        at_least(&answer->prefix_debt_most_ns, &limits[class].prefix.rate, answer->workers);
     }
 }
 
@@ -79,10 +79,10 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
 }
 
 static bool take(struct guard_source *table, const struct guard_name *name,
-                 const struct guard_source_rate *rate, uint64_t now_us)
+                 const struct guard_rate *rate, uint64_t now_ns)
 {
     struct guard_source_slot slot = guard_source_locate(table, name);
-    return guard_source_take(table, &slot, rate, now_us);
+    return guard_source_take(table, &slot, rate, now_ns);
 }
 
 // Published before the next one is judged.
@@ -95,11 +95,11 @@ static void publish(const struct guard_answer *answer)
 /* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
  * last added up, and read nothing of the other workers'. */
 static bool has_room(struct guard_answer *answer, enum guard_budget budget,
-                     const struct guard_source_rate *rate, uint64_t now_ns,
+                     const struct guard_rate *rate, uint64_t now_ns,
                      struct guard_tally_sum *ret_sum)
 {
     int64_t tat_ns = answer->tats_ns[budget];
-    if (tat_ns > (int64_t)(now_ns + rate->tolerance_us) &&
+    if (tat_ns > (int64_t)(now_ns + rate->tolerance) &&
         tat_ns <= (int64_t)(now_ns + answer->debt_most_ns))
         return false;
     struct guard_tally_sum sum = {0};
@@ -117,10 +117,10 @@ static bool has_room(struct guard_answer *answer, enum guard_budget budget,
 }
 
 static void charge(struct guard_answer *answer, enum guard_budget budget,
-                   const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+                   const struct guard_tally_sum *sum, const struct guard_rate *rate,
                    uint64_t now_ns)
 {
-    guard_tally_charge(&answer->budgets[budget], sum, rate->emission_us, now_ns);
+    guard_tally_charge(&answer->budgets[budget], sum, rate->emission, now_ns);
     publish(answer);
 }
 
@@ -128,11 +128,11 @@ static void charge(struct guard_answer *answer, enum guard_budget budget,
  * finds all that they owe there; one of several finds what they owed when it last added up all
  * parts. */
 static void remember_full(struct guard_answer *answer, const struct guard_source_slot *prefix,
-                          uint64_t debt_us, uint64_t now_us)
+                          uint64_t debt_ns, uint64_t now_ns)
 {
-    uint64_t known_us = guard_source_debt(&answer->full_prefixes, prefix, now_us);
-    struct guard_source_rate rate = {known_us < debt_us ? debt_us - known_us : 0, debt_us};
-    guard_source_take(&answer->full_prefixes, prefix, &rate, now_us);
+    uint64_t known_ns = guard_source_debt(&answer->full_prefixes, prefix, now_ns);
+    struct guard_rate rate = {known_ns < debt_ns ? debt_ns - known_ns : 0, debt_ns};
+    guard_source_take(&answer->full_prefixes, prefix, &rate, now_ns);
 }
 
 struct prefix_demand {
@@ -142,18 +142,18 @@ struct prefix_demand {
 };
 
 static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
-                            const struct guard_name *name, const struct guard_source_rate *rate,
-                            uint64_t now_us, struct prefix_demand *ret_demand)
+                            const struct guard_name *name, const struct guard_rate *rate,
+                            uint64_t now_ns, struct prefix_demand *ret_demand)
 {
     struct guard_source_slot slot = guard_answer_prefix(answer, name);
-    uint64_t debt_us = guard_source_debt(&answer->full_prefixes, &slot, now_us);
+    uint64_t debt_ns = guard_source_debt(&answer->full_prefixes, &slot, now_ns);
     ret_demand->slot = slot;
-    if (debt_us > rate->tolerance_us && debt_us <= answer->prefix_debt_most_us)
+    if (debt_ns > rate->tolerance && debt_ns <= answer->prefix_debt_most_ns)
         return false;
     if (answer->workers == 1) {
-        if (debt_us > answer->prefix_debt_most_us) // of an older policy: cut, and nothing charged
-            (void)guard_source_take(&answer->full_prefixes, &slot, rate, now_us);
-        return debt_us <= rate->tolerance_us;
+        if (debt_ns > answer->prefix_debt_most_ns) // of an older policy: cut, and nothing charged
+            (void)guard_source_take(&answer->full_prefixes, &slot, rate, now_ns);
+        return debt_ns <= rate->tolerance;
     }
     struct guard_tally_sum sum = {0};
     struct guard_tallies_place place =
@@ -161,31 +161,31 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
-            guard_tallies_add(&part->prefixes, &place, now_us, &sum);
+            guard_tallies_add(&part->prefixes, &place, now_ns, &sum);
     }
-    uint64_t excess_us = guard_tally_excess(&sum, answer->prefix_debt_most_us, now_us);
+    uint64_t excess_ns = guard_tally_excess(&sum, answer->prefix_debt_most_ns, now_ns);
     struct guard_tally *own =
-        excess_us ? guard_tallies_take(&answer->prefixes, &place, now_us) : NULL;
+        excess_ns ? guard_tallies_take(&answer->prefixes, &place, now_ns) : NULL;
     if (own)
-        guard_tally_forgive(own, &sum, excess_us);
+        guard_tally_forgive(own, &sum, excess_ns);
     ret_demand->place = place;
     ret_demand->sum = sum;
-    if (guard_tally_conforms(&sum, rate, now_us))
+    if (guard_tally_conforms(&sum, rate, now_ns))
         return true;
-    remember_full(answer, &slot, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_us), now_us);
+    remember_full(answer, &slot, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns), now_ns);
     return false;
 }
 
 static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
-                          const struct guard_source_rate *rate, uint64_t now_us)
+                          const struct guard_rate *rate, uint64_t now_ns)
 {
     if (answer->workers == 1) {
-        (void)guard_source_take(&answer->full_prefixes, &demand->slot, rate, now_us);
+        (void)guard_source_take(&answer->full_prefixes, &demand->slot, rate, now_ns);
         return;
     }
-    struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_us);
+    struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_ns);
     CHECK(own); // nothing in this table is open
-    guard_tally_charge(own, &demand->sum, rate->emission_us, now_us);
+    guard_tally_charge(own, &demand->sum, rate->emission, now_ns);
     publish(answer);
 }
 
@@ -202,36 +202,35 @@ static bool refuses(const struct guard_answer_limit *limit, enum limit name, boo
 static enum reason judge_unproven(struct guard_answer *answer,
                                   const struct guard_answer_limits *limits,
                                   const struct addr *client, const struct guard_answer_place *place,
-                                  uint64_t now_us, uint64_t *shadowed)
+                                  uint64_t now_ns, uint64_t *shadowed)
 {
     const struct guard_answer_limit *source = &limits->source;
-    const struct guard_source_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
+    const struct guard_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
     struct guard_tally_sum sum;
     struct prefix_demand demand;
-    uint64_t now_ns = now_us * 1000;
     bool counts = source->mode != MODE_OFF, room = true;
     if (!answer->pressure.attack) {
         if (counts)
-            room = guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
+            room = guard_source_take(&answer->sources, &place->source, &source->rate, now_ns);
         return refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed) ? REASON_SYN_RATE_SOURCE
                                                                       : REASON_NONE;
     }
     if (counts)
-        room = guard_source_debt(&answer->sources, &place->source, now_us) <=
-               source->rate.tolerance_us;
+        room =
+            guard_source_debt(&answer->sources, &place->source, now_ns) <= source->rate.tolerance;
     if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
     bool total_room = has_room(answer, BUDGET_FIRST, total, now_ns, &sum);
     answer->is_spent = !total_room;
     if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
         return REASON_SYN_BACKSCATTER_TOTAL;
-    bool prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_us, &demand);
+    bool prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_ns, &demand);
     if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
         return REASON_SYN_BACKSCATTER_PREFIX;
     if (counts)
-        (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_us);
+        (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_ns);
     if (prefix_room)
-        charge_prefix(answer, &demand, of_prefix, now_us);
+        charge_prefix(answer, &demand, of_prefix, now_ns);
     if (total_room)
         charge(answer, BUDGET_FIRST, &sum, total, now_ns);
     return REASON_NONE;
@@ -241,17 +240,18 @@ static enum reason judge_unproven(struct guard_answer *answer,
 static bool may_return(struct guard_answer *answer, const struct guard_answer_limits *limits,
                        const struct packet *syn, const struct guard_name *source, uint64_t now_us)
 {
-    const struct guard_source_rate *total = &limits->total.rate;
+    const struct guard_rate *total = &limits->total.rate;
     enum guard_again_grade grade = guard_again_note(&answer->again, syn, now_us);
     if (grade == GUARD_AGAIN_NOT)
         return false;
     int which = grade == GUARD_AGAIN_CLOCK;
     enum guard_budget budget = which ? BUDGET_CLOCK : BUDGET_PLAIN;
     struct guard_tally_sum sum;
-    if (!has_room(answer, budget, total, now_us * 1000, &sum) ||
-        !take(&answer->returning[which], source, &limits->source.rate, now_us))
+    uint64_t now_ns = now_us * 1000;
+    if (!has_room(answer, budget, total, now_ns, &sum) ||
+        !take(&answer->returning[which], source, &limits->source.rate, now_ns))
         return false;
-    charge(answer, budget, &sum, total, now_us * 1000);
+    charge(answer, budget, &sum, total, now_ns);
     return true;
 }
 
@@ -269,7 +269,7 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
     verdict.proven = match != GUARD_MATCH_NONE;
     if (match == GUARD_MATCH_NONE)
         verdict.reason =
-            judge_unproven(answer, limits, &syn->src, place, now_us, &verdict.shadowed);
+            judge_unproven(answer, limits, &syn->src, place, now_us * 1000, &verdict.shadowed);
     else if (refuses(&limits->source, LIMIT_SYN_RATE_SOURCE, conforms, &verdict.shadowed))
         verdict.reason = REASON_SYN_RATE_SOURCE;
     bool refused = verdict.reason != REASON_NONE || verdict.shadowed;

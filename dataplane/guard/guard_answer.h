@@ -28,13 +28,13 @@
 #include "guard/guard_tallies.h"
 
 struct guard_answer_limit {
-    struct guard_source_rate rate;
+    struct guard_rate rate;
     enum limit_mode mode;
 };
-struct guard_answer_limits {          // of a class
+struct guard_answer_limits {          // of a class; rates in ns
     struct guard_answer_limit source; // of each way
     struct guard_answer_limit prefix; // a /24 or /48
-    struct guard_answer_limit total;  // in ns: it may be more than a million a second
+    struct guard_answer_limit total;
 };
 
 // Where judging will look for one packet, good for its burst.
@@ -59,7 +59,7 @@ struct guard_answer {
     struct guard_again again;
     int64_t tats_ns[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
     bool is_spent;                 // BUDGET_FIRST, when it was last asked for
-    uint64_t debt_most_ns, prefix_debt_most_us; // that the rates in force can run up
+    uint64_t debt_most_ns, prefix_debt_most_ns; // that the rates in force can run up
     uint16_t worker, workers;
     struct guard_peers *peers;
 };

@@ -57,7 +57,7 @@ static inline lanes ranks_v4(const uint64_t *entries, unsigned i, uint64_t tag, 
 static inline lanes ranks_v6(const struct guard_source_v6 *bucket, unsigned i, uint64_t number)
 {
     lanes own = EQUAL(((const lanes *)bucket->numbers)[i], SPREAD(number));
-    return ranks(((const lanes *)bucket->tats_us)[i], own, i * LANES);
+    return ranks(((const lanes *)bucket->tats)[i], own, i * LANES);
 }
 
 static inline uint64_t least_lane(lanes ranks)
@@ -100,46 +100,46 @@ static inline uint64_t tat_of(uint64_t rank)
     return rank >> WAY_BITS & TAT_MASK & own;
 }
 
-static uint64_t tat(const struct guard_source_slot *slot, uint64_t time_mask)
+static uint64_t find_tat(const struct guard_source_slot *slot, uint64_t time_mask)
 {
     return tat_of(slot->v4 ? least_v4(slot->line, slot->tag, time_mask)
                            : least_v6(slot->line, slot->tag));
 }
 
 static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
-                           const struct guard_source_rate *rate, uint64_t now_us)
+                           const struct guard_rate *rate, uint64_t now)
 {
-    uint64_t least = least_v4(bucket, tag, time_mask), tat_us = tat_of(least);
-    bool conforming = guard_source_judge(&tat_us, rate, now_us & time_mask);
-    bucket->entries[way_of(least)] = tag | (tat_us < time_mask ? tat_us : time_mask);
+    uint64_t least = least_v4(bucket, tag, time_mask), tat = tat_of(least);
+    bool conforming = guard_rate_judge(&tat, rate, now & time_mask);
+    bucket->entries[way_of(least)] = tag | (tat < time_mask ? tat : time_mask);
     return conforming;
 }
 
 static inline bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
-                           const struct guard_source_rate *rate, uint64_t now_us)
+                           const struct guard_rate *rate, uint64_t now)
 {
-    uint64_t least = least_v6(bucket, number), tat_us = tat_of(least);
-    bool conforming = guard_source_judge(&tat_us, rate, now_us);
+    uint64_t least = least_v6(bucket, number), tat = tat_of(least);
+    bool conforming = guard_rate_judge(&tat, rate, now);
     bucket->numbers[way_of(least)] = number;
-    bucket->tats_us[way_of(least)] = tat_us;
+    bucket->tats[way_of(least)] = tat;
     return conforming;
 }
 
 static uint32_t take(const struct guard_source_slot *slots, unsigned count, uint64_t time_mask,
-                     const struct guard_source_rate *rate, uint64_t now_us,
+                     const struct guard_rate *rate, uint64_t now,
                      const struct guard_source_slot *ahead)
 {
-    const struct guard_source_rate r = *rate; // which no entry can be, though the compiler fears it
+    const struct guard_rate r = *rate; // which no entry can be, though the compiler fears it
     uint32_t conforming = 0;
     for (unsigned i = 0; i < count; i++) {
         if (ahead)
             guard_source_prefetch(&ahead[i]);
         const struct guard_source_slot *s = &slots[i];
-        bool conforms = s->v4 ? take_v4(s->line, s->tag, time_mask, &r, now_us)
-                              : take_v6(s->line, s->tag, &r, now_us);
+        bool conforms = s->v4 ? take_v4(s->line, s->tag, time_mask, &r, now)
+                              : take_v6(s->line, s->tag, &r, now);
         conforming |= (uint32_t)conforms << i;
     }
     return conforming;
 }
 
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {tat, take};
+const struct guard_bucket_ways GUARD_BUCKET_WAYS = {find_tat, take};

@@ -10,11 +10,11 @@
 #include "guard/guard_source.h"
 
 struct guard_bucket_ways {
-    // The TAT of the slot's entry, 0 when there is none.
+    // The TAT of the slot's entry in ticks, 0 when there is none.
     uint64_t (*tat)(const struct guard_source_slot *slot, uint64_t time_mask);
-    // guard_source_take_burst's.
+    // guard_source_take_burst's, all times in ticks.
     uint32_t (*take)(const struct guard_source_slot *slots, unsigned count, uint64_t time_mask,
-                     const struct guard_source_rate *rate, uint64_t now_us,
+                     const struct guard_rate *rate, uint64_t now,
                      const struct guard_source_slot *ahead);
 };
 extern const struct guard_bucket_ways guard_bucket_sse4, guard_bucket_avx2;

@@ -55,7 +55,7 @@ void guard_connection_policy(struct guard_connection *counts, const struct polic
                     (uint8_t)policy_mode(policy, class, kinds[kind]);
             }
             uint64_t burst = policy_limit(policy, class, limits_of[level].burst) * times;
-            struct guard_source_rate rate = guard_tally_rate(values[KIND_RATE], burst);
+            struct guard_rate rate = guard_rate_of(GUARD_RATE_MINUTE_US, values[KIND_RATE], burst);
             counts->limits[class].levels[level].rate = rate;
             counts->limits[class].levels[level].open = values[KIND_OPEN];
             counts->limits[class].levels[level].day = values[KIND_DAY];
@@ -139,7 +139,7 @@ static enum reason judge(const struct guard_connection *counts, const struct cou
             [KIND_DAY] = sum->today >= counts->limits[class].levels[level].day,
         };
         if (!over[KIND_RATE] && modes[KIND_RATE] != MODE_OFF)
-            ret_emissions_us[level] = counts->limits[class].levels[level].rate.emission_us;
+            ret_emissions_us[level] = counts->limits[class].levels[level].rate.emission;
         for (int kind = 0; kind < KIND_COUNT; kind++) {
             enum limit limit = limits_of[level].kinds[kind];
             if (over[kind] && modes[kind] == MODE_SHADOW)

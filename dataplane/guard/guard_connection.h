@@ -27,7 +27,7 @@ enum { GUARD_CONNECTION_48 = 4 };
 
 struct guard_connection_limits { // of a class
     struct {
-        struct guard_source_rate rate;
+        struct guard_rate rate;
         uint64_t open, day;
         uint8_t modes[KIND_COUNT]; // enum limit_mode
     } levels[LEVEL_COUNT];

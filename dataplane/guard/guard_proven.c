@@ -138,7 +138,7 @@ void guard_proven_learn(struct guard_proven *table, const struct guard_name *sou
 
 enum guard_proven_match guard_proven_take(struct guard_proven *table,
                                           const struct guard_name *source, const struct packet *syn,
-                                          const struct guard_source_rate *rate, uint64_t now_us,
+                                          const struct guard_rate *rate, uint64_t now_us,
                                           bool *ret_conforms)
 {
     if (table->count == 0)
@@ -155,7 +155,7 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table,
         best = match > best ? match : best;
     }
     if (best != GUARD_MATCH_NONE)
-        *ret_conforms = guard_source_judge(&entry->tat_us[best - 1], rate, now_us);
+        *ret_conforms = guard_rate_judge(&entry->tat_ns[best - 1], rate, now_us * 1000);
     return best;
 }
 

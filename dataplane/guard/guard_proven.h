@@ -21,7 +21,8 @@
  */
 
 #include "base/packet.h"
-#include "guard/guard_source.h"
+#include "guard/guard_name.h"
+#include "guard/guard_rate.h"
 
 enum {
     GUARD_PROVEN_MIN = 4096,
@@ -46,7 +47,7 @@ enum guard_proven_match { GUARD_MATCH_NONE, GUARD_MATCH_LOOK, GUARD_MATCH_CLOCK 
 struct guard_proven_entry {
     struct guard_proven_print prints[GUARD_PROVEN_PRINTS]; // the last used first
     uint32_t seen_s[GUARD_PROVEN_PRINTS];                  // when each was last proven
-    uint64_t tat_us[2]; // GCRA of the matches by look and by clock
+    uint64_t tat_ns[2]; // GCRA of the matches by look and by clock
 };
 static_assert(sizeof(struct guard_proven_entry) == 64, "a cache line");
 
@@ -79,11 +80,11 @@ static inline void guard_proven_prefetch(const struct guard_proven *table,
         __builtin_prefetch(&table->keys[guard_proven_bucket(table, source)]);
 }
 
-// What the source's history says of its SYN. A match is charged to that match's rate;
+// What the source's history says of its SYN. A match is charged to that match's rate, in ns;
 // *ret_conforms says whether it had room, and is touched on a match only.
 enum guard_proven_match guard_proven_take(struct guard_proven *table,
                                           const struct guard_name *source, const struct packet *syn,
-                                          const struct guard_source_rate *rate, uint64_t now_us,
+                                          const struct guard_rate *rate, uint64_t now_us,
                                           bool *ret_conforms) MUST_CHECK;
 
 // Whether the source's good history is kept; *ret_ago_s: since its last handshake.

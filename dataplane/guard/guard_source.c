@@ -6,23 +6,6 @@
 
 #include <errno.h>
 
-static struct guard_source_rate rate_in(uint64_t second, uint64_t per_second, uint64_t burst)
-{
-    CHECK(per_second > 0 && burst > 0);
-    uint64_t emission = per_second < second ? second / per_second : 1;
-    return (struct guard_source_rate){emission, (burst - 1) * emission};
-}
-
-struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst)
-{
-    return rate_in(1000000, per_second, burst);
-}
-
-struct guard_source_rate guard_source_rate_ns(uint64_t per_second, uint64_t burst)
-{
-    return rate_in(1000000000, per_second, burst);
-}
-
 // log2 of the IPv4 buckets, which are as many as the IPv6 ones: half the entries, four a bucket.
 static unsigned bucket_bits(uint32_t sources)
 {
@@ -87,21 +70,24 @@ void guard_source_done(struct guard_source *table)
 }
 
 uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
-                                 unsigned count, const struct guard_source_rate *rate,
-                                 uint64_t now_us, const struct guard_source_slot *ahead)
+                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
+                                 const struct guard_source_slot *ahead)
 {
     CHECK(count <= GUARD_SOURCE_BURST);
-    uint64_t epoch = now_us & ~table->v4_time_mask;
-    if (__builtin_expect(epoch != table->v4_epoch, 0)) // once in weeks to decades
+    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS, epoch = now & ~table->v4_time_mask;
+    if (__builtin_expect(epoch != table->v4_epoch, 0)) // once in months to decades
         clear_v4(table, epoch);
-    return table->ways->take(slots, count, table->v4_time_mask, rate, now_us, ahead);
+    struct guard_rate in_ticks = {rate->emission >> GUARD_SOURCE_TICK_BITS,
+                                  rate->tolerance >> GUARD_SOURCE_TICK_BITS};
+    return table->ways->take(slots, count, table->v4_time_mask, &in_ticks, now, ahead);
 }
 
 uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
-                           uint64_t now_us)
+                           uint64_t now_ns)
 {
-    uint64_t tat_us = table->ways->tat(slot, table->v4_time_mask);
+    uint64_t tat = table->ways->tat(slot, table->v4_time_mask);
     if (slot->v4)
-        tat_us |= table->v4_epoch;
-    return tat_us > now_us ? tat_us - now_us : 0;
+        tat |= table->v4_epoch;
+    tat <<= GUARD_SOURCE_TICK_BITS;
+    return tat > now_ns ? tat - now_ns : 0;
 }

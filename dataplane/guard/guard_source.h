@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* What is known of every source: one theoretical arrival time (GCRA, ITU-T I.371, virtual
- * scheduling), for IPv4 an address, for IPv6 a /64.
- *
- *   debt = max(0, TAT - now);  conforming: debt <= (burst - 1) * T, and then TAT = now + debt + T
- *
- * so `burst` at once and one every T afterwards conform, T = 1 s / rate rounded down to 1 us: never
- * stricter than said. A TAT in the past says nothing, so there is nothing to expire.
+/* What is known of every source: one theoretical arrival time (guard_rate.h), for IPv4 an address,
+ * for IPv6 a /64.
  *
  * A bucket is one cache line. A source that finds no entry of its own takes one that says nothing,
  * or else the one with the least debt: overload forgets debt, and no conforming source is ever
@@ -15,10 +10,13 @@
  *
  * IPv4 entries are 8 bytes and exact although time has more than 32 bits: the first b bits of the
  * address's hash choose one of 2^b buckets, and as the hash is one to one, the other 32 - b, the
- * tag, are all that need be stored. What that saves goes to the TAT, which has 32 + b bits of
- * microseconds; when they are used up (25 days with the smallest table, 17 years with a million
- * sources) the table is cleared, which forgets debt. A plain {address, 32-bit TAT} wraps within
- * hours and then reads entries nobody touched as debt, unless something scans them.
+ * tag, are all that need be stored. What that saves goes to the TAT, which has 32 + b bits of 16
+ * ns; when they are used up (10 hours with the smallest table, 3 months with a million sources, 4
+ * years with 16 millions) the table is cleared, which forgets debt. A plain {address, 32-bit TAT}
+ * wraps within hours and then reads entries nobody touched as debt, unless something scans them.
+ *
+ * What is charged is rounded down to 16 ns: never stricter than said, and more lenient by less than
+ * the rate times 16 ns: 1.6 % at a million a second, 0.03 % at 20,000.
  *
  * Locating and judging are apart, so that a burst can prefetch all its lines first, or better,
  * while the burst before is judged: as many misses at a time as the CPU can have, and none too
@@ -26,46 +24,23 @@
  */
 
 #include "guard/guard_name.h"
+#include "guard/guard_rate.h"
 
 enum { GUARD_SOURCES_MIN = 4096, GUARD_SOURCES_MAX = 1 << 27 };
 
-struct guard_source_rate {
-    uint64_t emission_us;  // T; both in ns when they are guard_source_rate_ns's
-    uint64_t tolerance_us; // (burst - 1) * T
+enum {
+    GUARD_SOURCE_V4_WAYS = 8,
+    GUARD_SOURCE_V6_WAYS = 4,
+    GUARD_SOURCE_BURST = 32,
+    GUARD_SOURCE_TICK_BITS = 4
 };
-struct guard_source_rate guard_source_rate(uint64_t per_second, uint64_t burst);
-// The same in ns, for a clock that runs in ns; more than a million a second need it.
-struct guard_source_rate guard_source_rate_ns(uint64_t per_second, uint64_t burst);
-
-// The GCRA by itself, for a TAT that is kept elsewhere: charges what conforms. The debt is cut at
-// the most that this rate can run up, so that a policy with a shorter burst is not haunted by what
-// an older one allowed.
-static inline bool guard_source_judge(uint64_t *tat_us, const struct guard_source_rate *rate,
-                                      uint64_t now_us)
-{
-    uint64_t last_us = now_us + rate->tolerance_us, most_us = last_us + rate->emission_us;
-    uint64_t at_us = *tat_us > now_us ? *tat_us : now_us;
-    at_us = at_us < most_us ? at_us : most_us;
-    bool conforming = at_us <= last_us;
-    *tat_us = at_us + (conforming ? rate->emission_us : 0);
-    return conforming;
-}
-
-// The same question without the charge.
-static inline bool guard_source_has_room(uint64_t tat_us, const struct guard_source_rate *rate,
-                                         uint64_t now_us)
-{
-    return tat_us <= now_us + rate->tolerance_us;
-}
-
-enum { GUARD_SOURCE_V4_WAYS = 8, GUARD_SOURCE_V6_WAYS = 4, GUARD_SOURCE_BURST = 32 };
 
 struct guard_source_v4 {                                 // a bucket
     _Alignas(64) uint64_t entries[GUARD_SOURCE_V4_WAYS]; // tag << (32 + bits) | TAT
 };
 struct guard_source_v6 {
     _Alignas(64) uint64_t numbers[GUARD_SOURCE_V6_WAYS];
-    uint64_t tats_us[GUARD_SOURCE_V6_WAYS];
+    uint64_t tats[GUARD_SOURCE_V6_WAYS]; // in ticks
 };
 static_assert(sizeof(struct guard_source_v4) == 64, "a cache line");
 static_assert(sizeof(struct guard_source_v6) == 64, "a cache line");
@@ -78,7 +53,7 @@ struct guard_source {
     struct guard_source_v6 *v6;
     unsigned v4_bits, v6_bits; // log2 of the buckets
     uint64_t v4_time_mask;     // 32 + v4_bits bits
-    uint64_t v4_epoch;         // now_us beyond the mask, of what the table holds
+    uint64_t v4_epoch;         // ticks beyond the mask, of what the table holds
 };
 
 // `sources` IPv4 entries (raised to the minimum, then to a power of two), half as many for IPv6.
@@ -107,19 +82,19 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
     __builtin_prefetch(slot->line, 1);
 }
 
-// Bit i: slots[i] is conforming, and charged. Else it is over its rate, and charged nothing. As if
-// one came after the other; the lines of as many slots of `ahead` (NULL: none) are fetched
-// meanwhile.
+// `rate` is in ns. Bit i: slots[i] is conforming, and charged. Else it is over its rate, and
+// charged nothing. As if one came after the other; the lines of as many slots of `ahead` (NULL:
+// none) are fetched meanwhile.
 uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
-                                 unsigned count, const struct guard_source_rate *rate,
-                                 uint64_t now_us, const struct guard_source_slot *ahead);
+                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
+                                 const struct guard_source_slot *ahead);
 static inline bool guard_source_take(struct guard_source *table,
                                      const struct guard_source_slot *slot,
-                                     const struct guard_source_rate *rate, uint64_t now_us)
+                                     const struct guard_rate *rate, uint64_t now_ns)
 {
-    return guard_source_take_burst(table, slot, 1, rate, now_us, NULL);
+    return guard_source_take_burst(table, slot, 1, rate, now_ns, NULL);
 }
 
-// How long until the source's debt is paid, 0 when nothing is known; touches nothing.
+// Nanoseconds until the source's debt is paid, 0 when nothing is known; touches nothing.
 uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
-                           uint64_t now_us);
+                           uint64_t now_ns);

@@ -15,6 +15,8 @@
  * stands in what the prefix leaves free.
  */
 
+#include "base/addr.h"
+#include "base/siphash.h"
 #include "guard/guard_tally.h"
 
 struct guard_tallies {

@@ -3,13 +3,6 @@
 
 enum { DAY_SHIFT = 40 };
 
-struct guard_source_rate guard_tally_rate(uint64_t per_minute, uint64_t burst)
-{
-    CHECK(per_minute > 0 && burst > 0);
-    uint64_t emission_us = UINT64_C(60000000) / per_minute;
-    return (struct guard_source_rate){emission_us, (burst - 1) * emission_us};
-}
-
 static uint64_t load(const uint64_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -35,10 +28,10 @@ void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part
     sum->open += load(&part->open);
 }
 
-bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_rate *rate,
                           uint64_t now_us)
 {
-    return guard_tally_tat(sum) <= (int64_t)(now_us + rate->tolerance_us);
+    return guard_tally_tat(sum) <= (int64_t)(now_us + rate->tolerance);
 }
 
 uint64_t guard_tally_excess(const struct guard_tally_sum *sum, uint64_t most_us, uint64_t now_us)
@@ -54,22 +47,22 @@ void guard_tally_forgive(struct guard_tally *own, struct guard_tally_sum *sum, u
 }
 
 void guard_tally_charge(struct guard_tally *own, const struct guard_tally_sum *sum,
-                        uint64_t emission_us, uint64_t now_us)
+                        uint64_t emission, uint64_t now_us)
 {
     int64_t idle_us = (int64_t)now_us - (int64_t)sum->charged_us; // a start that owes nothing now
-    if (emission_us) {
+    if (emission) {
         __atomic_store_n(&own->start_us, sum->start_us > idle_us ? sum->start_us : idle_us,
                          __ATOMIC_RELAXED);
-        store(&own->charged_us, own->charged_us + emission_us);
+        store(&own->charged_us, own->charged_us + emission);
     }
     uint64_t day = now_us / GUARD_TALLY_DAY_US;
     store(&own->day, (day << DAY_SHIFT) + today(own->day, now_us) + 1);
 }
 
-void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum,
-                      uint64_t emission_us, uint64_t now_us)
+void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum, uint64_t emission,
+                      uint64_t now_us)
 {
-    guard_tally_charge(own, sum, emission_us, now_us);
+    guard_tally_charge(own, sum, emission, now_us);
     store(&own->open, own->open + 1);
 }
 

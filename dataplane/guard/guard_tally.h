@@ -28,7 +28,7 @@
  * charge when there are several workers.
  */
 
-#include "guard/guard_source.h"
+#include "guard/guard_rate.h"
 
 #define GUARD_TALLY_DAY_US (UINT64_C(86400) * 1000000)
 
@@ -45,13 +45,10 @@ struct guard_tally_sum {
     uint64_t today, open;
 };
 
-// `per_minute` > 0, `burst` > 0.
-struct guard_source_rate guard_tally_rate(uint64_t per_minute, uint64_t burst);
-
 // The most that charges at such a rate can make owed, overshoot included.
-static inline uint64_t guard_tally_debt_most(const struct guard_source_rate *rate, unsigned workers)
+static inline uint64_t guard_tally_debt_most(const struct guard_rate *rate, unsigned workers)
 {
-    return rate->tolerance_us + workers * rate->emission_us;
+    return rate->tolerance + workers * rate->emission;
 }
 
 void guard_tally_add(struct guard_tally_sum *sum, const struct guard_tally *part, uint64_t now_us);
@@ -59,18 +56,18 @@ static inline int64_t guard_tally_tat(const struct guard_tally_sum *sum)
 {
     return sum->start_us + (int64_t)sum->charged_us;
 }
-bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_source_rate *rate,
+bool guard_tally_conforms(const struct guard_tally_sum *sum, const struct guard_rate *rate,
                           uint64_t now_us);
 
 // How much more than `most_us` is owed.
 uint64_t guard_tally_excess(const struct guard_tally_sum *sum, uint64_t most_us, uint64_t now_us);
 void guard_tally_forgive(struct guard_tally *own, struct guard_tally_sum *sum, uint64_t excess_us);
 
-// One more, into the worker's own part, which is in the sum. `emission_us` 0: the rate is not
+// One more, into the worker's own part, which is in the sum. `emission` 0: the rate is not
 // charged.
 void guard_tally_charge(struct guard_tally *own, const struct guard_tally_sum *sum,
-                        uint64_t emission_us, uint64_t now_us);
+                        uint64_t emission, uint64_t now_us);
 // Likewise, and it is open until it is closed.
-void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum,
-                      uint64_t emission_us, uint64_t now_us);
+void guard_tally_open(struct guard_tally *own, const struct guard_tally_sum *sum, uint64_t emission,
+                      uint64_t now_us);
 void guard_tally_close(struct guard_tally *own);

@@ -34,8 +34,8 @@ struct bench {
 struct tables {
     struct siphash_key key;
     struct guard_source sources, prefixes;
-    struct guard_source_rate source, prefix;
-    uint64_t now_us;
+    struct guard_rate source, prefix;
+    uint64_t now_ns;
     uint64_t conforming;
 };
 
@@ -104,7 +104,7 @@ static uint32_t judge(struct tables *t, const struct places *at, const struct pl
                       bool v4)
 {
     uint32_t conforming = guard_source_take_burst(&t->sources, at->sources, BURST, &t->source,
-                                                  t->now_us, ahead->sources);
+                                                  t->now_ns, ahead->sources);
     if (v4)
         return conforming;
     struct guard_source_slot prefixes[BURST];
@@ -114,7 +114,7 @@ static uint32_t judge(struct tables *t, const struct places *at, const struct pl
         count += conforming >> i & 1;
         guard_source_prefetch(&ahead->prefixes[i]);
     }
-    return guard_source_take_burst(&t->prefixes, prefixes, count, &t->prefix, t->now_us, NULL);
+    return guard_source_take_burst(&t->prefixes, prefixes, count, &t->prefix, t->now_ns, NULL);
 }
 
 static double run_ours(struct tables *t, const struct packets *p, bool v4)
@@ -132,7 +132,7 @@ static double run_ours(struct tables *t, const struct packets *p, bool v4)
         if (burst > 0)
             t->conforming += (uint64_t)__builtin_popcount(
                 judge(t, &places[(burst - 1) % 2], &places[burst % 2], v4));
-        t->now_us++; // about 32 Mpps
+        t->now_ns += 1000; // 32 Mpps
     }
     return (double)(clock_ns() - start_ns) / p->count;
 }
@@ -199,9 +199,9 @@ static void run(const struct bench *b, uint32_t packets)
     struct packets p = packets_make(b, packets, &rng);
     static struct tables t;
     t = (struct tables){.key = {{rng_next(&rng), rng_next(&rng)}},
-                        .source = guard_source_rate(20, 100),
-                        .prefix = guard_source_rate(1000, 1000),
-                        .now_us = 1000000};
+                        .source = guard_rate_of(GUARD_RATE_SECOND_NS, 20, 100),
+                        .prefix = guard_rate_of(GUARD_RATE_SECOND_NS, 1000, 1000),
+                        .now_ns = 1000000000};
     uint32_t entries = b->sources * (b->v4 ? 1 : 2); // IPv6 has half of them
     struct rte_hash *hash = peer_make(b);
     CHECK(guard_source_init(&t.sources, entries, -1) == 0 && hash);

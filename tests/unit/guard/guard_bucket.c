@@ -40,12 +40,12 @@ static struct rival rival_make(const struct guard_bucket_ways *ways)
 }
 
 // Twice as many sources as there are ways, so that all three kinds of entries are met.
-static uint32_t step(struct rival *rival, uint64_t number, const struct guard_source_rate *rate,
-                     uint64_t now_us)
+static uint32_t step(struct rival *rival, uint64_t number, const struct guard_rate *rate,
+                     uint64_t now)
 {
     const struct guard_source_slot slots[] = {slot_v4(rival, number & 15),
                                               slot_v6(rival, number & 7)};
-    return rival->ways->take(slots, 2, time_mask, rate, now_us, slots);
+    return rival->ways->take(slots, 2, time_mask, rate, now, slots);
 }
 
 static uint64_t tat_v4(struct rival *rival, uint64_t number)
@@ -67,22 +67,22 @@ static void sse4_and_avx2_decide_and_write_the_same(void **state)
     struct rival one = rival_make(&guard_bucket_sse4), two = rival_make(&guard_bucket_avx2);
     struct rng rng;
     rng_seed(&rng, 20240609);
-    uint64_t now_us = 0, refused = 0;
+    uint64_t now = 0, refused = 0;
     for (int i = 0; i < STEPS; i++) {
-        struct guard_source_rate rate = guard_source_rate(1 + rng_below(&rng, 50), 3);
-        now_us += rng_below(&rng, 8) ? rng_below(&rng, 20000) : 0;
+        struct guard_rate rate = guard_rate_of(1000000, 1 + rng_below(&rng, 50), 3);
+        now += rng_below(&rng, 8) ? rng_below(&rng, 20000) : 0;
         if (i % 10000 == 9999)
-            now_us = rng_next(&rng) & time_mask;
-        uint64_t number = rng_next(&rng), tat_us;
-        uint32_t conforming = step(&one, number, &rate, now_us);
-        assert_int_equal(conforming, step(&two, number, &rate, now_us));
+            now = rng_next(&rng) & time_mask;
+        uint64_t number = rng_next(&rng), tat;
+        uint32_t conforming = step(&one, number, &rate, now);
+        assert_int_equal(conforming, step(&two, number, &rate, now));
         assert_memory_equal(&one.v4, &two.v4, sizeof one.v4);
         assert_memory_equal(&one.v6, &two.v6, sizeof one.v6);
         refused += conforming != 3;
-        tat_us = tat_v4(&one, number & 15);
-        assert_true(tat_us > now_us && tat_us == tat_v4(&two, number & 15));
-        tat_us = tat_v6(&one, number & 7);
-        assert_true(tat_us > now_us && tat_us == tat_v6(&two, number & 7));
+        tat = tat_v4(&one, number & 15);
+        assert_true(tat > now && tat == tat_v4(&two, number & 15));
+        tat = tat_v6(&one, number & 7);
+        assert_true(tat > now && tat == tat_v6(&two, number & 7));
         assert_true(tat_v4(&one, 16) == 0 && tat_v4(&two, 16) == 0);
         assert_true(tat_v6(&one, 8) == 0 && tat_v6(&two, 8) == 0);
     }
@@ -92,7 +92,7 @@ static void sse4_and_avx2_decide_and_write_the_same(void **state)
 static void an_entry_that_says_nothing_goes_before_the_least_debt(void **state)
 {
     struct rival rival = rival_make(&guard_bucket_sse4);
-    struct guard_source_rate rate = guard_source_rate(10, 2);
+    struct guard_rate rate = guard_rate_of(1000000, 10, 2);
     for (uint64_t number = 1; number <= 8; number++) // a debt each, of 100 ms
         (void)step(&rival, number, &rate, number * 1000);
     struct guard_source_v4 before = rival.v4;

@@ -15,11 +15,11 @@ enum { DAY_S = 86400 };
 static const struct siphash_key key = {{0x9ae16a3b2f90404f, 0xc949c7defd1e0e3b}};
 static struct guard_proven table;
 static const uint64_t start_us = UINT64_C(5000000);
-static struct guard_source_rate rate;
+static struct guard_rate rate;
 
 static int set_up(void **state)
 {
-    rate = guard_source_rate(10, 5);
+    rate = guard_rate_of(GUARD_RATE_SECOND_NS, 10, 5);
     return guard_proven_init(&table, 0, -1);
 }
 

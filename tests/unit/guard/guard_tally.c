@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -30,12 +31,12 @@ static struct guard_tally_sum sum_of(uint64_t now_us)
 }
 
 // Whether one more conforms; if so it is charged to that worker's part.
-static bool take(int worker, const struct guard_source_rate *rate, uint64_t now_us)
+static bool take(int worker, const struct guard_rate *rate, uint64_t now_us)
 {
     struct guard_tally_sum sum = sum_of(now_us);
     if (!guard_tally_conforms(&sum, rate, now_us))
         return false;
-    guard_tally_open(&parts[worker], &sum, rate->emission_us, now_us);
+    guard_tally_open(&parts[worker], &sum, rate->emission, now_us);
     return true;
 }
 
@@ -44,12 +45,12 @@ static void several_workers_rate_equals_one_clock_of_arrival(void **state)
 {
     struct rng rng;
     rng_seed(&rng, 21);
-    const struct guard_source_rate rate = guard_tally_rate(600, 7); // 100 ms each
+    const struct guard_rate rate = guard_rate_of(GUARD_RATE_MINUTE_US, 600, 7); // 100 ms each
     uint64_t now_us = 1000, tat_us = 0;
     unsigned taken = 0;
     for (int i = 0; i < 200000; i++) {
         now_us += rng_below(&rng, i % 1000 < 500 ? 60000 : 400000);
-        bool want = guard_source_judge(&tat_us, &rate, now_us);
+        bool want = guard_rate_judge(&tat_us, &rate, now_us);
         assert_int_equal(take((int)rng_below(&rng, PARTS), &rate, now_us), want);
         taken += want;
     }
@@ -58,7 +59,7 @@ static void several_workers_rate_equals_one_clock_of_arrival(void **state)
 
 static void a_burst_conforms_to_the_last_one_and_no_further(void **state)
 {
-    const struct guard_source_rate rate = guard_tally_rate(60, 5);
+    const struct guard_rate rate = guard_rate_of(GUARD_RATE_MINUTE_US, 60, 5);
     for (int i = 0; i < 5; i++)
         assert_true(take(i % PARTS, &rate, 1000000));
     assert_false(take(0, &rate, 1000000));
@@ -69,15 +70,15 @@ static void a_burst_conforms_to_the_last_one_and_no_further(void **state)
 
 static void a_rate_beyond_the_clock_always_conforms(void **state)
 {
-    const struct guard_source_rate rate = guard_tally_rate(60000001, 1);
+    const struct guard_rate rate = guard_rate_of(GUARD_RATE_MINUTE_US, 60000001, 1);
     for (int i = 0; i < 100; i++)
         assert_true(take(0, &rate, 7));
 }
 
 static void debt_beyond_what_new_rates_can_run_up_is_forgiven(void **state)
 {
-    const struct guard_source_rate slow = guard_tally_rate(1, 1000),
-                                   fast = guard_tally_rate(600, 2);
+    const struct guard_rate slow = guard_rate_of(GUARD_RATE_MINUTE_US, 1, 1000),
+                            fast = guard_rate_of(GUARD_RATE_MINUTE_US, 600, 2);
     for (int i = 0; i < 1000; i++)
         assert_true(take(i % PARTS, &slow, 1000));
     assert_false(take(0, &slow, 1000));
@@ -95,8 +96,8 @@ static void debt_beyond_what_new_rates_can_run_up_is_forgiven(void **state)
 
 static void debt_within_what_new_rates_can_run_up_is_kept(void **state)
 {
-    const struct guard_source_rate before = guard_tally_rate(600, 5),
-                                   after = guard_tally_rate(600, 10);
+    const struct guard_rate before = guard_rate_of(GUARD_RATE_MINUTE_US, 600, 5),
+                            after = guard_rate_of(GUARD_RATE_MINUTE_US, 600, 10);
     for (int i = 0; i < 5; i++)
         assert_true(take(i % PARTS, &before, 1000));
     struct guard_tally_sum sum = sum_of(1000);
@@ -108,7 +109,8 @@ static void debt_within_what_new_rates_can_run_up_is_kept(void **state)
 
 static void who_forgives_twice_leaves_nothing_owed_and_no_credit(void **state)
 {
-    const struct guard_source_rate slow = guard_tally_rate(1, 10), fast = guard_tally_rate(600, 3);
+    const struct guard_rate slow = guard_rate_of(GUARD_RATE_MINUTE_US, 1, 10),
+                            fast = guard_rate_of(GUARD_RATE_MINUTE_US, 600, 3);
     for (int i = 0; i < 10; i++)
         assert_true(take(i % PARTS, &slow, 1000));
     uint64_t most_us = guard_tally_debt_most(&fast, 1);
@@ -143,7 +145,7 @@ static void a_day_ends_for_all_at_once_and_open_ones_stay(void **state)
 
 static void one_worker_alone_gets_the_whole_rate(void **state)
 {
-    const struct guard_source_rate rate = guard_tally_rate(6000, 100);
+    const struct guard_rate rate = guard_rate_of(GUARD_RATE_MINUTE_US, 6000, 100);
     uint64_t taken = 0;
     for (uint64_t now_us = 1000; now_us < 10001000; now_us += 1000)
         taken += take(2, &rate, now_us);
