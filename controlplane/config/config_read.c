@@ -79,7 +79,7 @@ static const struct config_key boot_keys[] = {
     {"mbufs", config_field_number, CONFIG_FIELD(policy_boot, mbufs), .least = 1024,
      .most = 1 << 24},
     {"connections", config_field_number, CONFIG_FIELD(policy_boot, connections), .least = 16,
-     .most = 1 << 24},
+     .most = 1 << 23},
     {"sessions", config_field_number, CONFIG_FIELD(policy_boot, sessions), .least = 8,
      .most = 1 << 22},
     {"sources", read_sources, CONFIG_FIELD(policy_boot, sources), .least = 64, .most = 1u << 27},

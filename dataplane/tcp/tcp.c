@@ -34,7 +34,6 @@ static void take_huge_pages(struct tcp *tcp)
 {
     huge(tcp->pool.objects, (size_t)tcp->pool.count * tcp->pool.size);
     huge(tcp->cold, tcp->pool.count * sizeof *tcp->cold);
-    huge(tcp->heads, (tcp->heads_mask + (size_t)1) * sizeof *tcp->heads);
     huge(tcp->waits, (tcp->waits_mask + (size_t)1) * sizeof *tcp->waits);
 }
 
@@ -43,11 +42,12 @@ struct tcp *tcp_open(const struct tcp_config *config)
     struct tcp *tcp = calloc(1, sizeof *tcp);
     if (!tcp)
         return NULL;
+    CHECK(config->connections <= TCP_TABLE_MOST);
     tcp->config = *config;
     tcp->cold = calloc(config->connections, sizeof *tcp->cold);
     if (!tcp->cold || pool_init(&tcp->pool, config->connections, sizeof(struct tcp_conn)) != 0 ||
-        tcp_table_init(tcp, config->connections) != 0 ||
         tcp_timewait_init(tcp, config->connections) != 0 ||
+        tcp_table_init(tcp, config->connections + tcp->waits_mask + 1) != 0 ||
         tcp_trace_init(tcp, config->connections) != 0) {
         tcp_shut(tcp);
         return NULL;

@@ -30,8 +30,9 @@ struct rte_mempool;
 struct tcp;
 
 struct tcp_config {
-    uint32_t connections;   // most at a time, both kinds; TIME_WAIT records beside them
-    uint32_t send_bytes;    // most bytes a connection holds for sending (unacknowledged + unsent)
+    uint32_t connections; // most at a time, both kinds, 2^23 at most; TIME_WAIT records beside them
+    int numa_node;        // of the worker; -1: any
+    uint32_t send_bytes;  // most bytes a connection holds for sending (unacknowledged + unsent)
     uint32_t receive_bytes; // most bytes a connection holds unread: its largest window
     uint16_t mtu[LEG_COUNT];
     uint16_t worker, workers; // local ports of connects are ≡ worker modulo workers

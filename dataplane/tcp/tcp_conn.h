@@ -100,11 +100,10 @@ struct tcp_conn {
     // who it is, and what every segment reads
     struct addr remote;
     uint16_t local_port, remote_port;
-    uint32_t hash_next; // reference of the next in the table's chain
-    uint8_t local;      // index into tcp->locals
-    uint8_t leg;        // enum leg
-    uint8_t state;      // enum tcp_state, written by tcp_conn_enter
-    uint8_t events;     // TCP_EVENT_ bits not yet told
+    uint8_t local;  // index into tcp->locals
+    uint8_t leg;    // enum leg
+    uint8_t state;  // enum tcp_state, written by tcp_conn_enter
+    uint8_t events; // TCP_EVENT_ bits not yet told
     uint32_t flags;
     uint32_t rcv_nxt;
     uint32_t rcv_edge;  // right edge of the window as advertised; never goes back
@@ -183,6 +182,7 @@ static_assert(sizeof(struct tcp_cold) == 48, "with tcp_conn, pool and table 320 
 struct tcp_timewait;
 struct tcp_trace_ring;
 struct tcp_trace_kept;
+struct tcp_bucket;
 
 enum { TCP_TABLE_KEYS = 12 };
 
@@ -190,8 +190,8 @@ struct tcp {
     struct tcp_config config;
     struct pool pool;
     struct tcp_cold *cold;
-    uint32_t *heads; // table: references, 0 is none
-    uint32_t heads_mask;
+    struct tcp_bucket *buckets; // tcp_table.h
+    uint32_t buckets_count;
     uint64_t table_keys[TCP_TABLE_KEYS];
     uint32_t open; // connections that are not gone
 

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* The connections and TIME-WAIT records by 4-tuple: chains under a keyed hash, so that a stranger
- * cannot aim at one chain. A reference is index + 1 of a connection, or TCP_TABLE_WAIT | slot + 1
- * of a record; 0 is none.
+/* The connections and TIME-WAIT records by 4-tuple, under a keyed hash, so that a stranger cannot
+ * aim at one place. A reference is index + 1 of a connection, or TCP_TABLE_WAIT | slot + 1 of a
+ * record; 0 is none.
+ *
+ * A bucket is a cache line: fifteen entries, each a reference with eight bits of its hash, and how
+ * many entries went past it because it was full. So a look-up reads a bucket (as long as none
+ * overflows) and the one object that it finds, and learns from the bucket alone that there is none.
+ * A full TIME-WAIT ring included, a bucket holds ten entries on average.
  *
  * The hash is pair-multiply-shift over 32-bit words (Thorup, "High speed hashing for integers and
  * strings", section 4.2): two tuples, however they are chosen, meet with probability 2^-32 in it,
  * for two multiplications where SipHash takes eight rounds. SipHash would also stand an attacker
- * who sees hashes; none is ever seen outside, and only a completed handshake makes a chain longer.
+ * who sees hashes; none is ever seen outside, and only a completed handshake makes an entry.
  */
 
 #include "tcp/tcp_conn.h"
 
-enum { TCP_TABLE_WAIT = 1u << 31 };
+enum { TCP_TABLE_WAIT = 1u << 31, TCP_TABLE_MOST = 1 << 23 }; // connections, and records
 
-int tcp_table_init(struct tcp *tcp, uint32_t connections) MUST_CHECK; // 0 or -ENOMEM
+int tcp_table_init(struct tcp *tcp, uint32_t entries) MUST_CHECK; // 0 or -ENOMEM
 void tcp_table_done(struct tcp *tcp);
 
 uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* TIME-WAIT (RFC 9293, section 3.6.1) as a 48-byte record beside the connections, in a ring in
+/* TIME-WAIT (RFC 9293, section 3.6.1) as a 44-byte record beside the connections, in a ring in
  * order of their end, so that no timer is spent on one. A full ring forgets its oldest.
  *
  * Safe reuse (RFC 1122, section 4.2.2.13; RFC 6191): a SYN with a later timestamp or sequence
@@ -19,10 +19,9 @@ struct tcp_timewait {
     uint16_t expiry_s;   // low 16 bits of seconds
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
-    uint32_t hash_next;
     uint32_t reopen_seq; // of the SYN that was let through
 };
-static_assert(sizeof(struct tcp_timewait) == 48, "as promised");
+static_assert(sizeof(struct tcp_timewait) == 44, "as promised");
 
 enum {
     TCP_TIMEWAIT_USED = 1,

@@ -72,6 +72,7 @@ static const char *open_stations(struct worker *w)
         return "no memory for the heavy hitters";
 
     struct tcp_config tcp = {.connections = boot->connections,
+                             .numa_node = guard.numa_node,
                              .send_bytes = TCP_SEND_BYTES,
                              .receive_bytes = TCP_RECEIVE_BYTES,
                              .worker = c->index,

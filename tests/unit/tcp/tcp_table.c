@@ -50,10 +50,11 @@ static void a_tuple_that_differs_anywhere_is_not_found(void **state)
 
 static void a_full_table_finds_each_and_forgets_each(void **state)
 {
+    s.tcp->buckets_count = 5; // 75 places: some buckets overflow
     struct tcp_conn *made[64];
     for (uint16_t i = 0; i < 64; i++)
         made[i] = add((uint8_t)(i / 8), (uint16_t)(1000 + i % 8));
-    for (uint16_t i = 0; i < 64; i += 2) { // from the midst of chains
+    for (uint16_t i = 0; i < 64; i += 2) { // also from behind full buckets
         tcp_table_remove(s.tcp, tcp_table_ref(s.tcp, made[i]));
         assert_false(made[i]->flags & TCP_CONN_TABLED);
     }
@@ -61,6 +62,11 @@ static void a_full_table_finds_each_and_forgets_each(void **state)
         uint32_t ref = find((uint8_t)(i / 8), (uint16_t)(1000 + i % 8), 25);
         assert_int_equal(ref, i % 2 ? tcp_table_ref(s.tcp, made[i]) : 0);
     }
+    for (uint16_t i = 1; i < 64; i += 2)
+        tcp_table_remove(s.tcp, tcp_table_ref(s.tcp, made[i]));
+    const uint32_t *words = (const uint32_t *)(const void *)s.tcp->buckets;
+    for (unsigned i = 0; i < 5 * 16; i++) // nothing is left, and nobody passed anything
+        assert_int_equal(words[i], 0);
 }
 
 int main(void)
