@@ -30,19 +30,24 @@ static size_t state_size_max(void)
     return most;
 }
 
+static int timers_init(struct wheel *wheel, const struct pool *pool, size_t offset)
+{
+    return wheel_init(wheel, pool->objects, pool->count, pool->size, offset);
+}
+
 struct sessions *sessions_open(const struct sessions_config *config)
 {
     struct sessions *all = calloc(1, sizeof *all);
     if (!all)
         return NULL;
     all->config = *config;
-    wheel_init(&all->session_timers, 0);
-    wheel_init(&all->question_timers, 0);
     // Buffers are held only while a line is unfinished or a peer reads slowly: one a session is
     // ample.
     if (pool_init(&all->pool, config->sessions, sizeof(struct session) + state_size_max()) < 0 ||
         pool_init(&all->questions, config->sessions / 2 + 64, sizeof(struct question)) < 0 ||
-        pool_init(&all->buffers, config->sessions + 64, INPUT_BUFFER_SIZE) < 0) {
+        pool_init(&all->buffers, config->sessions + 64, INPUT_BUFFER_SIZE) < 0 ||
+        timers_init(&all->session_timers, &all->pool, offsetof(struct session, timer)) < 0 ||
+        timers_init(&all->question_timers, &all->questions, offsetof(struct question, timer)) < 0) {
         sessions_shut(all);
         return NULL;
     }
@@ -58,6 +63,8 @@ void sessions_shut(struct sessions *all)
         if (s)
             session_free(s);
     }
+    wheel_done(&all->session_timers);
+    wheel_done(&all->question_timers);
     pool_done(&all->pool);
     pool_done(&all->questions);
     pool_done(&all->buffers);
@@ -192,7 +199,7 @@ void session_timer_update(struct session *s)
         at = s->all->now_us;
     if (at == UINT64_MAX)
         timer_stop(&s->all->session_timers, &s->timer);
-    else if (!timer_is_running(&s->timer) || s->timer.at_us != at)
+    else
         timer_set(&s->all->session_timers, &s->timer, at);
 }
 

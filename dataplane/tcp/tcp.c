@@ -48,12 +48,13 @@ struct tcp *tcp_open(const struct tcp_config *config)
     if (!tcp->cold || pool_init(&tcp->pool, config->connections, sizeof(struct tcp_conn)) != 0 ||
         tcp_timewait_init(tcp, config->connections) != 0 ||
         tcp_table_init(tcp, config->connections + tcp->waits_mask + 1) != 0 ||
+        wheel_init(&tcp->wheel, tcp->pool.objects, config->connections, tcp->pool.size,
+                   offsetof(struct tcp_conn, timer)) != 0 ||
         tcp_trace_init(tcp, config->connections) != 0) {
         tcp_shut(tcp);
         return NULL;
     }
     take_huge_pages(tcp);
-    wheel_init(&tcp->wheel, 0); // again at the first time we are told
     // Half of the packet buffers may stand in queues, a quarter each way; the rest is for what
     // arrives and leaves.
     uint32_t workers = tcp_max(config->workers, 1);
@@ -68,6 +69,7 @@ void tcp_shut(struct tcp *tcp)
         if (pool_at(&tcp->pool, i) != HANDLE_NONE)
             tcp_conn_gone(tcp, tcp_conn_at(tcp, i));
     tcp_trace_done(tcp);
+    wheel_done(&tcp->wheel);
     tcp_timewait_done(tcp);
     tcp_table_done(tcp);
     pool_done(&tcp->pool);

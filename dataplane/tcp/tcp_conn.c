@@ -40,8 +40,6 @@ void tcp_conn_enter(struct tcp *tcp, struct tcp_conn *c, enum tcp_state state)
 
 void tcp_conn_now(struct tcp *tcp, uint64_t now_us)
 {
-    if (tcp->now_us == 0)
-        wheel_init(&tcp->wheel, now_us);
     if (now_us > tcp->now_us) {
         tcp->now_us = now_us;
         tcp->now_ms = (uint32_t)(now_us / 1000);

@@ -98,7 +98,7 @@ struct tcp_run;     // tcp_reassembly.h
 
 struct tcp_conn {
     // who it is, and what every segment reads
-    struct addr remote;
+    _Alignas(64) struct addr remote;
     uint16_t local_port, remote_port;
     uint8_t local;  // index into tcp->locals
     uint8_t leg;    // enum leg

@@ -144,14 +144,12 @@ static void prefetch_object(const struct tcp *tcp, uint32_t ref)
     __builtin_prefetch(&tcp->cold[ref - 1]);
 }
 
-// What the connection names: its neighbours on the wheel, the queue's ends.
+// What the connection names: the queue's head.
 static void prefetch_named(const struct tcp *tcp, uint32_t ref)
 {
     if (ref & TCP_TABLE_WAIT)
         return;
     const struct tcp_conn *c = tcp_conn_at(tcp, ref - 1);
-    __builtin_prefetch(c->timer.next);
-    __builtin_prefetch(c->timer.prev);
     __builtin_prefetch(c->send_head);
 }
 

@@ -27,7 +27,7 @@ void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *c)
         at = c->sent_ms + 1;
     int32_t left = (int32_t)(at - tcp->now_ms);
     uint64_t at_us = (tcp->now_us / 1000 + (uint64_t)(left > 0 ? left : 0)) * 1000;
-    if (!timer_is_running(&c->timer) || c->timer.at_us > at_us)
+    if (!timer_fires_by(&tcp->wheel, &c->timer, at_us))
         timer_set(&tcp->wheel, &c->timer, at_us);
 }
 
