@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/tcp.h"
 
+#include "base/memory.h"
 #include "tcp/tcp_conn.h"
 #include "tcp/tcp_event.h"
 #include "tcp/tcp_header.h"
@@ -16,26 +17,6 @@
 
 #include <rte_mempool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-
-enum { HUGE_PAGE = 2 << 20 };
-
-// A million connections are some 300 MB, taken in no order: with small pages each access would also
-// wait for a page table. Best effort.
-static void huge(void *memory, size_t size)
-{
-    uintptr_t from = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-    uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(HUGE_PAGE - 1);
-    if (from < end)
-        (void)madvise((void *)from, end - from, MADV_HUGEPAGE);
-}
-
-static void take_huge_pages(struct tcp *tcp)
-{
-    huge(tcp->pool.objects, (size_t)tcp->pool.count * tcp->pool.size);
-    huge(tcp->cold, tcp->pool.count * sizeof *tcp->cold);
-    huge(tcp->waits, (tcp->waits_mask + (size_t)1) * sizeof *tcp->waits);
-}
 
 struct tcp *tcp_open(const struct tcp_config *config)
 {
@@ -44,17 +25,16 @@ struct tcp *tcp_open(const struct tcp_config *config)
         return NULL;
     CHECK(config->connections <= TCP_TABLE_MOST);
     tcp->config = *config;
-    tcp->cold = calloc(config->connections, sizeof *tcp->cold);
-    if (!tcp->cold || pool_init(&tcp->pool, config->connections, sizeof(struct tcp_conn)) != 0 ||
-        tcp_timewait_init(tcp, config->connections) != 0 ||
+    tcp->conns = memory_take(config->connections * sizeof *tcp->conns, config->numa_node);
+    tcp->cold = memory_take(config->connections * sizeof *tcp->cold, config->numa_node);
+    if (!tcp->conns || !tcp->cold || tcp_timewait_init(tcp, config->connections) != 0 ||
         tcp_table_init(tcp, config->connections + tcp->waits_mask + 1) != 0 ||
-        wheel_init(&tcp->wheel, tcp->pool.objects, config->connections, tcp->pool.size,
+        wheel_init(&tcp->wheel, tcp->conns, config->connections, sizeof *tcp->conns,
                    offsetof(struct tcp_conn, timer)) != 0 ||
         tcp_trace_init(tcp, config->connections) != 0) {
         tcp_shut(tcp);
         return NULL;
     }
-    take_huge_pages(tcp);
     // Half of the packet buffers may stand in queues, a quarter each way; the rest is for what
     // arrives and leaves.
     uint32_t workers = tcp_max(config->workers, 1);
@@ -65,15 +45,15 @@ struct tcp *tcp_open(const struct tcp_config *config)
 
 void tcp_shut(struct tcp *tcp)
 {
-    for (uint32_t i = 0; tcp->pool.objects && i < tcp->pool.count; i++)
-        if (pool_at(&tcp->pool, i) != HANDLE_NONE)
+    for (uint32_t i = 0; i < tcp->conns_begun; i++)
+        if (tcp_conn_at(tcp, i)->generation & 1)
             tcp_conn_gone(tcp, tcp_conn_at(tcp, i));
     tcp_trace_done(tcp);
     wheel_done(&tcp->wheel);
     tcp_timewait_done(tcp);
     tcp_table_done(tcp);
-    pool_done(&tcp->pool);
-    free(tcp->cold);
+    memory_give(tcp->conns, tcp->config.connections * sizeof *tcp->conns);
+    memory_give(tcp->cold, tcp->config.connections * sizeof *tcp->cold);
     free(tcp);
 }
 
@@ -90,7 +70,7 @@ handle tcp_lookup(struct tcp *tcp, const struct packet *packet)
         return HANDLE_NONE;
     if (ref & TCP_TABLE_WAIT)
         return tcp_timewait_lookup(tcp, ref, packet);
-    return pool_at(&tcp->pool, ref - 1);
+    return tcp_conn_handle(tcp, tcp_conn_at(tcp, ref - 1));
 }
 
 void tcp_input(struct tcp *tcp, handle h, struct rte_mbuf *m, const struct packet *packet,
@@ -136,7 +116,7 @@ handle tcp_accept(struct tcp *tcp, const struct packet *ack, const struct tcp_ha
     tcp_conn_establish(tcp, c, handshake);
     c->snd_wnd = c->snd_wnd_most = (uint32_t)ack->window << c->snd_scale;
     counter_add(tcp->config.counters, COUNTER_CONNECTIONS_ACCEPTED, 1);
-    return pool_at(&tcp->pool, tcp_conn_index(tcp, c));
+    return tcp_conn_handle(tcp, c);
 }
 
 unsigned tcp_peek(struct tcp *tcp, handle h, struct span *ret_spans, unsigned most)
@@ -272,7 +252,7 @@ void tcp_icmp(struct tcp *tcp, const struct packet *quoted, uint16_t next_mtu, b
     // are forgeries or too odd to serve.
     uint16_t least = addr_is_v4(&c->remote) ? 552 : 1280;
     uint16_t mtu = next_mtu < least ? least : next_mtu;
-    if (next_mtu == 0 || c->state < TCP_ESTABLISHED || mtu >= tcp_conn_cold(tcp, c)->mtu)
+    if (next_mtu == 0 || c->state < TCP_ESTABLISHED || mtu >= c->mtu)
         return;
     tcp_conn_resize(tcp, c, mtu);
     tcp_trace_add(tcp, c, TRACE_MTU, mtu);

@@ -48,16 +48,23 @@ void tcp_conn_now(struct tcp *tcp, uint64_t now_us)
 
 struct tcp_conn *tcp_conn_take(struct tcp *tcp, uint64_t user)
 {
-    void *object;
-    if (pool_take(&tcp->pool, &object) == HANDLE_NONE)
+    struct tcp_conn *c;
+    if (tcp->conns_free) {
+        c = tcp_conn_at(tcp, tcp->conns_free - 1);
+        tcp->conns_free = c->next_output;
+    } else if (tcp->conns_begun < tcp->config.connections) {
+        c = tcp_conn_at(tcp, tcp->conns_begun++);
+    } else {
         return NULL;
-    struct tcp_conn *c = object;
+    }
+    uint32_t generation = c->generation + 1;
     memset(c, 0, sizeof *c);
-    struct tcp_cold *cold = tcp_conn_cold(tcp, c);
-    memset(cold, 0, sizeof *cold);
-    cold->user = user;
+    memset(tcp_conn_cold(tcp, c), 0, sizeof *tcp->cold);
+    c->generation = generation;
+    c->user = user;
     c->ssthresh = UINT32_MAX;
     c->heard_ms = c->sent_ms = tcp->now_ms;
+    tcp->conns_used++;
     tcp->open++;
     tcp_trace_begin(tcp, c);
     return c;
@@ -76,8 +83,7 @@ int tcp_conn_local(struct tcp *tcp, const struct addr *local)
 
 void tcp_conn_resize(struct tcp *tcp, struct tcp_conn *c, uint16_t mtu)
 {
-    struct tcp_cold *cold = tcp_conn_cold(tcp, c);
-    cold->mtu = mtu;
+    c->mtu = mtu;
     uint32_t headers = addr_is_v4(&c->remote) ? 40 : 60;
     uint32_t mss = tcp_min(c->peer_mss, mtu > headers ? mtu - headers : 0);
     mss = tcp_min(tcp_max(mss, TCP_MSS_LEAST), tcp->segment_room);
@@ -164,6 +170,10 @@ void tcp_conn_gone(struct tcp *tcp, struct tcp_conn *c)
 
 void tcp_conn_unlist(struct tcp *tcp, struct tcp_conn *c)
 {
-    if ((c->flags & (TCP_CONN_GONE | TCP_CONN_ON_OUTPUT | TCP_CONN_ON_EVENTS)) == TCP_CONN_GONE)
-        pool_give(&tcp->pool, pool_at(&tcp->pool, tcp_conn_index(tcp, c)));
+    if ((c->flags & (TCP_CONN_GONE | TCP_CONN_ON_OUTPUT | TCP_CONN_ON_EVENTS)) != TCP_CONN_GONE)
+        return;
+    CHECK(c->generation++ & 1);
+    c->next_output = tcp->conns_free;
+    tcp->conns_free = tcp_conn_index(tcp, c) + 1;
+    tcp->conns_used--;
 }

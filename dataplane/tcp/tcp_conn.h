@@ -3,9 +3,11 @@
 
 /* A connection's state and the stack around it, for the files of this station only.
  *
- * A connection is 256 bytes that packets touch and 48 that they seldom do, in two arrays with one
- * index; with its places in pool and table an idle one costs 320 bytes. It owns no packet memory
- * while nothing is queued. All of it belongs to one worker.
+ * A connection is four cache lines that packets touch and 32 bytes that they seldom do, in two
+ * arrays with one index; with its places in table and wheel an idle one costs 306 bytes. It owns no
+ * packet memory while nothing is queued. All of it belongs to one worker. It is taken and given
+ * back as pool.h does, but the generation and the list of the free ones stand in the connection
+ * itself: a handle is checked in a line that is read anyway.
  *
  * Life: tcp_conn_take, tcp_conn_enter(…), tcp_conn_gone. After tcp_conn_gone a connection is out of
  * the table and holds no buffers; its object is given back once no list names it any more, so a
@@ -71,7 +73,7 @@ enum { // tcp_conn.flags
     TCP_CONN_CWND_LIMITED = 1 << 17, // the last output stopped at cwnd
     TCP_CONN_DELACK = 1 << 18,       // delack_ms is set
     TCP_CONN_DSACK = 1 << 19,        // cold.dsack is to be told
-    TCP_CONN_PROGRESS = 1 << 20,     // cold.progress_ms is set
+    TCP_CONN_PROGRESS = 1 << 20,     // progress_ms is set
     TCP_CONN_TLP = 1 << 21,          // a tail-loss probe is out
     TCP_CONN_RTT_KNOWN = 1 << 22,
     TCP_CONN_SYN_AGAIN = 1 << 23,  // the SYN was sent more than once
@@ -79,7 +81,7 @@ enum { // tcp_conn.flags
     TCP_CONN_RACK = 1 << 25,       // rack_* are set
     TCP_CONN_FIN_SEEN = 1 << 26,   // cold.fin_seq is set: a FIN came, perhaps ahead of data
     TCP_CONN_TLP_AGAIN = 1 << 27,  // the tail-loss probe was old data
-    TCP_CONN_CHALLENGED = 1 << 28, // cold.challenge_ms is set
+    TCP_CONN_CHALLENGED = 1 << 28, // challenge_ms is set
     TCP_CONN_FRTO = 1 << 29,       // F-RTO: only the first segment was sent again
     TCP_CONN_FRTO_NEW = 1 << 30,   // F-RTO: new data goes before old
 };
@@ -100,65 +102,71 @@ struct tcp_conn {
     // who it is, and what every segment reads
     _Alignas(64) struct addr remote;
     uint16_t local_port, remote_port;
-    uint8_t local;  // index into tcp->locals
-    uint8_t leg;    // enum leg
-    uint8_t state;  // enum tcp_state, written by tcp_conn_enter
-    uint8_t events; // TCP_EVENT_ bits not yet told
-    uint32_t flags;
+    uint8_t local;       // index into tcp->locals
+    uint8_t leg;         // enum leg
+    uint8_t state;       // enum tcp_state, written by tcp_conn_enter
+    uint8_t events;      // TCP_EVENT_ bits not yet told
+    uint32_t flags;      // TCP_CONN_
+    uint32_t generation; // of its handle, odd while taken
     uint32_t rcv_nxt;
     uint32_t rcv_edge;  // right edge of the window as advertised; never goes back
     uint32_t ack_sent;  // Last.ACK.sent of RFC 7323
     uint32_t ts_recent; // TS.Recent
+    uint32_t ts_offset;
     uint32_t snd_una, snd_nxt;
-    uint32_t snd_wnd;    // bytes
     uint16_t mss;        // most data a segment carries, options subtracted
     uint8_t snd_scale;   // shift of the peer's windows
     uint8_t ack_waiting; // full segments not yet acknowledged
 
-    // what is being sent
-    uint32_t snd_wl1;       // SND.WL2 is never above snd_una, so its test is always true
-    uint32_t undo_ssthresh; // tcp_undo.h; 0: nothing to undo
-    uint32_t snd_wnd_most;  // largest window seen: SWS avoidance, RFC 5961's ACK check
-    uint32_t ts_offset;
-    uint32_t cwnd, ssthresh;          // bytes
-    struct tcp_segment *send_head;    // first unacknowledged
-    struct tcp_segment *send_next;    // first never sent; NULL: none
-    struct tcp_segment *send_tail;    // undefined when send_head is NULL
-    uint32_t send_bytes;              // in the queue
-    uint16_t send_segments;           // in the queue
-    uint16_t peer_mss;                // as offered
-    uint32_t next_output, next_event; // index + 1 of the next in the list
-
-    // what was received, and time
+    // what is being sent, and what was received
+    uint32_t snd_wnd;              // bytes
+    uint32_t snd_wnd_most;         // largest window seen: SWS avoidance, RFC 5961's ACK check
+    uint32_t snd_wl1;              // SND.WL2 is never above snd_una, so its test is always true
+    uint32_t undo_ssthresh;        // tcp_undo.h; 0: nothing to undo
+    struct tcp_segment *send_head; // first unacknowledged
+    struct tcp_segment *send_next; // first never sent; NULL: none
+    struct tcp_segment *send_tail; // undefined when send_head is NULL
     struct rte_mbuf *recv_head, *recv_tail; // in order, unread
-    struct tcp_run *runs;                   // out of order
-    uint32_t recv_bytes;                    // unread
-    uint16_t run_mbufs;                     // held out of order
+    uint32_t next_output, next_event;       // index + 1 of the next in the list; while it is free,
+                                            // next_output is that of the next free one
+
+    // time
+    struct timer timer;                   // never later than the earliest deadline
+    uint32_t send_ms, delack_ms, life_ms; // deadlines: of `rexmit`, …
+    uint32_t heard_ms;                    // last segment from the peer
+    uint32_t sent_ms;                     // last data sent
+    uint32_t progress_ms;                 // since when the peer owes an acknowledgment
+    uint8_t rexmit;                       // enum tcp_rexmit
+    uint8_t backoff;                      // doublings of the RTO or persist time
+    uint8_t dupacks;
+    uint8_t keep_probes;             // unanswered
+    uint32_t send_bytes, recv_bytes; // in the queue; unread
+    uint16_t send_segments;          // in the queue
+    uint16_t run_mbufs;              // held out of order
+    uint16_t peer_mss;               // as offered
     uint8_t run_count;
     uint8_t closed_reason; // enum reason
-    struct timer timer;    // never later than the earliest deadline
-    uint32_t send_ms;      // deadline of `rexmit`
+    uint32_t srtt_us, rttvar_us, rtt_min_us;
 
     // recovery
-    uint32_t delack_ms, life_ms; // deadlines
-    uint32_t srtt_us, rttvar_us, rtt_min_us;
-    uint8_t rexmit;  // enum tcp_rexmit
-    uint8_t backoff; // doublings of the RTO or persist time
-    uint8_t dupacks;
-    uint8_t keep_probes;                            // unanswered
+    uint64_t user;
+    struct tcp_run *runs;                           // out of order
+    uint32_t cwnd, ssthresh;                        // bytes
     uint32_t recover;                               // snd_nxt when recovery began
     uint32_t lost_bytes, sacked_bytes, again_bytes; // see tcp_recovery.h
     uint32_t rack_us, rack_end, rack_rtt_us, fack;  // RFC 8985, section 5.2
     uint16_t retransmitted;                         // segments, stops at its most
     uint8_t burst;                                  // segments sent in the millisecond sent_ms
     uint8_t undo_repeats;                           // sent again and not reported as needless
-    uint32_t heard_ms;                              // last segment from the peer
-    uint32_t sent_ms;                               // last data sent
+    uint16_t mtu;                                   // of the path
+    uint16_t challenge_ms; // low bits of when the last challenge ACK went out
 };
 static_assert(sizeof(struct tcp_conn) == 256, "four cache lines");
+static_assert(offsetof(struct tcp_conn, snd_wnd) == 64 && offsetof(struct tcp_conn, timer) == 128 &&
+                  offsetof(struct tcp_conn, user) == 192,
+              "a line each");
 
 struct tcp_cold {
-    uint64_t user;
     uint32_t w_max; // of CUBIC: tcp_cubic.h
     union {
         struct { // CUBIC's growth, which rests in RECOVERY
@@ -168,16 +176,13 @@ struct tcp_cold {
             uint32_t prr_delivered, prr_out, prr_flight;
         };
     };
-    uint32_t progress_ms; // since when the peer owes an acknowledgment
-    uint32_t tlp_end;     // with TLP: TLP.end_seq of RFC 8985
-    uint32_t fin_seq;     // of the peer's FIN, when FIN_SEEN
+    uint32_t tlp_end; // with TLP: TLP.end_seq of RFC 8985
+    uint32_t fin_seq; // of the peer's FIN, when FIN_SEEN
     uint32_t dsack_left;
     uint16_t dsack_size;
-    uint16_t mtu;          // of the path
-    uint16_t challenge_ms; // low bits of when the last challenge ACK went out
     uint8_t reorder_steps; // reo_wnd_mult of RFC 8985
 };
-static_assert(sizeof(struct tcp_cold) == 48, "with tcp_conn, pool and table 320 bytes");
+static_assert(sizeof(struct tcp_cold) == 32, "with tcp_conn, table and wheel 306 bytes");
 
 struct tcp_timewait;
 struct tcp_trace_ring;
@@ -188,8 +193,11 @@ enum { TCP_TABLE_KEYS = 12 };
 
 struct tcp {
     struct tcp_config config;
-    struct pool pool;
+    struct tcp_conn *conns;
     struct tcp_cold *cold;
+    uint32_t conns_used;        // taken, gone ones that are still on a list included
+    uint32_t conns_begun;       // those before it were taken once
+    uint32_t conns_free;        // index + 1 of the first of them that is free
     struct tcp_bucket *buckets; // tcp_table.h
     uint32_t buckets_count;
     uint64_t table_keys[TCP_TABLE_KEYS];
@@ -236,20 +244,28 @@ void tcp_conn_now(struct tcp *tcp, uint64_t now_us);
 
 static inline uint32_t tcp_conn_index(const struct tcp *tcp, const struct tcp_conn *c)
 {
-    return (uint32_t)(c - (const struct tcp_conn *)(const void *)tcp->pool.objects);
+    return (uint32_t)(c - tcp->conns);
 }
 static inline struct tcp_conn *tcp_conn_at(const struct tcp *tcp, uint32_t index)
 {
-    return (struct tcp_conn *)(void *)tcp->pool.objects + index;
+    return tcp->conns + index;
 }
 static inline struct tcp_cold *tcp_conn_cold(const struct tcp *tcp, const struct tcp_conn *c)
 {
     return &tcp->cold[tcp_conn_index(tcp, c)];
 }
+// generation << 32 | index + 1, as pool.h has it.
+static inline handle tcp_conn_handle(const struct tcp *tcp, const struct tcp_conn *c)
+{
+    return (uint64_t)c->generation << 32 | (tcp_conn_index(tcp, c) + 1);
+}
 static inline struct tcp_conn *tcp_conn_of(const struct tcp *tcp, handle h)
 {
-    struct tcp_conn *c = pool_get(&tcp->pool, h);
-    return c && !(c->flags & TCP_CONN_GONE) ? c : NULL;
+    uint32_t index = (uint32_t)h - 1, generation = (uint32_t)(h >> 32);
+    if (index >= tcp->conns_begun || !(generation & 1))
+        return NULL;
+    struct tcp_conn *c = tcp_conn_at(tcp, index);
+    return c->generation == generation && !(c->flags & TCP_CONN_GONE) ? c : NULL;
 }
 
 // Milliseconds are compared on the circle, as sequence numbers are.

@@ -80,5 +80,5 @@ handle tcp_connect(struct tcp *tcp, const struct addr *local, const struct addr 
     tcp_output_syn(tcp, c);
     tcp_timer_rexmit(tcp, c, TCP_REXMIT_RTO, tcp_rtt_rto_ms(c));
     counter_add(tcp->config.counters, COUNTER_CONNECTIONS_TO_BACKENDS, 1);
-    return pool_at(&tcp->pool, tcp_conn_index(tcp, c));
+    return tcp_conn_handle(tcp, c);
 }

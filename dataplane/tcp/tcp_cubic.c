@@ -82,5 +82,6 @@ void tcp_cubic_idle(struct tcp *tcp, struct tcp_conn *c)
         c->ssthresh = tcp_max(c->ssthresh, c->cwnd - c->cwnd / 4); // RFC 7661's memory, in short
         c->cwnd = initial;
     }
-    tcp_conn_cold(tcp, c)->epoch_ms = 0;
+    if (c->ssthresh != UINT32_MAX) // no epoch began in the first slow start
+        tcp_conn_cold(tcp, c)->epoch_ms = 0;
 }

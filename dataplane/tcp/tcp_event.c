@@ -42,8 +42,8 @@ bool tcp_event_next(struct tcp *tcp, struct tcp_event *ret_event)
             continue;
         }
         *ret_event = (struct tcp_event){
-            .connection = pool_at(&tcp->pool, tcp_conn_index(tcp, c)),
-            .user = tcp_conn_cold(tcp, c)->user,
+            .connection = tcp_conn_handle(tcp, c),
+            .user = c->user,
             .bits = c->events,
             .reason = c->events & TCP_EVENT_CLOSED ? c->closed_reason : REASON_NONE,
         };

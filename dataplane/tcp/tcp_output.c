@@ -109,12 +109,11 @@ void tcp_output_ack(struct tcp *tcp, struct tcp_conn *c)
 
 void tcp_output_challenge(struct tcp *tcp, struct tcp_conn *c)
 {
-    struct tcp_cold *cold = tcp_conn_cold(tcp, c);
-    uint16_t since_ms = (uint16_t)(tcp->now_ms - cold->challenge_ms);
+    uint16_t since_ms = (uint16_t)(tcp->now_ms - c->challenge_ms);
     if (c->flags & TCP_CONN_CHALLENGED && since_ms < TCP_CHALLENGE_MS)
         return;
     c->flags |= TCP_CONN_CHALLENGED;
-    cold->challenge_ms = (uint16_t)tcp->now_ms;
+    c->challenge_ms = (uint16_t)tcp->now_ms;
     tcp_output_ack(tcp, c);
 }
 

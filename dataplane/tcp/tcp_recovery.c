@@ -272,8 +272,10 @@ static void undo(struct tcp *tcp, struct tcp_conn *c)
 // RFC 8985, section 7.4.2: a probe with old data that was needed hid a loss.
 static void judge_probe(struct tcp *tcp, struct tcp_conn *c, uint32_t ack, bool dsack)
 {
+    if (!(c->flags & TCP_CONN_TLP))
+        return;
     uint32_t end = tcp_conn_cold(tcp, c)->tlp_end;
-    if (!(c->flags & TCP_CONN_TLP) || seq_before(ack, end))
+    if (seq_before(ack, end))
         return;
     if (c->flags & TCP_CONN_TLP_AGAIN && !dsack && seq_after(ack, end)) {
         tcp_cubic_lost(tcp, c);

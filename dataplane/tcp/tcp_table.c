@@ -140,8 +140,6 @@ static void prefetch_object(const struct tcp *tcp, uint32_t ref)
     const uint8_t *c = (const uint8_t *)tcp_conn_at(tcp, ref - 1);
     for (size_t at = 0; at < sizeof(struct tcp_conn); at += 64)
         __builtin_prefetch(c + at);
-    __builtin_prefetch(&tcp->pool.generations[ref - 1]);
-    __builtin_prefetch(&tcp->cold[ref - 1]);
 }
 
 // What the connection names: the queue's head.

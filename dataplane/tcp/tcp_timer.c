@@ -78,7 +78,7 @@ void tcp_timer_progress(struct tcp *tcp, struct tcp_conn *c)
         return;
     }
     c->flags |= TCP_CONN_PROGRESS;
-    tcp_conn_cold(tcp, c)->progress_ms = tcp->now_ms;
+    c->progress_ms = tcp->now_ms;
 }
 
 void tcp_timer_life(struct tcp *tcp, struct tcp_conn *c, uint32_t in_ms)
@@ -89,8 +89,7 @@ void tcp_timer_life(struct tcp *tcp, struct tcp_conn *c, uint32_t in_ms)
 
 static bool given_up(struct tcp *tcp, struct tcp_conn *c)
 {
-    if (!(c->flags & TCP_CONN_PROGRESS) ||
-        tcp->now_ms - tcp_conn_cold(tcp, c)->progress_ms < TCP_USER_TIMEOUT_MS)
+    if (!(c->flags & TCP_CONN_PROGRESS) || tcp->now_ms - c->progress_ms < TCP_USER_TIMEOUT_MS)
         return false;
     tcp_output_reset(tcp, c);
     tcp_conn_close(tcp, c, REASON_TCP_TIMED_OUT);
@@ -141,7 +140,7 @@ static void fire_persist(struct tcp *tcp, struct tcp_conn *c)
         return;
     if (!(c->flags & TCP_CONN_PROGRESS)) {
         c->flags |= TCP_CONN_PROGRESS;
-        tcp_conn_cold(tcp, c)->progress_ms = tcp->now_ms;
+        c->progress_ms = tcp->now_ms;
     }
     if (tcp_output_squeeze(tcp, c)) // a part fits: its acknowledgment is what we wait for now
         return;

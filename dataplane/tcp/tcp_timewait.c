@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/tcp_timewait.h"
 
+#include "base/memory.h"
 #include "tcp/tcp_header.h"
 #include "tcp/tcp_table.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 enum { EXPIRE_A_CALL = 256, TIME_WAIT_S = TCP_TIME_WAIT_MS / 1000 };
 
@@ -14,14 +14,14 @@ int tcp_timewait_init(struct tcp *tcp, uint32_t records)
     uint64_t slots = 64;
     while (slots < records)
         slots *= 2;
-    tcp->waits = calloc(slots, sizeof *tcp->waits);
     tcp->waits_mask = (uint32_t)(slots - 1);
+    tcp->waits = memory_take(slots * sizeof *tcp->waits, tcp->config.numa_node);
     return tcp->waits ? 0 : -ENOMEM;
 }
 
 void tcp_timewait_done(struct tcp *tcp)
 {
-    free(tcp->waits);
+    memory_give(tcp->waits, (tcp->waits_mask + (size_t)1) * sizeof *tcp->waits);
 }
 
 static uint16_t seconds_of(const struct tcp *tcp)

@@ -86,7 +86,7 @@ static void tell(const struct tcp *tcp, const struct tcp_conn *c, struct trace_s
 {
     const struct tcp_trace_ring *ring = ring_of(tcp, c);
     *story = (struct trace_story){
-        .user = tcp_conn_cold(tcp, c)->user,
+        .user = c->user,
         .local = tcp->locals[c->local],
         .remote = c->remote,
         .local_port = c->local_port,

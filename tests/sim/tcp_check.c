@@ -61,10 +61,10 @@ const char *tcp_check_stack(const struct tcp *tcp)
 {
     static char text[128];
     uint32_t sent = 0, received = 0;
-    for (uint32_t i = 0; i < tcp->pool.count; i++) {
-        if (pool_at(&tcp->pool, i) == HANDLE_NONE)
-            continue;
+    for (uint32_t i = 0; i < tcp->conns_begun; i++) {
         const struct tcp_conn *c = tcp_conn_at(tcp, i);
+        if (!(c->generation & 1))
+            continue;
         sent += c->send_segments;
         const char *what = check_received(tcp, c, &received);
         if (!what && c->state != TCP_CLOSED) {

@@ -693,8 +693,8 @@ static void advance(struct world *w, int s)
 {
     struct tcp *tcp = w->sides[s].tcp;
     uint64_t segments = w->segments, before = work_done, most = WORK_SEGMENT * (tcp->open + 1u);
-    for (uint32_t i = 0; i < tcp->pool.count; i++)
-        most += 2 * WORK_QUEUED * queued(tcp, pool_at(&tcp->pool, i));
+    for (uint32_t i = 0; i < tcp->conns_begun; i++)
+        most += 2 * WORK_QUEUED * queued(tcp, tcp_conn_handle(tcp, tcp_conn_at(tcp, i)));
     tcp_advance(tcp, w->now_us);
     most += WORK_SENT * (w->segments - segments);
     if (work_done - before > most)
@@ -760,10 +760,11 @@ static void run(struct world *w)
             fail(w, "a TIME-WAIT record stays");
         if (tcp->buffers_send || tcp->buffers_recv)
             fail(w, "buffers are counted that nobody holds");
-        if (tcp->pool.used || tcp->open)
-            fail(w, "%u connections stay in the pool", tcp->pool.used);
-        for (uint32_t i = 0; i <= tcp->heads_mask; i++)
-            if (tcp->heads[i])
+        if (tcp->conns_used || tcp->open)
+            fail(w, "%u connections stay in the pool", tcp->conns_used);
+        const uint32_t *words = (const uint32_t *)(const void *)tcp->buckets;
+        for (uint32_t i = 0; i < tcp->buckets_count * 16; i++)
+            if (words[i])
                 fail(w, "the table names what is gone");
         w->result.retransmitted += w->sides[s].counters.counters[COUNTER_SEGMENTS_RETRANSMITTED];
     }

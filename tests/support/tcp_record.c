@@ -64,8 +64,8 @@ static void story_print(const struct trace_story *story, FILE *out)
 void tcp_record_stories(const struct tcp *tcp, unsigned ended, FILE *out)
 {
     struct trace_story story;
-    for (uint32_t i = 0; i < tcp->pool.count; i++)
-        if (tcp_story(tcp, pool_at(&tcp->pool, i), &story))
+    for (uint32_t i = 0; i < tcp->conns_begun; i++)
+        if (tcp_story(tcp, tcp_conn_handle(tcp, tcp_conn_at(tcp, i)), &story))
             story_print(&story, out);
     for (unsigned age = 0; age < ended && tcp_story_ended(tcp, age, &story); age++)
         story_print(&story, out);

@@ -35,7 +35,7 @@ static void an_aborted_connection_tells_nothing_and_is_unknown(void **state)
     assert_int_equal(tcp_readable(s.tcp, s.h), 0);
     assert_int_equal(tcp_connections(s.tcp), 0);
     assert_false(tcp_event_next(s.tcp, &event));
-    assert_int_equal(s.tcp->pool.used, 0);
+    assert_int_equal(s.tcp->conns_used, 0);
 }
 
 static void several_happenings_are_one_event(void **state)
@@ -59,7 +59,7 @@ static void what_came_before_a_reset_can_be_read_until_the_next_event(void **sta
     assert_int_equal(tcp_readable(s.tcp, s.h), 10);
     assert_false(tcp_event_next(s.tcp, &event));
     assert_int_equal(tcp_readable(s.tcp, s.h), 0);
-    assert_int_equal(s.tcp->pool.used, 0);
+    assert_int_equal(s.tcp->conns_used, 0);
 }
 
 static void closing_may_be_answered_by_letting_go(void **state)
