@@ -7,6 +7,7 @@
 #include "contract/doorbell.h"
 #include "guard/guard.h"
 #include "link/port.h"
+#include "link/port_mbufs.h"
 #include "tls/tls.h"
 #include "worker/attach_server.h"
 #include "worker/snapshot_store.h"
@@ -29,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEER_RING_SIZE = 1024, MBUF_CACHE = 256, HOUSEKEEPING_MS = 100 };
+enum { STEER_RING_SIZE = 1024, HOUSEKEEPING_MS = 100 };
 
 struct plane {
     struct attach_server *server;
@@ -236,9 +237,7 @@ static int plane_boot(struct plane *p, const char **ret_what)
     int error = port_eal_init(p->boot, ret_what);
     if (error < 0)
         return error;
-    // A stack, so that the buffer given back last, still in cache, is taken next.
-    p->mbufs = rte_pktmbuf_pool_create_by_ops("weir", p->boot->mbufs, MBUF_CACHE, 0,
-                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "lf_stack");
+    p->mbufs = port_mbufs_open("weir", p->boot->mbufs);
     if (!p->mbufs) {
         *ret_what = "boot.mbufs: not enough memory (boot.hugepage_mb) for that many packet buffers";
         return -ENOMEM;

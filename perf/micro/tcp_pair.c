@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp_pair.h"
 
+#include "link/port_mbufs.h"
 #include "tcp/tcp_header.h"
 
 #include <rte_eal.h>
@@ -13,9 +14,8 @@
 enum {
     BURST = 32,
     CLIENTS = 240,
-    MBUFS = 262143,
+    MBUFS = 524287, // those of the responses that a million connections have not acknowledged yet
     MBUFS_SMOKE = 16383,
-    MBUFS_CACHE = 512,
     CONNECTS_AT_A_TIME = 1024
 };
 
@@ -159,8 +159,11 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
     struct packet packets[BURST];
     struct rte_mbuf *burst[BURST];
     enum leg leg = to == TCP_PAIR_SERVER ? LEG_OUTSIDE : LEG_INSIDE;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++) { // as worker_turn.c does
         burst[i] = end->ring[end->head++ % TCP_PAIR_RING];
+        rte_prefetch0(rte_pktmbuf_mtod(burst[i], void *));
+    }
+    for (unsigned i = 0; i < count; i++) {
         packets[i] = tcp_pair_parse(burst[i], pair->config.v4, leg);
     }
     tcp_prefetch(end->tcp, packets, count);
@@ -235,15 +238,12 @@ bool tcp_pair_main(int argc, char **argv)
                              "--log-level=*:error",
                              "-m",
                              ""};
-    // Without huge pages a buffer has a page of its own.
-    snprintf(words[8], sizeof words[8], "%d", smoke ? 96 : 1200);
+    snprintf(words[8], sizeof words[8], "%d", smoke ? 64 : 1280);
     char *arguments[WORDS] = {argv[0]};
     for (int i = 1; i < WORDS; i++)
         arguments[i] = words[i];
     CHECK(rte_eal_init(WORDS, arguments) >= 0);
-    // A stack, as the product has.
-    mbufs = rte_pktmbuf_pool_create_by_ops("pair", smoke ? MBUFS_SMOKE : MBUFS, MBUFS_CACHE, 0,
-                                           RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "lf_stack");
+    mbufs = port_mbufs_open("pair", smoke ? MBUFS_SMOKE : MBUFS);
     CHECK(mbufs != NULL);
     return smoke;
 }
