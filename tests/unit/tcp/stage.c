@@ -6,17 +6,18 @@
 
 #include <rte_mempool.h>
 
+struct stage s;
 static struct rte_mempool *the_pool;
 
 static void emit(void *context, struct rte_mbuf *m, enum leg leg)
 {
     struct stage *stage = context;
     assert_true(stage->count < STAGE_KEPT);
-    struct stage_segment *s = &stage->kept[stage->count++];
-    assert_true(link_sim_packet_parse(m, leg, &s->packet));
+    struct stage_segment *kept = &stage->kept[stage->count++];
+    assert_true(link_sim_packet_parse(m, leg, &kept->packet));
     assert_true(rte_pktmbuf_headroom(m) >= 128);
-    memcpy(s->data, rte_pktmbuf_mtod_offset(m, uint8_t *, s->packet.payload_offset),
-           s->packet.payload_size);
+    memcpy(kept->data, rte_pktmbuf_mtod_offset(m, uint8_t *, kept->packet.payload_offset),
+           kept->packet.payload_size);
     rte_pktmbuf_free(m);
 }
 
@@ -162,14 +163,14 @@ void stage_take_all(struct stage *stage)
     stage->count = 0;
 }
 
-int64_t stage_seq(const struct stage_segment *s)
+int64_t stage_seq(const struct stage_segment *segment)
 {
-    return (int32_t)(s->packet.seq - OURS);
+    return (int32_t)(segment->packet.seq - OURS);
 }
 
-int64_t stage_acked(const struct stage_segment *s)
+int64_t stage_acked(const struct stage_segment *segment)
 {
-    return (int32_t)(s->packet.ack - PEER);
+    return (int32_t)(segment->packet.ack - PEER);
 }
 
 void stage_advance(struct stage *stage)
@@ -223,4 +224,23 @@ const char *stage_state(const struct stage *stage)
 {
     struct tcp_info info;
     return tcp_info(stage->tcp, stage->h, &info) ? info.state : "CLOSED";
+}
+
+int stage_bare(void **state)
+{
+    stage_open(&s);
+    return 0;
+}
+
+int stage_up(void **state)
+{
+    stage_open(&s);
+    stage_accept(&s, true, false);
+    return 0;
+}
+
+int stage_down(void **state)
+{
+    stage_shut(&s);
+    return 0;
 }

@@ -59,8 +59,8 @@ void stage_ack(struct stage *stage, int64_t ack); // a pure one
 struct stage_segment stage_take(struct stage *stage);
 void stage_take_none(struct stage *stage);
 void stage_take_all(struct stage *stage);
-int64_t stage_seq(const struct stage_segment *s);
-int64_t stage_acked(const struct stage_segment *s);
+int64_t stage_seq(const struct stage_segment *segment);
+int64_t stage_acked(const struct stage_segment *segment);
 
 void stage_advance(struct stage *stage);
 void stage_wait(struct stage *stage, uint64_t ms); // in steps of a millisecond, advancing
@@ -70,4 +70,12 @@ uint64_t stage_refused(const struct stage *stage, enum reason reason);
 struct tcp_conn *stage_conn(const struct stage *stage); // of stage.h, must live
 const char *stage_state(const struct stage *stage);     // "CLOSED" when gone
 
+// The stage that the tests of a file share. stage_bare only opens it; stage_up accepts a connection
+// too, with SACK and without timestamps.
+extern struct stage s;
+int stage_bare(void **state);
+int stage_up(void **state);
+int stage_down(void **state);
+#define with(test)       cmocka_unit_test_setup_teardown(test, stage_up, stage_down)
+#define with_bare(test)  cmocka_unit_test_setup_teardown(test, stage_bare, stage_down)
 #define stage_run(tests) cmocka_run_group_tests(tests, NULL, NULL)

@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "stage.h"
 
-static struct stage s;
-
-static int up_bare(void **state)
-{
-    stage_open(&s);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
-
 static handle connect_once(enum reason *ret_reason)
 {
     return tcp_connect(s.tcp, &s.base.dst, &s.base.src, 25, LEG_INSIDE, 77, s.now_us, ret_reason);

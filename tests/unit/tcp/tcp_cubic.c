@@ -4,23 +4,6 @@
 
 #include <math.h>
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 enum { M = STAGE_MSS };
 
 static void the_root_is_the_floor_of_the_cube_root(void **state)

@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 static void a_released_connection_tells_nothing(void **state)
 {
     stage_give(&s, TCP_ACK, 0, 0, 10);

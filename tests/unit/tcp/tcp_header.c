@@ -2,22 +2,6 @@
 #include "tcp/tcp_header.h"
 #include "stage.h"
 
-static struct stage s;
-
-static int up_bare(void **state)
-{
-    stage_open(&s);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
-
 static void a_reset_gets_no_reset(void **state)
 {
     struct packet p = stage_segment(&s, TCP_RST, 0, 0);

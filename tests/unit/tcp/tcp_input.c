@@ -3,27 +3,6 @@
 
 // RFC 9293, section 3.10.7, and RFC 5961, from the side of what must be refused.
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int up_bare(void **state)
-{
-    stage_open(&s);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
 static void a_segment_beyond_the_window_is_answered_not_taken(void **state)
 {
     stage_give(&s, TCP_ACK, STAGE_RECEIVE_BYTES + 200, 0, 10);
@@ -355,9 +334,6 @@ static void data_may_ride_on_the_final_ack(void **state)
     stage_give(&s, TCP_ACK | TCP_PSH, 0, 0, 30);
     assert_int_equal(tcp_readable(s.tcp, s.h), 30);
 }
-
-#define with(test)      cmocka_unit_test_setup_teardown(test, up, down)
-#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
 
 int main(void)
 {

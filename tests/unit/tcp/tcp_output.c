@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 static void closed_window(void)
 {
     struct packet p = stage_segment(&s, TCP_ACK, 0, 0);

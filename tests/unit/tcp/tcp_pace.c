@@ -3,8 +3,6 @@
 
 #include "tcp/tcp_pace.h"
 
-static struct stage s;
-
 enum { M = STAGE_MSS };
 
 static int up(void **state)
@@ -16,12 +14,6 @@ static int up(void **state)
     p.window = UINT16_MAX;
     stage_give_packet(&s, &p, span_of(NULL, 0));
     stage_conn(&s)->cwnd = 200 * M;
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
     return 0;
 }
 
@@ -95,14 +87,14 @@ static void a_burst_is_counted_up_to_its_most(void **state)
     assert_int_equal(tcp_pace_room(s.tcp, c), TCP_INITIAL_SEGMENTS);
 }
 
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
+#define with_room(test) cmocka_unit_test_setup_teardown(test, up, stage_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with(an_open_window_goes_out_by_and_by), with(ten_may_go_whatever_the_rate),
-        with(without_an_rtt_ten_may_go),         with(short_paths_are_not_bound),
-        with(an_ack_of_much_opens_no_flood),     with(a_burst_is_counted_up_to_its_most),
+        with_room(an_open_window_goes_out_by_and_by), with_room(ten_may_go_whatever_the_rate),
+        with_room(without_an_rtt_ten_may_go),         with_room(short_paths_are_not_bound),
+        with_room(an_ack_of_much_opens_no_flood),     with_room(a_burst_is_counted_up_to_its_most),
     };
     return stage_run(tests);
 }

@@ -2,23 +2,6 @@
 #include "tcp/tcp_queue.h"
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 static void no_more_is_taken_than_there_is_room(void **state)
 {
     size_t room = tcp_send_room(s.tcp, s.h);

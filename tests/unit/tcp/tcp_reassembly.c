@@ -3,23 +3,6 @@
 #include "base/rng.h"
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 // The bytes that stage_give puts at an offset.
 static void read_all(int64_t from)
 {

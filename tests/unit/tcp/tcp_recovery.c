@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 enum { M = STAGE_MSS, RTT_MS = 20 };
 
 static int up_plain(void **state)
@@ -284,7 +267,7 @@ static void a_smaller_path_mtu_sends_what_is_longer_again(void **state)
     assert_string_equal(stage_state(&s), "ESTABLISHED");
 }
 
-#define with_plain(test) cmocka_unit_test_setup_teardown(test, up_plain, down)
+#define with_plain(test) cmocka_unit_test_setup_teardown(test, up_plain, stage_down)
 
 int main(void)
 {

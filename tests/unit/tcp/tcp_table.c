@@ -2,22 +2,6 @@
 #include "tcp/tcp_table.h"
 #include "stage.h"
 
-static struct stage s;
-
-static int up_bare(void **state)
-{
-    stage_open(&s);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with_bare(test) cmocka_unit_test_setup_teardown(test, up_bare, down)
-
 static struct tcp_conn *add(uint8_t last, uint16_t remote_port)
 {
     struct tcp_conn *c = tcp_conn_take(s.tcp, 0);

@@ -2,23 +2,6 @@
 #include "tcp/tcp_timewait.h"
 #include "stage.h"
 
-static struct stage s;
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
-
 // We close first, the peer closes: a record with our stream at 1, its at 1.
 static void close_first(void)
 {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "stage.h"
 
-static struct stage s;
-
 enum { M = STAGE_MSS, RTT_MS = 20, SEGMENTS = 6 };
 
 static int64_t at;
@@ -49,12 +47,6 @@ static bool undone(void)
     const struct tcp_conn *c = stage_conn(&s);
     return c->cwnd + M >= cwnd_before && c->ssthresh >= ssthresh_before &&
            !(c->flags & (TCP_CONN_LOSS | TCP_CONN_RECOVERY)) && c->lost_bytes == 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
 }
 
 static void an_echo_of_the_repetition_undoes_nothing(void **state)
@@ -226,23 +218,23 @@ static void a_window_later_nothing_is_undone(void **state)
     assert_false(undone());
 }
 
-#define with(test) cmocka_unit_test_teardown(test, down)
+#define with_own(test) cmocka_unit_test_teardown(test, stage_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with(an_echo_of_the_repetition_undoes_nothing),
-        with(an_echo_of_a_minute_ago_proves_nothing),
-        with(an_echo_of_the_first_copy_undoes_a_time_out),
-        with(after_two_repetitions_an_echo_proves_nothing),
-        with(an_early_echo_undoes_a_fast_retransmission_too),
-        with(without_new_data_a_time_out_goes_on_with_old),
-        with(a_duplicate_after_new_data_goes_on_with_old),
-        with(two_acks_that_move_on_undo_a_time_out),
-        with(f_rto_ends_where_all_was_acknowledged),
-        with(a_duplicate_report_of_each_repetition_undoes),
-        with(fewer_reports_than_repetitions_undo_nothing),
-        with(a_window_later_nothing_is_undone),
+        with_own(an_echo_of_the_repetition_undoes_nothing),
+        with_own(an_echo_of_a_minute_ago_proves_nothing),
+        with_own(an_echo_of_the_first_copy_undoes_a_time_out),
+        with_own(after_two_repetitions_an_echo_proves_nothing),
+        with_own(an_early_echo_undoes_a_fast_retransmission_too),
+        with_own(without_new_data_a_time_out_goes_on_with_old),
+        with_own(a_duplicate_after_new_data_goes_on_with_old),
+        with_own(two_acks_that_move_on_undo_a_time_out),
+        with_own(f_rto_ends_where_all_was_acknowledged),
+        with_own(a_duplicate_report_of_each_repetition_undoes),
+        with_own(fewer_reports_than_repetitions_undo_nothing),
+        with_own(a_window_later_nothing_is_undone),
     };
     return stage_run(tests);
 }
