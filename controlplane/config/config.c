@@ -76,6 +76,7 @@ struct config *config_copy(const struct config *config)
     if (config->domains_count)
         memcpy(c->domains, config->domains, config->domains_count * sizeof *c->domains);
     c->rules = rules_read_share(config->rules);
+    sender_map_share(c->senders);
     return c;
 }
 
@@ -90,6 +91,7 @@ void config_free(struct config *config)
         list_file_give(config->list_files[i].prefixes);
     free(config->domains);
     rules_read_give(config->rules);
+    sender_map_give(config->senders);
     free(config);
 }
 

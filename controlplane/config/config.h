@@ -12,6 +12,7 @@
 #include "base/addr_pattern.h"
 #include "config/config_errors.h"
 #include "config/list_file.h"
+#include "config/sender_map.h"
 #include "contract/policy.h"
 
 enum {
@@ -96,6 +97,7 @@ struct config {
     struct policy_domain *domains; // sorted by name
     uint32_t domains_count;
     struct config_rules *rules; // never NULL
+    struct sender_map *senders; // shared; NULL: none
 };
 
 // Reads, checks and completes the file, and the rules file that it names. 0, or -EINVAL (or -errno)

@@ -476,11 +476,34 @@ static const struct config_key spf_keys[] = {
     {NULL},
 };
 
+static void read_sender_map(struct config_reader *r, yaml_node_t *node,
+                            const struct config_key *key, void *at)
+{
+    char file[PATH_NAME_MAX + 1] = "";
+    const struct config_key path = {.size = sizeof file};
+    config_field_path(r, node, &path, file);
+    struct config *config = (struct config *)r->context;
+    if (file[0] && sender_map_read(file, &config->senders, r->errors) < 0)
+        return; // its errors name the file
+}
+
+static void read_subaddress(struct config_reader *r, yaml_node_t *node,
+                            const struct config_key *key, void *at)
+{
+    const char *text = config_schema_text(r, node, "one character, or none");
+    if (text && text[0] && (text[1] || !strchr("+-=_#", text[0])))
+        config_schema_expected(r, node, "one of + - = _ #, or nothing");
+    else if (text)
+        *(char *)at = text[0];
+}
+
 static const struct config_key smtp_keys[] = {
     {"host_name", config_field_host, CONFIG_FIELD(policy_smtp, host_name), .required = true},
     {"rdns", config_schema_mapping, .keys = rdns_keys},
     {"helo", config_schema_mapping, .keys = helo_keys},
     {"spf", config_schema_mapping, .keys = spf_keys},
+    {"sender_map", read_sender_map},
+    {"subaddress", read_subaddress, CONFIG_FIELD(policy_smtp, subaddress)},
     {NULL},
 };
 

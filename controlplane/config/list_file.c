@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/list_file.h"
 
+#include "config/whole_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct list_prefixes *list_file_share(struct list_prefixes *prefixes)
 {
@@ -91,52 +90,12 @@ int list_file_parse(const char *file, struct span text, struct list_prefixes **r
     return error;
 }
 
-// The whole of it into memory of its own, or -errno.
-static int load(int fd, uint8_t **ret_text, size_t *ret_size)
-{
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode))
-        return -EINVAL;
-    if (status.st_size > LIST_FILE_BYTES_MAX)
-        return -EFBIG;
-    uint8_t *text = malloc((size_t)status.st_size + 1);
-    CHECK(text);
-    size_t size = 0;
-    while (size < (size_t)status.st_size) {
-        ssize_t got = read(fd, text + size, (size_t)status.st_size - size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            int error = -errno;
-            free(text);
-            return error;
-        }
-        if (got == 0)
-            break;
-        size += (size_t)got;
-    }
-    *ret_text = text;
-    *ret_size = size;
-    return 0;
-}
-
 int list_file_read(const char *file, struct list_prefixes **ret_prefixes,
                    struct config_errors *errors)
 {
-    struct config_place whole = {.file = file, .path = ""};
-    uint8_t *text = NULL;
-    size_t size = 0;
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int error = fd < 0 ? -errno : load(fd, &text, &size);
-    if (fd >= 0)
-        close(fd);
-    if (error == -EFBIG)
-        config_errors_add(errors, &whole, "more than %d MB", LIST_FILE_BYTES_MAX >> 20);
-    else if (error)
-        config_errors_add(errors, &whole, "cannot be read: %s",
-                          error == -EINVAL ? "not a file" : strerror(-error));
+    uint8_t *text;
+    size_t size;
+    int error = whole_file_read(file, LIST_FILE_MB_MAX, &text, &size, errors);
     if (error)
         return error;
     error = list_file_parse(file, span_of(text, size), ret_prefixes, errors);

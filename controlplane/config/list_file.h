@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { LIST_FILE_BYTES_MAX = 64 << 20, LIST_FILE_PREFIXES_MAX = 1 << 20 };
+enum { LIST_FILE_MB_MAX = 64, LIST_FILE_PREFIXES_MAX = 1 << 20 };
 
 struct list_prefixes {
     unsigned references;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARTS_MAX = 5 };
+enum { PARTS_MAX = 7 };
 
 struct part {
     struct policy_range *range;
@@ -40,12 +40,16 @@ static void lists_write(const struct config *config, struct policy_class_prefix 
 int policy_compile(const struct config *config, const struct rules_compiled *rules,
                    uint64_t generation, struct policy **ret_policy, const char **ret_what)
 {
+    static const struct sender_map nobody;
+    const struct sender_map *senders = config->senders ? config->senders : &nobody;
     struct policy head = config->head;
     const struct part parts[PARTS_MAX] = {
         {&head.domains, config->domains, config->domains_count, sizeof *config->domains},
         {&head.relay_networks, config->relay_networks.items, config->relay_networks.count,
          sizeof(struct prefix)},
         {&head.prefixes, NULL, config_lists_count(config), sizeof(struct policy_class_prefix)},
+        {&head.senders, senders->entries, senders->count, sizeof *senders->entries},
+        {&head.sender_texts, senders->texts, senders->texts_size, 1},
         {&head.rules, rules->rules, rules->count, sizeof *rules->rules},
         {&head.rules_database, rules->database, rules->size, 1},
     };

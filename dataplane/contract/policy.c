@@ -2,6 +2,7 @@
 #include "contract/policy.h"
 
 #include "base/packet.h"
+#include "contract/policy_sender.h"
 
 #include <strings.h>
 
@@ -225,6 +226,15 @@ static bool prefixes_are_sound(const struct policy *p, struct policy_range range
     return true;
 }
 
+static bool senders_are_sound(const struct policy *p)
+{
+    if (p->senders.count == 0)
+        return true; // then nothing is looked at
+    return p->senders.count <= POLICY_SENDERS_MAX &&
+           range_is_sound(p, p->senders, sizeof(struct policy_sender)) &&
+           range_is_sound(p, p->sender_texts, 1) && policy_sender_map_is_sound(p);
+}
+
 static bool class_prefixes_are_sound(const struct policy *p)
 {
     if (!range_is_sound(p, p->prefixes, sizeof(struct policy_class_prefix)) ||
@@ -282,6 +292,8 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "relay_networks";
     else if (!class_prefixes_are_sound(p))
         what = "prefixes";
+    else if (!senders_are_sound(p))
+        what = "senders";
     else if (!rules_are_sound(p))
         what = "rules";
     if (what)

@@ -23,7 +23,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLICY_MAGIC = 0x57454952, POLICY_SIZE_MAX = 1 << 30, POLICY_PREFIXES_MAX = 1 << 22 };
+enum {
+    POLICY_MAGIC = 0x57454952,
+    POLICY_SIZE_MAX = 1 << 30,
+    POLICY_PREFIXES_MAX = 1 << 22,
+    POLICY_SENDERS_MAX = 1 << 22,
+};
 
 enum limit {
 #define LIMIT(name, value, least, most, unit, scope, reason, text) LIMIT_##name,
@@ -127,6 +132,7 @@ struct policy_smtp {
     uint8_t dnsbl_listed;    // the score is at least the threshold
     uint8_t dnsbl_zones;     // how many are asked; 0: none
     int16_t dnsbl_threshold; // 1 or more
+    char subaddress;         // what ends the mailbox in "mailbox+detail"; 0: nothing does
 };
 
 struct policy_certificate {
@@ -145,6 +151,14 @@ struct policy_rule { // id in the Hyperscan database is the index
 struct policy_domain {
     char name[HOST_NAME_MAX_DNS + 1]; // lower case, no final dot
     uint8_t backend;                  // index
+};
+
+// A login may send as that address, or, where it begins with '@', as any of the domain. In
+// sender_texts from `text` on stand the address and, behind it, the login, both in lower case.
+struct policy_sender {
+    uint32_t text;
+    uint16_t sender_size;
+    uint16_t login_size;
 };
 
 /* Classes of sources by number: of two equal prefixes the greater class counts, so allow beats
@@ -193,6 +207,8 @@ struct policy {
     struct policy_route routes[ROUTES_MAX];
     struct policy_range domains;        // struct policy_domain, sorted by name
     struct policy_range relay_networks; // struct prefix
+    struct policy_range senders;        // struct policy_sender, sorted by address, then login
+    struct policy_range sender_texts;   // bytes
     struct policy_range prefixes;       // struct policy_class_prefix, PREFIXES_MAX at most
     struct policy_range rules;          // struct policy_rule
     struct policy_range rules_database; // bytes: hs_serialize_database, streaming mode; may be 0

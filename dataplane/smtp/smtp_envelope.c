@@ -115,7 +115,7 @@ enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
         return refusal;
     if (path.utf8 && !(arguments->param.bits & PARAM_UTF8))
         return REFUSE_UTF8_NOT_ASKED;
-    if (smtp_service(smtp)->submission && !smtp_relay_owns(smtp_user(smtp), path.text))
+    if (smtp_service(smtp)->submission && !smtp_relay_owns(smtp, &path))
         return REFUSE_SENDER_NOT_OWNED;
     arguments->path = path.text;
     arguments->domain = path.domain;

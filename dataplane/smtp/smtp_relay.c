@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "smtp/smtp_relay.h"
 
+#include "contract/policy_sender.h"
 #include "smtp/smtp.h"
 
 bool smtp_relay_is_trusted(const struct smtp *smtp)
@@ -19,7 +20,8 @@ bool smtp_relay_find(const struct smtp *smtp, const struct smtp_path *path, uint
     return true;
 }
 
-bool smtp_relay_owns(struct span user, struct span address)
+bool smtp_relay_owns(const struct smtp *smtp, const struct smtp_path *sender)
 {
-    return address.size == 0 || span_equal_nocase(user, address);
+    return sender->text.size == 0 ||
+           policy_sender_may(smtp->host->policy, smtp_user(smtp), sender->local, sender->domain);
 }

@@ -20,5 +20,5 @@ bool smtp_relay_is_trusted(const struct smtp *smtp);
 bool smtp_relay_find(const struct smtp *smtp, const struct smtp_path *path,
                      uint8_t *ret_backend) MUST_CHECK;
 
-// Alice's login owns alice's address, in any case of letters, and the null sender.
-bool smtp_relay_owns(struct span user, struct span address);
+// The login owns what contract/policy_sender.h says, and the null sender.
+bool smtp_relay_owns(const struct smtp *smtp, const struct smtp_path *sender) MUST_CHECK;

@@ -133,6 +133,31 @@ class Logins(unittest.TestCase):
         mail = lab.arrived(mark, lab.BOB)
         self.assertIn(b"auth=pass", mail)
 
+    def test_a_sender_belongs_to_its_login_or_the_map_says_so(self):
+        kept = names.CONFIG.read_text()
+        self.addCleanup(lab.ctl, "config", "reload")
+        self.addCleanup(names.CONFIG.write_text, kept)
+        senders = names.MOUNT / "senders"
+        text = kept.replace("smtp:\n  host_name", f"smtp:\n  sender_map: {senders}\n"
+                            "  subaddress: '+'\n  host_name", 1)
+        self.assertNotEqual(text, kept)
+        names.CONFIG.write_text(text)
+        many = "".join(f"user{i}@many.example: {lab.BOB}\n" for i in range(100000))
+        for lines, want in (("", "553 5.7.1"),
+                            (f"sales@example.net: {lab.BOB}, {lab.ALICE}\n", "250"),
+                            (f"@example.net: {lab.ALICE}\n", "250"),
+                            (f"@example.net: {lab.BOB}\n", "553 5.7.1")):
+            senders.write_text(many + lines)
+            lab.ctl("config", "reload")
+            with talk.submission() as client:
+                self.assertTrue(client.smtp("MAIL FROM:<Sales@example.net>").startswith(want),
+                                lines)
+                self.assertTrue(client.smtp("RSET").startswith("250"))
+                self.assertTrue(client.smtp("MAIL FROM:<alice+tag@example.net>").startswith("250"))
+        senders.write_text(f"a@b: {lab.BOB}\nnonsense\n")
+        told = lab.ctl("config", "reload", check=False)
+        self.assertIn(f"{senders}:2:1: expected ADDRESS: LOGIN", told.stdout + told.stderr)
+
     def test_the_master_comes_from_the_shield_alone(self):
         name, secret = (names.MOUNT / "master").read_text().strip().split(":")
         response = base64.b64encode(f"{lab.ALICE}\0{name}\0{secret}".encode()).decode()

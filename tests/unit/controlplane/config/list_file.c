@@ -88,7 +88,7 @@ static void a_file_too_large_is_not_read(void **state)
     char name[] = "/tmp/list_file_XXXXXX";
     int fd = mkstemp(name);
     assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, LIST_FILE_BYTES_MAX + 1), 0);
+    assert_int_equal(ftruncate(fd, (LIST_FILE_MB_MAX << 20) + 1), 0);
     struct list_prefixes *prefixes = NULL;
     struct config_errors errors = {0};
     assert_int_equal(list_file_read(name, &prefixes, &errors), -EFBIG);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy/policy_compile.h"
+
+#include "contract/policy_sender.h"
 #include "policy/policy_rules.h"
 
 #include <errno.h>
@@ -100,6 +102,23 @@ static void equal_rules_are_compiled_once(void **state)
     config_free(again);
 }
 
+static void senders_stand_behind_the_head(void **state)
+{
+    struct config *config = sample();
+    struct config_errors errors = {0};
+    struct rules_compiled rules = {0};
+    struct policy *policy;
+    const char *what = NULL;
+    const char *text = "info@example.net: bob@example.net\n@example.org: alice@example.net\n";
+    assert_int_equal(sender_map_parse("senders", span_text(text), &config->senders, &errors), 0);
+    assert_int_equal(policy_compile(config, &rules, 1, &policy, &what), 0);
+    struct span alice = span_text("alice@example.net"), org = span_text("example.org");
+    assert_true(policy_sender_may(policy, alice, span_text("any"), org));
+    assert_false(policy_sender_may(policy, span_text("bob@example.net"), span_text("any"), org));
+    free(policy);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +126,7 @@ int main(void)
         cmocka_unit_test(every_part_arrives_where_its_range_says),
         cmocka_unit_test(edit_of_a_copy_leaves_the_original),
         cmocka_unit_test(equal_rules_are_compiled_once),
+        cmocka_unit_test(senders_stand_behind_the_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
