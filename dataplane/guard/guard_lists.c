@@ -15,6 +15,7 @@ static_assert((int)GUARD_LISTS_BURST <= (int)GUARD_RANGES_BURST, "one search a b
 struct guard_lists {
     struct guard_ranges ranges[FAMILY_COUNT];
     unsigned references;
+    bool is_empty; // all addresses are of CLASS_DEFAULT
 };
 
 struct entry { // one prefix while the lists are built
@@ -138,6 +139,7 @@ struct guard_lists *guard_lists_build(const struct policy *policy, const char **
     int error = -ENOMEM;
     if (lists) {
         lists->references = 1;
+        lists->is_empty = policy->prefixes.count == 0;
         error = build_family(lists, policy, FAMILY_V4);
     }
     if (!error)
@@ -174,7 +176,10 @@ size_t guard_lists_bytes(const struct guard_lists *lists)
 void guard_lists_find_burst(const struct guard_lists *lists, const struct addr *const *addrs,
                             unsigned n, uint8_t *ret_classes)
 {
-    guard_ranges_find(lists->ranges, addrs, n, ret_classes);
+    if (lists->is_empty)
+        memset(ret_classes, CLASS_DEFAULT, n);
+    else
+        guard_ranges_find(lists->ranges, addrs, n, ret_classes);
 }
 
 uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr)

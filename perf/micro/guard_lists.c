@@ -8,7 +8,9 @@
  *            with the square of N, which bounds what it can be asked here.
  *   lookup   ns a packet in bursts of 32, half of the addresses in listed prefixes and half random.
  *            Peers: rte_fib_lookup_bulk and rte_fib6_lookup_bulk.
- *   memory   bytes of both families (no peer: it has its memory beforehand).
+ *   floor    the machine's: for each packet of such a burst a line of as much memory, prefetched
+ * and read, and nothing else. empty    a look-up when nothing is listed. memory   bytes of both
+ * families (no peer: it has its memory beforehand).
  *
  * Rounds of both alternate and the least counts, which others on the machine disturb least. Both
  * have huge pages, where so many are free that the peers get theirs; it says so if not. Usage:
@@ -17,6 +19,7 @@
 
 #include "guard/guard_lists.h"
 #include "base/rng.h"
+#include "guard/guard_memory.h"
 
 #include <rte_eal.h>
 #include <rte_fib.h>
@@ -139,6 +142,26 @@ static double run_ours(const struct guard_lists *lists, const struct packets *p,
     return (double)(clock_ns() - start_ns) / p->count;
 }
 
+// The address's own bits choose the line.
+static double run_floor(const uint64_t (*lines)[8], uint64_t count, const struct packets *p,
+                        uint64_t *sum)
+{
+    uint64_t start_ns = clock_ns();
+    for (uint32_t at = 0; at < p->count; at += BURST) {
+        const uint64_t *places[BURST];
+        for (unsigned i = 0; i < BURST; i++) {
+            __builtin_prefetch(&p->from[at + i + BURST]);
+            uint32_t tail;
+            memcpy(&tail, p->from[at + i].bytes + 12, sizeof tail);
+            places[i] = lines[(uint64_t)(tail * 2654435761u) * count >> 32];
+            __builtin_prefetch(places[i]);
+        }
+        for (unsigned i = 0; i < BURST; i++)
+            *sum += *places[i];
+    }
+    return (double)(clock_ns() - start_ns) / p->count;
+}
+
 struct peers {
     struct rte_fib *fib;
     struct rte_fib6 *fib6;
@@ -250,6 +273,13 @@ static void say(const struct figure *f)
     fflush(stdout);
 }
 
+static void say_alone(const char *name, double value, const char *unit)
+{
+    printf("{\"bench\":\"guard.lists\",\"case\":\"%s\",\"value\":%.2f,\"unit\":\"%s\"}\n", name,
+           value, unit);
+    fflush(stdout);
+}
+
 static struct guard_lists *load_ours(const struct policy *policy, uint64_t *ret_ns)
 {
     const char *what = NULL;
@@ -266,17 +296,28 @@ static void run_lookup(const struct sizes *s, const struct policy *policy,
     struct rng rng;
     rng_seed(&rng, 2);
     struct packets p = packets_make(s, policy, v4, &rng);
-    double ours[ROUNDS], peer[ROUNDS];
-    uint64_t found = 0, peer_found = 0;
+    double ours[ROUNDS], peer[ROUNDS], floor[ROUNDS], empty[ROUNDS];
+    uint64_t found = 0, peer_found = 0, ns;
+    struct policy nothing = {.services_count = 0};
+    struct guard_lists *none = load_ours(&nothing, &ns);
+    size_t bytes = guard_lists_bytes(lists);
+    void *lines = guard_memory_take(bytes, -1);
+    CHECK(lines);
     run_ours(lists, &p, &found);
     run_peer(peers, &p, v4, &peer_found);
     CHECK(found == peer_found); // they agree
     for (unsigned round = 0; round < ROUNDS; round++) {
         ours[round] = run_ours(lists, &p, &found);
         peer[round] = run_peer(peers, &p, v4, &peer_found);
+        floor[round] = run_floor(lines, bytes / 64, &p, &found);
+        empty[round] = run_ours(none, &p, &found);
     }
     say(&(struct figure){v4 ? "lookup ipv4" : "lookup ipv6", "ns/packet",
                          v4 ? "rte_fib" : "rte_fib6", least(ours), least(peer)});
+    say_alone(v4 ? "lookup ipv4 floor" : "lookup ipv6 floor", least(floor), "ns/packet");
+    say_alone(v4 ? "lookup ipv4 empty" : "lookup ipv6 empty", least(empty), "ns/packet");
+    guard_memory_give(lines, bytes);
+    guard_lists_free(none);
     free(p.from);
 }
 
@@ -303,8 +344,7 @@ static void run(const struct sizes *s)
     struct guard_lists *lists = load_ours(policy, &ns);
     say(&(struct figure){"load", "ms", "rte_fib and rte_fib6", (double)ns / 1e6,
                          (double)peer_ns / 1e6});
-    printf("{\"bench\":\"guard.lists\",\"case\":\"memory\",\"value\":%zu,\"unit\":\"bytes\"}\n",
-           guard_lists_bytes(lists));
+    say_alone("memory", (double)guard_lists_bytes(lists), "bytes");
     run_few(s, policy);
     run_lookup(s, policy, lists, &peers, true);
     run_lookup(s, policy, lists, &peers, false);
