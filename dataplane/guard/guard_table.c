@@ -2,6 +2,7 @@
 #include "guard/guard_table.h"
 
 #include "guard/guard_memory.h"
+#include "guard/guard_name.h"
 
 #include <errno.h>
 
@@ -34,7 +35,8 @@ static struct addr source_of(const struct addr *addr)
 
 static uint32_t home(const struct guard_table *table, const struct addr *source)
 {
-    return (uint32_t)siphash(&table->key, source->bytes, sizeof source->bytes) & (table->slots - 1);
+    struct guard_name name = guard_name_of(&table->key, source);
+    return (uint32_t)((name.hash >> 32) * table->slots >> 32); // the hash's first bits
 }
 
 // The source's slot, or the free one where it would go: half of them are free, so there is one.

@@ -2,8 +2,8 @@
 #pragma once
 
 /* A bounded map from a source to a few words, for what must not be forgotten: bans. Open addressing
- * with linear probing at most half full, keyed hash, and removal that closes the gap (Knuth, TAOCP
- * 3, 6.4, algorithm R), so there are no tombstones to sweep.
+ * with linear probing at most half full, the name's hash (guard_name.h), and removal that closes
+ * the gap (Knuth, TAOCP 3, 6.4, algorithm R), so there are no tombstones to sweep.
  *
  * The key is an IPv4 address or an IPv6 /64. Pointers to entries hold until the next take or give.
  */
