@@ -16,7 +16,7 @@ uint32_t tcp_cubic_root(uint64_t value)
 
 static void begin_epoch(struct tcp *tcp, struct tcp_conn *c, struct tcp_cold *cold)
 {
-    cold->epoch_ms = tcp->now_ms | 1; // 0 is none
+    cold->epoch_ms = tcp->now_ms ? tcp->now_ms : UINT32_MAX; // 0 is none; never ahead
     cold->w_est = c->cwnd;
     cold->k_ms = 0;
     if (c->cwnd < cold->w_max) // K in ms: cbrt(bytes / (0.4 * mss)) * 1000
@@ -47,9 +47,11 @@ void tcp_cubic_acked(struct tcp *tcp, struct tcp_conn *c, uint32_t acked)
     struct tcp_cold *cold = tcp_conn_cold(tcp, c);
     if (!cold->epoch_ms)
         begin_epoch(tcp, c, cold);
-    // Reno-friendly region: alpha = 3 * (1 - beta) / (1 + beta) = 9/17 until w_max is reached.
+    // Reno-friendly region: alpha = 3 * (1 - beta) / (1 + beta) = 9/17 until the window is reached
+    // that the last loss ended.
     uint64_t reno = (uint64_t)acked * c->mss / c->cwnd;
-    cold->w_est += (uint32_t)(cold->w_est < cold->w_max ? reno * 9 / 17 : reno);
+    bool below = cold->w_est < (uint64_t)c->ssthresh * 10 / 7;
+    cold->w_est += (uint32_t)(below ? reno * 9 / 17 : reno);
     uint32_t target = target_of(tcp, c, cold);
     uint64_t grown = c->cwnd + (uint64_t)(target - c->cwnd) * acked / c->cwnd;
     if (grown < cold->w_est)

@@ -302,9 +302,9 @@ static void judge(struct tcp *tcp, struct tcp_conn *c, const struct ack_work *wo
 
     if (c->flags & TCP_CONN_RECOVERY)
         prr_step(tcp, c, work->delivered);
-    else
-        tcp_cubic_acked(tcp, c, work->acked);
-    if (partial) // it goes out whatever the rate
+    else if (work->acked || c->flags & TCP_CONN_REORDERING)
+        tcp_cubic_acked(tcp, c, work->delivered); // once, also of what SACK told before
+    if (partial)                                  // it goes out whatever the rate
         c->cwnd = tcp_max(c->cwnd, tcp_recovery_pipe(c) + c->mss);
 }
 

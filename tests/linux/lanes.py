@@ -135,6 +135,13 @@ def up(interface, within=lambda *command: command):
     run(*within("ip", "link", "set", interface, "up"))
 
 
+def deafen(interface):
+    """Only the bridge, which taps the frames before that, sees what arrives there."""
+    run("nft", "-f", "-", stdin=f"add table netdev {interface}\n"
+        f"add chain netdev {interface} deaf "
+        f"{{ type filter hook ingress device {interface} priority 0; policy drop; }}\n")
+
+
 def router_of(addresses):
     return addresses[0].rsplit(".", 1)[0] + ".254", addresses[1].rsplit(":", 1)[0] + ":fe"
 
@@ -150,8 +157,9 @@ class Lane:
         self.namespace.cable(f"{name}-right")
         for end in ("out", "left"):
             up(f"{name}-{end}")
-        for end in ("left", "right"):
-            run("sysctl", "-qw", f"net.ipv6.conf.{name}-{end}.disable_ipv6=1")
+        for end in (f"{name}-left", f"{name}-right"):
+            run("sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1")
+            deafen(end)
         router = router_of(self.addresses)
         for address in router:
             run("ip", "addr", "add", f"{address}/{bits(address)}", "dev", f"{name}-out",
@@ -216,8 +224,8 @@ class Road:
         """That share of TCP segments, each way, by the router's nftables. No SYNs: where the server
         speaks first and the final ACK is lost, the next try is seconds away already."""
         run("nft", "-f", "-", stdin="table inet road\ndelete table inet road\n"
-            "table inet road { chain through { type filter hook forward priority 0; tcp flags & syn "
-            f"== 0 numgen random mod 100 < {percent} drop; }}; }}\n")
+            "table inet road { chain through { type filter hook forward priority 0; "
+            f"tcp flags & syn == 0 numgen random mod 100 < {percent} drop; }}; }}\n")
 
     def play(self, flows, seconds):
         """Flows, as (number, family, far connects, near's words, far's words), all at a time and in

@@ -38,6 +38,39 @@ static void a_loss_leaves_seven_tenths(void **state)
     assert_int_equal(c->ssthresh, 2 * M); // never less
 }
 
+static void an_epoch_begins_without_a_leap_at_any_time(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    c->srtt_us = 20000;
+    c->flags |= TCP_CONN_CWND_LIMITED;
+    for (int ms = 0; ms < 4; ms++) {
+        s.now_us += 1000;
+        tcp_conn_now(s.tcp, s.now_us);
+        c->cwnd = 100 * M;
+        tcp_cubic_lost(s.tcp, c);
+        c->cwnd = c->ssthresh;
+        tcp_cubic_acked(s.tcp, c, M);
+        assert_in_range(c->cwnd, 70 * M, 70 * M + M / 20);
+    }
+}
+
+// RFC 9438, section 4.3: 9/17 of a segment a round up to the window before the loss.
+static void a_flow_that_gave_room_grows_slowly_up_to_its_last_window(void **state)
+{
+    struct tcp_conn *c = stage_conn(&s);
+    struct tcp_cold *cold = tcp_conn_cold(s.tcp, c);
+    c->srtt_us = 1000;
+    c->flags |= TCP_CONN_CWND_LIMITED;
+    cold->w_max = 30 * M;
+    c->cwnd = 20 * M;
+    tcp_cubic_lost(s.tcp, c);
+    assert_int_equal(cold->w_max, 17 * M);
+    c->cwnd = c->ssthresh;
+    for (int round = 0; round < 9; round++)
+        tcp_cubic_acked(s.tcp, c, c->cwnd);
+    assert_in_range(cold->w_est, 18 * M, 19 * M); // 14 + 9 * 9/17
+}
+
 // W(t) of RFC 9438, figure 1, with a window acknowledged every RTT.
 static void growth_follows_the_cubic(void **state)
 {
@@ -85,6 +118,8 @@ int main(void)
         cmocka_unit_test(the_root_is_the_floor_of_the_cube_root),
         with(an_owner_with_little_to_say_grows_no_window),
         with(a_loss_leaves_seven_tenths),
+        with(an_epoch_begins_without_a_leap_at_any_time),
+        with(a_flow_that_gave_room_grows_slowly_up_to_its_last_window),
         with(growth_follows_the_cubic),
         with(a_small_window_grows_as_reno_would),
     };

@@ -70,6 +70,18 @@ static void three_sacked_segments_send_the_hole_again(void **state)
     assert_int_equal(stage_conn(&s)->retransmitted, 1);
 }
 
+static void what_sack_told_before_grows_no_window_when_recovery_ends(void **state)
+{
+    int64_t at = fly(10);
+    sack(at, at + M, at + 9 * M);
+    assert_true(stage_conn(&s)->flags & TCP_CONN_RECOVERY);
+    stage_conn(&s)->flags |= TCP_CONN_CWND_LIMITED;
+    stage_ack(&s, at + 10 * M);
+    assert_false(stage_conn(&s)->flags & TCP_CONN_RECOVERY);
+    uint32_t ssthresh = stage_conn(&s)->ssthresh;
+    assert_in_range(stage_conn(&s)->cwnd, ssthresh, ssthresh + M / 2);
+}
+
 static void one_sacked_segment_waits_for_the_reordering_window(void **state)
 {
     int64_t at = fly(6);
@@ -275,6 +287,7 @@ int main(void)
         with(sack_blocks_of_what_was_never_sent_are_ignored),
         with(a_block_that_covers_part_of_a_segment_says_nothing_of_it),
         with(three_sacked_segments_send_the_hole_again),
+        with(what_sack_told_before_grows_no_window_when_recovery_ends),
         with(one_sacked_segment_waits_for_the_reordering_window),
         with(reordering_within_that_window_sends_nothing_again),
         with(a_lost_retransmission_is_sent_again_before_the_time_out),
