@@ -140,6 +140,11 @@ bool timer_fires_by(const struct wheel *wheel, const struct timer *timer, uint64
     return timer_is_running(timer) && timer->tick - now <= (uint32_t)tick_of(wheel, at_us) - now;
 }
 
+void timer_prefetch(const struct wheel *wheel, const struct timer *timer)
+{
+    __builtin_prefetch(&wheel->chunks[timer->place >> PLACE_BITS]);
+}
+
 static void load_objects(const struct wheel *wheel, const struct wheel_chunk *chunk)
 {
     for (uint32_t i = 0; i < chunk->count; i++) {

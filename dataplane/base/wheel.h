@@ -56,6 +56,8 @@ static inline bool timer_is_running(const struct timer *timer)
 }
 // Whether it runs and fires no later than one that is set to at_us.
 bool timer_fires_by(const struct wheel *wheel, const struct timer *timer, uint64_t at_us);
+// Begins to load what timer_set and timer_stop will read of a running one.
+void timer_prefetch(const struct wheel *wheel, const struct timer *timer);
 
 // Calls fire(context, timer) for due timers, each stopped before its call. At most `most` of
 // them fire, or eight times as many are moved closer; the rest stay due for the next call. Returns

@@ -142,13 +142,20 @@ static void prefetch_object(const struct tcp *tcp, uint32_t ref)
         __builtin_prefetch(c + at);
 }
 
-// What the connection names: the queue's head.
+// What the connection names: its place on the wheel, and the queue's head with the mbuf in front of
+// it, which is freed when that is acknowledged.
 static void prefetch_named(const struct tcp *tcp, uint32_t ref)
 {
     if (ref & TCP_TABLE_WAIT)
         return;
     const struct tcp_conn *c = tcp_conn_at(tcp, ref - 1);
-    __builtin_prefetch(c->send_head);
+    timer_prefetch(&tcp->wheel, &c->timer);
+    const uint8_t *head = (const uint8_t *)c->send_head;
+    if (!head)
+        return;
+    __builtin_prefetch(head);
+    for (size_t at = 64; at <= sizeof(struct rte_mbuf); at += 64)
+        __builtin_prefetch(head - at);
 }
 
 void tcp_table_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count)
