@@ -24,16 +24,21 @@ static uint64_t sum_of(const uint8_t *at, size_t size)
     return even + odd + (a & UINT32_MAX) + (a >> 32) + (b & UINT32_MAX) + (b >> 32);
 }
 
-// Of the TCP segment at `tcp`, behind the IP header's two addresses.
-static uint16_t checksum_of(const uint8_t *addrs, size_t addrs_size, const void *tcp, size_t size)
+static uint16_t fold(uint64_t sum)
 {
-    uint64_t sum = sum_of(addrs, addrs_size) + sum_of(tcp, size);
-    sum += rte_cpu_to_be_16((uint16_t)size) + (uint64_t)rte_cpu_to_be_16(IPPROTO_TCP);
     sum = (sum & UINT32_MAX) + (sum >> 32);
     sum = (sum & UINT16_MAX) + (sum >> 16 & UINT16_MAX) + (sum >> 32);
     sum = (sum & UINT16_MAX) + (sum >> 16);
     sum = (sum & UINT16_MAX) + (sum >> 16);
     return (uint16_t)~sum;
+}
+
+// Of the TCP segment at `tcp`, behind the IP header's two addresses.
+static uint16_t checksum_of(const uint8_t *addrs, size_t addrs_size, const void *tcp, size_t size)
+{
+    uint64_t sum = sum_of(addrs, addrs_size) + sum_of(tcp, size);
+    sum += rte_cpu_to_be_16((uint16_t)size) + (uint64_t)rte_cpu_to_be_16(IPPROTO_TCP);
+    return fold(sum);
 }
 
 static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, size_t size)
@@ -47,7 +52,10 @@ static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, siz
     };
     memcpy(&ip->src_addr, h->local->bytes + 12, 4);
     memcpy(&ip->dst_addr, h->remote->bytes + 12, 4);
-    ip->hdr_checksum = rte_ipv4_cksum(ip);
+    // From the fields: to read back what was just written in other sizes would wait for it.
+    uint64_t sum = rte_cpu_to_be_16(RTE_IPV4_VHL_DEF << 8) + (uint64_t)ip->total_length;
+    sum += ip->fragment_offset + (uint64_t)rte_cpu_to_be_16(HOPS << 8 | IPPROTO_TCP);
+    ip->hdr_checksum = fold(sum + ip->src_addr + ip->dst_addr);
     return checksum_of((const uint8_t *)&ip->src_addr, 8, ip + 1, size);
 }
 

@@ -17,6 +17,7 @@ void tcp_output_want(struct tcp *tcp, struct tcp_conn *c)
 {
     if (c->flags & (TCP_CONN_ON_OUTPUT | TCP_CONN_GONE) || c->state == TCP_CLOSED)
         return;
+    timer_prefetch(&tcp->wheel, &c->timer); // what goes out sets it
     c->flags |= TCP_CONN_ON_OUTPUT;
     c->next_output = 0;
     uint32_t link = tcp_conn_index(tcp, c) + 1;
