@@ -177,7 +177,7 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
         struct guard_look *look = &ret_looks[i];
         look->service = (int8_t)service_of(guard, &packets[i]);
         look->class = CLASS_DEFAULT;
-        guard_answer_locate(&guard->answer, &packets[i].src, &look->place);
+        guard_answer_locate(&guard->answer, &packets[i], &look->place);
     }
     if (guard->lists)
         classify_all(guard, packets, count, ret_looks);

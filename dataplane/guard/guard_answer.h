@@ -84,16 +84,20 @@ void guard_answer_policy(struct guard_answer *answer,
 // To be called some 100 times a second: peace or attack.
 void guard_answer_advance(struct guard_answer *answer, uint64_t now_us);
 
-// Where judging will look for a source's packet, and the memory that it may read there is asked
+// Where judging will look for a packet, and the memory that it may read there is asked
 // for.
-static inline void guard_answer_locate(const struct guard_answer *answer, const struct addr *source,
+static inline void guard_answer_locate(const struct guard_answer *answer,
+                                       const struct packet *packet,
                                        struct guard_answer_place *ret_place)
 {
-    ret_place->name = guard_name_of(&answer->name_key, source);
+    ret_place->name = guard_name_of(&answer->name_key, &packet->src);
     ret_place->source = guard_source_locate(&answer->sources, &ret_place->name);
     guard_source_prefetch(&ret_place->source);
     guard_proven_prefetch(&answer->proven, &ret_place->name);
-    if (answer->pressure.attack && !answer->is_spent) {
+    if (!answer->pressure.attack)
+        return;
+    guard_again_prefetch(&answer->again, packet);
+    if (!answer->is_spent) {
         struct guard_source_slot prefix = guard_answer_prefix(answer, &ret_place->name);
         guard_source_prefetch(&prefix);
     }

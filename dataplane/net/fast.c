@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "net/fast.h"
 
-#include "net/checksum.h"
 #include "net/ip4.h"
 #include "net/ip6.h"
+#include "net/segment.h"
 
 enum {
     AT_IP = ETHER_HEADER_SIZE,
@@ -29,7 +29,7 @@ static inline void strip(struct rte_mbuf *m, size_t ip_size)
 }
 
 static inline bool input_v4(const struct net *net, struct rte_mbuf *m, enum leg leg,
-                            struct packet *p)
+                            struct packet *p, enum reason *ret_reason)
 {
     const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, AT_IP);
     size_t total = load_u16(ip + 2);
@@ -45,11 +45,12 @@ static inline bool input_v4(const struct net *net, struct rte_mbuf *m, enum leg 
     p->traffic_class = ip[1];
     p->l4_offset = IP4_HEADER_SIZE;
     strip(m, total);
+    *ret_reason = segment_parse(m, IP4_HEADER_SIZE, p);
     return true;
 }
 
 static inline bool input_v6(const struct net *net, struct rte_mbuf *m, enum leg leg,
-                            struct packet *p)
+                            struct packet *p, enum reason *ret_reason)
 {
     const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, AT_IP);
     size_t total = (size_t)IP6_HEADER_SIZE + load_u16(ip + 4);
@@ -64,10 +65,12 @@ static inline bool input_v6(const struct net *net, struct rte_mbuf *m, enum leg 
     p->traffic_class = (uint8_t)(load_u16(ip) >> 4);
     p->l4_offset = IP6_HEADER_SIZE;
     strip(m, total);
+    *ret_reason = segment_parse(m, IP6_HEADER_SIZE, p);
     return true;
 }
 
-bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct packet *ret_packet)
+bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct packet *ret_packet,
+                enum reason *ret_reason)
 {
     const struct fast_leg *fast = &net->fast[leg];
     const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -77,10 +80,10 @@ bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct 
         return false;
     if (likely((differs(frame, &fast->link[FAMILY_V4]) |
                 differs(frame + AT_V4, &fast->address[FAMILY_V4])) == 0))
-        return input_v4(net, m, leg, ret_packet);
+        return input_v4(net, m, leg, ret_packet, ret_reason);
     if (size >= V6_LEAST && (differs(frame, &fast->link[FAMILY_V6]) |
                              differs(frame + AT_V6, &fast->address[FAMILY_V6])) == 0)
-        return input_v6(net, m, leg, ret_packet);
+        return input_v6(net, m, leg, ret_packet, ret_reason);
     return false;
 }
 

@@ -12,7 +12,7 @@
 // What the frames of each leg and family are compared with; after the legs are known.
 void fast_init(struct net *net);
 
-// True: *ret_packet has what is above TCP, and m starts at the IP header, without padding. False:
-// m is as it was.
-bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg,
-                struct packet *ret_packet) MUST_CHECK;
+// True: m starts at the IP header, without padding, and *ret_reason says what is wrong with the TCP
+// header or that *ret_packet is filled. False: m is as it was.
+bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct packet *ret_packet,
+                enum reason *ret_reason) MUST_CHECK;

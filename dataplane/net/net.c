@@ -9,13 +9,13 @@
 #include "net/ip6.h"
 #include "net/nd.h"
 #include "net/net_state.h"
-#include "net/segment.h"
 
 #include <stdlib.h>
 
 static void leg_init(struct net_leg *leg, const struct policy_interface *from,
                      const uint8_t mac[6]);
-static enum reason any_input(struct input *in, enum net_kind *ret_kind);
+static enum net_kind any_input(struct input *in, enum reason *ret_reason) __attribute__((noinline));
+static enum reason frame_input(struct input *in);
 static struct neighbor *next_hop(struct net *net, enum leg leg, const struct addr *to,
                                  uint64_t now_us, enum reason *ret_reason);
 
@@ -23,46 +23,49 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
                         enum reason *ret_reason)
 {
-    enum net_kind kind = NET_TCP;
-    enum reason reason = likely(fast_input(net, m, leg, ret_packet))
-                             ? segment_read(m, ret_packet)
-                             : any_input(&(struct input){.net = net,
-                                                         .m = m,
-                                                         .now_us = now_us,
-                                                         .leg = leg,
-                                                         .packet = ret_packet,
-                                                         .icmp = ret_icmp},
-                                         &kind);
+    enum reason reason = REASON_NONE;
+    if (unlikely(!fast_input(net, m, leg, ret_packet, &reason)))
+        return any_input(&(struct input){.net = net,
+                                         .m = m,
+                                         .now_us = now_us,
+                                         .leg = leg,
+                                         .packet = ret_packet,
+                                         .icmp = ret_icmp},
+                         ret_reason);
     if (reason == REASON_NONE)
-        return kind;
+        return NET_TCP;
     *ret_reason = reason;
     return NET_REFUSED;
 }
 
-static enum reason any_input(struct input *in, enum net_kind *ret_kind)
+static enum net_kind any_input(struct input *in, enum reason *ret_reason)
 {
-    uint16_t type = 0;
     in->kind = NET_DONE;
     in->packet->src = (struct addr){0};
     in->packet->leg = (uint8_t)in->leg;
+    enum reason reason = frame_input(in);
+    if (reason == REASON_NONE)
+        return in->kind;
+    *ret_reason = reason;
+    return NET_REFUSED;
+}
+
+static enum reason frame_input(struct input *in)
+{
+    uint16_t type = 0;
     enum reason reason = ether_parse(in, &type);
     if (reason != REASON_NONE)
         return reason;
     switch (type) {
     case ETHER_TYPE_IPV4:
-        reason = ip4_input(in);
-        break;
+        return ip4_input(in);
     case ETHER_TYPE_IPV6:
-        reason = ip6_input(in);
-        break;
+        return ip6_input(in);
     case ETHER_TYPE_ARP:
-        reason = arp_input(in);
-        break;
+        return arp_input(in);
     default:
-        reason = REASON_FRAME_UNKNOWN_TYPE;
+        return REASON_FRAME_UNKNOWN_TYPE;
     }
-    *ret_kind = in->kind;
-    return reason;
 }
 
 void net_echo(struct net *net, struct rte_mbuf *m, const struct packet *packet, uint64_t now_us)

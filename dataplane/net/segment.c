@@ -1,59 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "net/segment.h"
 
-#include "net/checksum.h"
-
-static bool flags_make_sense(uint8_t flags);
-static bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4);
-
-enum reason segment_read(const struct rte_mbuf *m, struct packet *p)
+enum reason segment_read(const struct rte_mbuf *m, struct packet *packet)
 {
-    size_t offset = p->l4_offset, size = rte_pktmbuf_data_len(m) - offset;
-    const uint8_t *tcp = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
-    size_t header = size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
-    if (header < TCP_HEADER_SIZE || header > size)
-        return REASON_TCP_BAD_HEADER;
-    if (!flags_make_sense(tcp[13]))
-        return REASON_TCP_BAD_FLAGS;
-    if (!segment_is_intact(m, offset == IP4_HEADER_SIZE, span_of(tcp, size)))
-        return REASON_TCP_BAD_CHECKSUM;
-    p->src_port = load_u16(tcp);
-    p->dst_port = load_u16(tcp + 2);
-    p->seq = load_u32(tcp + 4);
-    p->ack = load_u32(tcp + 8);
-    p->tcp_flags = tcp[13];
-    p->window = load_u16(tcp + 14);
-    p->payload_offset = (uint16_t)(offset + header);
-    p->payload_size = (uint16_t)(size - header);
-    struct span options = span_of(tcp + TCP_HEADER_SIZE, header - TCP_HEADER_SIZE);
-    return tcp_option_parse(options, &p->options) ? REASON_NONE : REASON_TCP_BAD_OPTIONS;
-}
-
-// RFC 9293, section 3.10.7: of SYN, RST and FIN at most one, and after the first SYN every segment
-// but a RST has ACK. This leaves out the null, FIN and Xmas scans.
-static bool flags_make_sense(uint8_t flags)
-{
-    switch (flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) {
-    case TCP_SYN:
-    case TCP_SYN | TCP_ACK:
-        return !(flags & TCP_URG);
-    case TCP_RST:
-    case TCP_RST | TCP_ACK:
-    case TCP_ACK:
-    case TCP_FIN | TCP_ACK:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4)
-{
-    // NONE is a peer on the same host that left its checksum to a port that was never passed.
-    uint64_t said = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-    if (said != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
-        return said != RTE_MBUF_F_RX_L4_CKSUM_BAD;
-    uint64_t sum = v4 ? checksum_add_v4(l4.at - IP4_HEADER_SIZE, IP_PROTOCOL_TCP, l4)
-                      : checksum_add_v6(l4.at - IP6_HEADER_SIZE, IP_PROTOCOL_TCP, l4);
-    return checksum_fold(sum) == 0xffff;
+    return segment_parse(m, packet->l4_offset, packet);
 }

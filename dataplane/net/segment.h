@@ -3,8 +3,63 @@
 
 /* The TCP header of a received packet (RFC 9293, section 3.1): checked and read, not acted upon. */
 
+#include "net/checksum.h"
 #include "net/net_state.h"
 
 // m starts at the IP header and ends with the segment; `packet` has its addresses and offset.
 // REASON_NONE: it has all.
 enum reason segment_read(const struct rte_mbuf *m, struct packet *packet);
+
+// RFC 9293, section 3.10.7: of SYN, RST and FIN at most one, and after the first SYN every segment
+// but a RST has ACK. This leaves out the null, FIN and Xmas scans.
+static inline bool segment_flags_make_sense(uint8_t flags)
+{
+    switch (flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) {
+    case TCP_SYN:
+    case TCP_SYN | TCP_ACK:
+        return !(flags & TCP_URG);
+    case TCP_RST:
+    case TCP_RST | TCP_ACK:
+    case TCP_ACK:
+    case TCP_FIN | TCP_ACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static inline bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4)
+{
+    // NONE is a peer on the same host that left its checksum to a port that was never passed.
+    uint64_t said = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    if (said != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
+        return said != RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    uint64_t sum = v4 ? checksum_add_v4(l4.at - IP4_HEADER_SIZE, IP_PROTOCOL_TCP, l4)
+                      : checksum_add_v6(l4.at - IP6_HEADER_SIZE, IP_PROTOCOL_TCP, l4);
+    return checksum_fold(sum) == 0xffff;
+}
+
+// The same in place, for who knows the offset, the size of an IP header without options.
+static inline __attribute__((always_inline)) enum reason
+segment_parse(const struct rte_mbuf *m, size_t offset, struct packet *p)
+{
+    size_t size = rte_pktmbuf_data_len(m) - offset;
+    const uint8_t *tcp = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
+    size_t header = size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
+    if (header < TCP_HEADER_SIZE || header > size)
+        return REASON_TCP_BAD_HEADER;
+    if (!segment_flags_make_sense(tcp[13]))
+        return REASON_TCP_BAD_FLAGS;
+    if (!segment_is_intact(m, offset == IP4_HEADER_SIZE, span_of(tcp, size)))
+        return REASON_TCP_BAD_CHECKSUM;
+    p->src_port = load_u16(tcp);
+    p->dst_port = load_u16(tcp + 2);
+    p->seq = load_u32(tcp + 4);
+    p->ack = load_u32(tcp + 8);
+    p->tcp_flags = tcp[13];
+    p->window = load_u16(tcp + 14);
+    p->payload_offset = (uint16_t)(offset + header);
+    p->payload_size = (uint16_t)(size - header);
+    struct span options = span_of(tcp + TCP_HEADER_SIZE, header - TCP_HEADER_SIZE);
+    return tcp_option_parse(options, &p->options) ? REASON_NONE : REASON_TCP_BAD_OPTIONS;
+}

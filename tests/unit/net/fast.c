@@ -15,7 +15,8 @@ static bool is_fast(const struct frame *frame, enum leg leg, struct packet *ret_
 {
     struct rte_mbuf *m = mbuf_of(frame);
     uint16_t offset = m->data_off;
-    bool fast = fast_input(rig.net, m, leg, ret_packet);
+    enum reason reason = REASON_NONE;
+    bool fast = fast_input(rig.net, m, leg, ret_packet, &reason);
     if (!fast) // untouched
         assert_true(m->data_off == offset && m->data_len == frame->size);
     rte_pktmbuf_free(m);
