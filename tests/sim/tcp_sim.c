@@ -31,15 +31,15 @@ int main(int argc, char **argv)
         else
             return fprintf(stderr, "usage: tcp_sim [--seeds N] [--first S] [--trace]\n"), 2;
     }
-    struct rte_mempool *mbufs = eal_fixture_pool("sim", 16383);
+    struct world_pools pools = {eal_fixture_pool("sim", 16383), eal_fixture_pool("few", 255)};
 
     struct world_result total = {0};
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        struct world_result result = tcp_world_run(seed, mbufs, trace, NULL);
+        struct world_result result = tcp_world_run(seed, &pools, trace, NULL);
         if (result.failed) {
             char path[64];
             snprintf(path, sizeof path, "tcp_sim-%lu.pcap", (unsigned long)seed);
-            tcp_world_run(seed, mbufs, false, path);
+            tcp_world_run(seed, &pools, false, path);
             printf(
                 "seed %lu failed after %.3f s: %s\nagain: tcp_sim --first %lu --seeds 1 --trace; "
                 "packets: %s\n",

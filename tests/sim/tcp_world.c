@@ -88,6 +88,9 @@ struct world {
     enum { HONEST, LIES_OF_WINDOWS, LIES } lies; // what arrives at `victim`
     int victim;
     bool stranger; // forges segments towards both
+    bool starved;  // the stacks have few packet buffers
+    struct rte_mempool *few;
+    uint64_t jump_at_us, jump_us; // the clock leaps once; 0: never, or it has
     struct world_result result;
     jmp_buf failed;
 };
@@ -392,7 +395,7 @@ static void app_send(struct world *w, unsigned index, int s)
             bytes[i] = pattern(index, s, e->sent + i);
         size_t room = tcp_send_room(w->sides[s].tcp, e->h);
         size_t taken = tcp_send(w->sides[s].tcp, e->h, span_of(bytes, size));
-        if (taken < size && taken < room)
+        if (taken < size && taken < room && !w->starved)
             fail(w, "flow %u: %zu taken of %zu, room was %zu", index, taken, size, room);
         e->sent += taken;
         if (taken < size)
@@ -543,7 +546,7 @@ static bool done(const struct world *w)
 static bool clean(const struct world *w)
 {
     uint64_t round_us = 0;
-    if (w->lies || w->stranger)
+    if (w->lies || w->stranger || w->starved || w->jump_us)
         return false;
     for (int s = 0; s < 2; s++) {
         const struct link_sim_config *l = &w->links[s].config;
@@ -652,12 +655,19 @@ static void set_up(struct world *w)
     w->scaling = !one_in(w, 4);
     w->icmp = !one_in(w, 4);
     bool perfect = one_in(w, 10);
+    w->starved = one_in(w, 8);
+    if (one_in(w, 10)) {
+        w->jump_at_us = w->now_us + dice(w, 0, 5000000);
+        w->jump_us = dice(w, 1, UINT64_C(8) * 3600 * 1000000);
+        w->limit_us += w->jump_us;
+    }
     for (int s = 0; s < 2; s++) {
         struct link_sim_config link;
         choose_link(w, &link);
         if (perfect)
             link = (struct link_sim_config){
                 .delay_us = link.delay_us, .jitter_us = link.jitter_us, .mtu = w->mtu};
+        link.duplicate = w->starved ? 0 : link.duplicate; // a copy needs a buffer
         link_sim_init(&w->links[s], &link, rng_next(&w->rng));
     }
     static const uint32_t windows[] = {2000, 4096, 16384, 65535, 262144, 1048576};
@@ -672,7 +682,7 @@ static void set_up(struct world *w)
             .worker = (uint16_t)dice(w, 0, 3),
             .workers = 4,
             .key = {{rng_next(&w->rng), rng_next(&w->rng)}},
-            .mbufs = w->mbufs,
+            .mbufs = w->starved ? w->few : w->mbufs,
             .counters = &side->counters,
             .emit = emit,
             .context = side,
@@ -737,6 +747,10 @@ static void run(struct world *w)
         if (done(w))
             break;
         w->now_us = next_us(w);
+        if (w->jump_at_us && w->now_us >= w->jump_at_us) {
+            w->now_us += w->jump_us;
+            w->jump_at_us = 0;
+        }
         if (w->now_us > w->limit_us || steps > STEPS_MAX)
             fail(w, "stalled: %u and %u connections after %lu s",
                  tcp_connections(w->sides[CLIENT].tcp), tcp_connections(w->sides[SERVER].tcp),
@@ -779,13 +793,14 @@ static void tell(const struct world *w)
     }
 }
 
-struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool trace,
+struct world_result tcp_world_run(uint64_t seed, const struct world_pools *pools, bool trace,
                                   const char *pcap)
 {
     struct world *w = &the_world;
     memset(w, 0, sizeof *w);
     w->seed = seed;
-    w->mbufs = mbufs;
+    w->mbufs = pools->many;
+    w->few = pools->few;
     rng_seed(&w->rng, seed);
     set_up(w);
     tcp_record_begin(&w->record, w->start_us, pcap, trace ? stderr : NULL);
@@ -798,10 +813,10 @@ struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool
         tcp_shut(w->sides[s].tcp);
         link_sim_done(&w->links[s]);
     }
-    if (!w->result.failed && rte_mempool_in_use_count(mbufs) != 0) {
+    unsigned held = rte_mempool_in_use_count(w->mbufs) + rte_mempool_in_use_count(w->few);
+    if (!w->result.failed && held != 0) {
         w->result.failed = true;
-        snprintf(w->result.what, sizeof w->result.what, "%u mbufs are missing",
-                 rte_mempool_in_use_count(mbufs));
+        snprintf(w->result.what, sizeof w->result.what, "%u mbufs are missing", held);
     }
     tcp_record_end(&w->record);
     w->result.segments = w->segments;

@@ -7,7 +7,7 @@
  *
  * Links delay, jitter, lose, double, reorder, corrupt, limit the rate, take smaller packets from
  * some time on, and are cut; in some worlds one side's segments arrive with lies in them, or a
- * stranger forges RSTs and SYNs.
+ * stranger forges RSTs and SYNs; stacks may have few packet buffers, and the clock may leap hours.
  *
  * Checked at every step: bytes arrive once, in order and unchanged (but from a liar); nobody sends
  * beyond the window that reached him, nor more in a millisecond than tcp_pace.h says; what holds of
@@ -21,6 +21,10 @@
 
 struct rte_mempool;
 
+struct world_pools {
+    struct rte_mempool *many, *few; // few: for stacks that starve
+};
+
 struct world_result {
     bool failed;
     char what[256];
@@ -30,5 +34,5 @@ struct world_result {
 
 // trace: a text line a segment on stderr. pcap: NULL, or a file to write; then a failure also tells
 // the last segments and the connections' events on stdout.
-struct world_result tcp_world_run(uint64_t seed, struct rte_mempool *mbufs, bool trace,
+struct world_result tcp_world_run(uint64_t seed, const struct world_pools *pools, bool trace,
                                   const char *pcap);
