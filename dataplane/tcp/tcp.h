@@ -5,9 +5,10 @@
  * sockets API, urgent data or Fast Open).
  *
  * Share-nothing and pure: no clock, chance or I/O inside. Time is `now_us` (microseconds, never
- * going back), keys come with the configuration, packets come in by tcp_input and leave through
- * `emit`, so two stacks over a simulated link behave exactly as on the wire. All memory is taken by
- * tcp_open (pools) except mbufs, which come from the given mempool.
+ * going back, and less than 24 days on from call to call), keys come with the configuration,
+ * packets come in by tcp_input and leave through `emit`, so two stacks over a simulated link behave
+ * exactly as on the wire. All memory is taken by tcp_open (pools) except mbufs, which come from the
+ * given mempool.
  *
  * mbufs start at the IP header. tcp_input takes its mbuf: keeps or frees it. emit gets the mbuf for
  * good; checksums are complete, there is headroom for a link header.

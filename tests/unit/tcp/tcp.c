@@ -77,6 +77,40 @@ static void a_stack_that_never_was_told_the_time_starts_with_it(void **state)
     assert_true(next_us > s.now_us && next_us <= s.now_us + 1100000);
 }
 
+static void time_that_goes_back_stands_still(void **state)
+{
+    stage_send(&s, 100);
+    stage_take_all(&s);
+    s.now_us -= 500000000;
+    stage_give(&s, TCP_ACK, 0, 100, 10);
+    stage_wait(&s, 1000);
+    stage_take_all(&s);
+    assert_string_equal(stage_state(&s), "ESTABLISHED");
+    assert_int_equal(tcp_readable(s.tcp, s.h), 10);
+    assert_in_range(stage_conn(&s)->srtt_us, 0, 1000);
+}
+
+// The milliseconds' 32 bits come round on the way.
+static void a_leap_of_weeks_fires_each_deadline_once(void **state)
+{
+    static const uint64_t days[] = {1, 3, 10, 20, 24, 24};
+    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+        s.base.src_port = (uint16_t)(5000 + i);
+        stage_accept(&s, true, false);
+        stage_give(&s, TCP_ACK, 0, 0, 10);
+        stage_send(&s, 100);
+        stage_take_all(&s);
+        s.now_us += days[i] * 86400 * 1000000;
+        stage_advance(&s);
+        assert_true(s.count <= 3); // an ACK, a repetition or the end
+        stage_take_all(&s);
+        stage_wait(&s, 400000);
+        stage_events(&s);
+        stage_take_all(&s);
+        assert_string_equal(stage_state(&s), "CLOSED");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +121,8 @@ int main(void)
         with_bare(an_aborted_attempt_is_silent),
         with(shutting_frees_what_is_held),
         with(a_connection_says_how_it_is),
+        with(time_that_goes_back_stands_still),
+        with_bare(a_leap_of_weeks_fires_each_deadline_once),
         with_bare(a_stack_that_never_was_told_the_time_starts_with_it),
     };
     return stage_run(tests);
