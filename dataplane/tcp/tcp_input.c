@@ -203,9 +203,10 @@ static bool take_window(struct tcp *tcp, struct tcp_conn *c, const struct packet
 
 static void told_room(struct tcp *tcp, struct tcp_conn *c, size_t room_before)
 {
-    size_t half = tcp->config.send_bytes / 2;
+    size_t half = tcp->config.send_bytes / 2, little = tcp->config.send_bytes / 16;
     size_t room = tcp_queue_room(tcp, c);
-    bool wanted = c->flags & TCP_CONN_WRITE_WANTED && (room >= half / 2 || !c->send_head);
+    // Soon, so that the queue never limits what is in flight; not for every acknowledgment.
+    bool wanted = c->flags & TCP_CONN_WRITE_WANTED && (room >= little || !c->send_head);
     if (room > room_before && room && (wanted || (room_before < half && room >= half))) {
         c->flags &= ~(uint32_t)TCP_CONN_WRITE_WANTED;
         tcp_event_raise(tcp, c, TCP_EVENT_WRITABLE);

@@ -11,7 +11,7 @@
 
 #include <rte_mbuf.h>
 
-enum { MSS = 1448, QUEUE_BYTES = 256 * 1024, HEADERS = 40, OURS = 7000001, PEER = 1000001 };
+enum { MSS = 1448, QUEUE_BYTES = 384 * 1024, HEADERS = 40, OURS = 7000001, PEER = 1000001 };
 
 static struct tcp_pair pair;
 static struct tcp *tcp;

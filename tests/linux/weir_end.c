@@ -27,7 +27,8 @@
 
 enum {
     MBUFS = 32767,
-    QUEUE_BYTES = 262144, // as the worker has it
+    SEND_BYTES = 393216, // as the worker has it
+    RECEIVE_BYTES = 262144,
     SLOW_US = 10000,
     AGAIN_US = 1000000, // between SYN-ACKs, as the guard's SYN cache repeats them
     QUIET_US = 3000000, // patience before `quiet` is answered
@@ -88,8 +89,8 @@ static void open_stations(const char *v4, const char *v6)
                              .transmit = transmit};
     memcpy(net.mac[LEG_OUTSIDE], end.wire.mac, sizeof end.wire.mac);
     struct tcp_config tcp = {.connections = FLOWS_MAX * 2,
-                             .send_bytes = QUEUE_BYTES,
-                             .receive_bytes = QUEUE_BYTES,
+                             .send_bytes = SEND_BYTES,
+                             .receive_bytes = RECEIVE_BYTES,
                              .mtu = {1500, 1500},
                              .workers = 1,
                              .mbufs = end.mbufs,
