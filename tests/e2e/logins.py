@@ -6,14 +6,50 @@ import base64
 import hashlib
 import hmac
 import imaplib
+import json
 import os
+import shutil
 import smtplib
+import subprocess
+import tempfile
+import time
 import unittest
+from pathlib import Path
 
 import lab
 import talk
 from labkit import names
 
+DOVECOT = """protocols =
+base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {folder}/log
+ssl = no
+auth_mechanisms = plain xoauth2 oauthbearer
+auth_failure_delay = 0
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home=/nonexistent
+}}
+service auth {{
+  unix_listener {folder}/auth {{
+    mode = 0666
+  }}
+}}
+"""
+DOVECOT_OAUTH2 = """introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={folder}/keys/
+username_attribute = sub
+"""
 NO_MAILBOX = "nobody@example.net"
 
 
@@ -89,6 +125,98 @@ def gsasl(*arguments):
     """GNU SASL's own client, which is another's TLS too. It can be told no host name."""
     return lab.call("gsasl", "--x509-ca-file=", "--verbose", "--authentication-id", lab.ALICE,
                     "--password", lab.PASSWORDS[lab.ALICE], *arguments, check=False)
+
+
+def part(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def token(user, key, padding=""):
+    """A JSON web token (RFC 7519) by HMAC; padding makes it long."""
+    claims = {"sub": user, "aud": "weir", "iss": "lab", "exp": int(time.time()) + 600,
+              "pad": padding}
+    text = part(b'{"alg":"HS256","typ":"JWT"}') + b"." + part(json.dumps(claims).encode())
+    return (text + b"." + part(hmac.digest(key, text, "sha256"))).decode()
+
+
+def xoauth2(user, bearer):
+    return f"user={user}\1auth=Bearer {bearer}\1\1".encode()
+
+
+def oauthbearer(user, bearer):
+    return f"n,a={user},\1host=mail.example.net\1port=587\1auth=Bearer {bearer}\1\1".encode()
+
+
+class Tokens(unittest.TestCase):
+    """Dovecot judges tokens, here by a key of its own; another has the mailboxes."""
+    key = b"k" * 32
+
+    def setUp(self):
+        folder = Path(tempfile.mkdtemp(prefix="weir-oauth-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        folder.chmod(0o755)
+        keys = folder / "keys/default/HS256"
+        keys.mkdir(parents=True)
+        (keys / "default").write_bytes(base64.b64encode(self.key))
+        (folder / "dovecot.conf").write_text(DOVECOT.format(folder=folder))
+        (folder / "oauth2.conf").write_text(DOVECOT_OAUTH2.format(folder=folder))
+        (folder / "users").write_text("")
+        process = subprocess.Popen(["dovecot", "-F", "-c", folder / "dovecot.conf"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        kept = names.CONFIG.read_text()
+        self.addCleanup(lab.ctl, "config", "reload")
+        self.addCleanup(names.CONFIG.write_text, kept)
+        names.CONFIG.write_text(kept.replace(
+            "auth:\n", f"auth:\n  backend: dovecot\n  socket: {folder}/auth\n", 1))
+        lab.eventually((folder / "auth").exists)
+        lab.ctl("config", "reload")
+        lab.eventually(lambda: "AUTH OAUTHBEARER XOAUTH2 PLAIN LOGIN" in self.submission().offered)
+
+    def submission(self):
+        client = talk.Talk(465)
+        client.offered = client.smtp("EHLO client.example.org")
+        self.addCleanup(client.socket.close)
+        return client
+
+    def say(self, client, mechanism, message):
+        return client.smtp(f"AUTH {mechanism} {base64.b64encode(message).decode()}")
+
+    def test_tokens_log_in_and_wrong_ones_are_told_why(self):
+        good, forged = token(lab.ALICE, self.key), token(lab.ALICE, b"x" * 32)
+        for mechanism, message in ("XOAUTH2", xoauth2), ("OAUTHBEARER", oauthbearer):
+            client = self.submission()
+            answer = self.say(client, mechanism, message(lab.ALICE, forged))
+            if answer.startswith("334"):  # not remembered yet
+                self.assertIn("status", json.loads(base64.b64decode(answer[4:])))
+                answer = client.smtp("AQ==")
+            self.assertTrue(answer.startswith("535"), answer)
+            answer = self.say(client, mechanism, message(lab.ALICE, good))
+            self.assertTrue(answer.startswith("235"), answer)
+            self.assertTrue(client.smtp(f"MAIL FROM:<{lab.ALICE}>").startswith("250"))
+        client = self.submission()  # somebody else's token
+        answer = self.say(client, "XOAUTH2", xoauth2(lab.BOB, good))
+        self.assertFalse(answer.startswith("235"), answer)
+
+    def test_a_long_token_goes_by_a_line_of_its_own(self):
+        long = base64.b64encode(xoauth2(lab.ALICE, token(lab.ALICE, self.key, "x" * 4000)))
+        client = self.submission()
+        self.assertGreater(len(long), 4096)
+        self.assertEqual(client.smtp("AUTH XOAUTH2"), "334 ")
+        self.assertTrue(client.smtp(long.decode()).startswith("235"))
+
+    def test_the_mailbox_opens_by_the_master(self):
+        connection = imaplib.IMAP4_SSL(lab.SHIELD, 993, ssl_context=lab.TlsContext(), timeout=20)
+        self.addCleanup(connection.shutdown)
+        connection.authenticate("OAUTHBEARER",
+                                lambda _: oauthbearer(lab.ALICE, token(lab.ALICE, self.key)))
+        self.assertEqual(connection.select()[0], "OK")
+        done = lab.call("curl", "-sS", "--cacert", lab.CA, "--resolve",
+                        f"mail.example.net:995:{lab.SHIELD}", "--oauth2-bearer",
+                        token(lab.ALICE, self.key), "-u", f"{lab.ALICE}:",
+                        "pop3s://mail.example.net/", check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class Logins(unittest.TestCase):
