@@ -192,7 +192,8 @@ static bool answer_is_sound(const struct message *m)
                m->sasl_answer.challenge_size <= SASL_CHALLENGE_MAX &&
                all_bytes(span_of(m->sasl_answer.user, m->sasl_answer.user_size), is_graphic);
     case MESSAGE_OFFER:
-        return m->offer.mechanisms >> MECHANISM_COUNT == 0;
+        return m->offer.mechanisms >> MECHANISM_COUNT == 0 &&
+               !mechanism_is_in(MECHANISM_NONE, m->offer.mechanisms);
     case MESSAGE_BAN_LIST:
         return ban_page_is_sound(&m->ban_page);
     case MESSAGE_SESSION_LIST:

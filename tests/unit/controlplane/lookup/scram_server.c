@@ -100,8 +100,7 @@ static void first_messages_against_the_grammar_are_refused(void **state)
         "n,,n=user,r=",
         "n,,r=x,n=user",
         "n,,m=ext,n=user,r=x",
-        "n,,n=us\x01"
-        "er,r=x",
+        "n,,n=us\x01,r=x",
         "n,,n=user,r=x\x01",
         "n,a=other,n=user,r=x", // nobody acts for somebody else
     };
