@@ -25,14 +25,16 @@ static json_t *story_json(const struct trace_story *story, unsigned worker)
 {
     char text[TRACE_TEXT_SIZE];
     const uint64_t backend = (uint64_t)1 << TRACE_BACKEND_BIT;
+    const uint64_t dial = (uint64_t)1 << TRACE_DIAL_BIT;
+    uint64_t session = story->user & dial ? 0 : story->user & ~backend;
     json_t *events = json_array();
     for (int i = 0; i < story->count; i++)
         json_array_append_new(events, event_json(&story->events[i]));
-    return json_pack(
-        "{s:I, s:s, s:i, s:s, s:o, s:i, s:b, s:o}", "session", (json_int_t)(story->user & ~backend),
-        "leg", story->user & backend ? "backend" : "client", "worker", (int)worker, "text",
-        trace_story_text(story, text), "remote", session_json_addr(&story->remote), "remote_port",
-        (int)story->remote_port, "ended", (int)story->ended, "events", events);
+    return json_pack("{s:I, s:s, s:i, s:s, s:o, s:i, s:b, s:o}", "session", (json_int_t)session,
+                     "leg", story->user & (backend | dial) ? "backend" : "client", "worker",
+                     (int)worker, "text", trace_story_text(story, text), "remote",
+                     session_json_addr(&story->remote), "remote_port", (int)story->remote_port,
+                     "ended", (int)story->ended, "events", events);
 }
 
 static void trace_answer(void *context, unsigned worker, const struct message *answer)

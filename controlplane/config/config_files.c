@@ -42,6 +42,9 @@ int config_files_check(const struct config *config, const char *file, struct con
         snprintf(key, sizeof key, "backends.%s.master_file", head->backends[i].name);
         if (head->backends[i].master_file[0])
             file_check(head->backends[i].master_file, key, file, errors);
+        snprintf(key, sizeof key, "backends.%s.tls_ca_file", head->backends[i].name);
+        if (head->backends[i].tls_ca_file[0])
+            file_check(head->backends[i].tls_ca_file, key, file, errors);
     }
     if (config->auth.backend == CONFIG_AUTH_PASSWD_FILE && config->auth.passwd_file[0])
         file_check(config->auth.passwd_file, "auth.passwd_file", file, errors);

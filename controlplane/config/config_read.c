@@ -2,6 +2,7 @@
 /* The tables of weir.yaml. A key's place in its table is the order of reading: tls and backends
  * come before services, which refer to them. */
 #include "config/config.h"
+#include "config/config_backends.h"
 #include "config/config_classes.h"
 #include "config/config_dnsbl.h"
 #include "config/config_field.h"
@@ -17,9 +18,6 @@
 
 enum { LCORE_MAX = 1023, VLAN_MAX = 4094, MTU_LEAST = 1280, MTU_MOST = 9000 };
 
-static const char *const protocol_names[] = {"smtp", "imap", "pop3", NULL};
-static const char *const tls_names[] = {"off", "starttls", "implicit", NULL};
-static const char *const identity_names[] = {"none", "forward", NULL};
 static const char *const leg_names[] = {"outside", "inside", NULL};
 
 // control
@@ -231,38 +229,6 @@ static const struct config_key tls_keys[] = {{"certificates", read_certificates}
 
 // backends
 
-static const struct config_key backend_keys[] = {
-    {"address", config_field_addr, CONFIG_FIELD(policy_backend, addr), .required = true},
-    {"port", config_field_number, CONFIG_FIELD(policy_backend, port), .least = 1,
-     .most = UINT16_MAX, .required = true},
-    {"protocol", config_field_choice, CONFIG_FIELD(policy_backend, protocol),
-     .choices = protocol_names, .required = true},
-    {"identity", config_field_choice, CONFIG_FIELD(policy_backend, identity),
-     .choices = identity_names},
-    {"master_file", config_field_path, CONFIG_FIELD(policy_backend, master_file)},
-    {NULL},
-};
-static const struct config_key backend_key = {.keys = backend_keys};
-
-static void take_backend(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
-{
-    struct policy *head = (struct policy *)arg;
-    struct policy_backend *backend = &head->backends[head->backends_count++];
-    if (config_field_name(r, name, backend->name, sizeof backend->name))
-        config_schema_mapping(r, value, &backend_key, backend);
-    if (backend->master_file[0] && backend->protocol == PROTOCOL_SMTP)
-        config_schema_error(r, value, "master_file: expected only with protocol imap or pop3");
-}
-
-static void read_backends(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
-                          void *at)
-{
-    struct policy *head = (struct policy *)at;
-    config_schema_entries(r, node, BACKENDS_MAX, take_backend, head);
-    if (node->type == YAML_MAPPING_NODE && head->backends_count == 0)
-        config_schema_error(r, node, "expected at least one backend");
-}
-
 // The index of a backend by name; its protocol is checked where the service's is known.
 static void read_backend_name(struct config_reader *r, yaml_node_t *node,
                               const struct config_key *key, void *at)
@@ -285,8 +251,9 @@ static const struct config_key service_keys[] = {
     {"port", config_field_number, CONFIG_FIELD(policy_service, port), .least = 1,
      .most = UINT16_MAX, .required = true},
     {"protocol", config_field_choice, CONFIG_FIELD(policy_service, protocol),
-     .choices = protocol_names, .required = true},
-    {"tls", config_field_choice, CONFIG_FIELD(policy_service, tls), .choices = tls_names},
+     .choices = config_field_protocols, .required = true},
+    {"tls", config_field_choice, CONFIG_FIELD(policy_service, tls),
+     .choices = config_field_tls_modes},
     {"submission", config_field_bool, CONFIG_FIELD(policy_service, submission)},
     {"backend", read_backend_name, CONFIG_FIELD(policy_service, backend), .required = true},
     {NULL},
@@ -597,7 +564,7 @@ static const struct config_key root_keys[] = {
      .required = true},
     {"routes", read_routes, CONFIG_FIELD(config, head)},
     {"tls", config_schema_mapping, CONFIG_FIELD(config, head), .keys = tls_keys},
-    {"backends", read_backends, CONFIG_FIELD(config, head), .required = true},
+    {"backends", config_backends_read, CONFIG_FIELD(config, head), .required = true},
     {"services", read_services, CONFIG_FIELD(config, head), .required = true},
     {"domains", read_domains},
     {"relay_networks", config_classes_prefixes, CONFIG_FIELD(config, relay_networks),

@@ -11,6 +11,7 @@ bool metrics_text_is_gauge(enum counter counter)
     switch (counter) {
     case COUNTER_SESSIONS_OPEN:
     case COUNTER_CONNECTIONS_OPEN:
+    case COUNTER_BACKEND_SERVERS_DOWN:
     case COUNTER_ATTACK_MODE:
     case COUNTER_SOURCES_BANNED:
     case COUNTER_MBUFS_IN_USE:

@@ -12,6 +12,7 @@ enum {
     WORKERS_MAX = 32,
     SERVICES_MAX = 16,
     BACKENDS_MAX = 32,
+    BACKEND_SERVERS_MAX = 8,  // of one backend
     DOMAINS_MAX = 1024,       // recipient domains
     RELAY_NETWORKS_MAX = 256, // networks that may relay
     CERTIFICATES_MAX = 64,

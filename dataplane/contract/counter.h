@@ -21,7 +21,7 @@ enum counter {
     COUNTER_COUNT,
 };
 
-enum { COUNTER_SLOTS = 64, REASON_SLOTS = 128 };
+enum { COUNTER_SLOTS = 64, REASON_SLOTS = 192 };
 static_assert((int)COUNTER_COUNT <= COUNTER_SLOTS, "a slot each");
 static_assert((int)REASON_COUNT <= REASON_SLOTS, "a slot each");
 

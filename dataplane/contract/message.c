@@ -79,7 +79,11 @@ static bool question_is_sound(const struct message *m)
     case MESSAGE_SESSION_KILL:
     case MESSAGE_EXPLAIN:
     case MESSAGE_TRACE:
+    case MESSAGE_SERVER_LIST:
         return true;
+    case MESSAGE_SERVER_DRAIN:
+        return memchr(m->server_order.backend, '\0', sizeof m->server_order.backend) &&
+               m->server_order.drain <= 1;
     case MESSAGE_TOP_LIST:
         return m->page_question.measure < TOP_MEASURE_COUNT &&
                m->page_question.scope < TOP_SCOPE_COUNT;
@@ -173,6 +177,19 @@ static bool trace_page_is_sound(const struct trace_page *page)
     return true;
 }
 
+static bool server_page_is_sound(const struct server_page *page)
+{
+    if (page->count > SERVERS_PER_MESSAGE)
+        return false;
+    for (int i = 0; i < page->count; i++) {
+        const struct server_row *row = &page->rows[i];
+        if (!memchr(row->backend, '\0', sizeof row->backend) || row->drained > 1 ||
+            row->health >= SERVER_HEALTH_COUNT || row->last_failure >= REASON_COUNT)
+            return false;
+    }
+    return true;
+}
+
 static bool answer_is_sound(const struct message *m)
 {
     switch ((enum message_kind)m->kind) {
@@ -205,8 +222,11 @@ static bool answer_is_sound(const struct message *m)
                m->explain_answer.attack <= 1;
     case MESSAGE_TRACE:
         return trace_page_is_sound(&m->trace_page);
+    case MESSAGE_SERVER_LIST:
+        return server_page_is_sound(&m->server_page);
     case MESSAGE_REPORT:
         return report_is_sound(&m->report);
+    case MESSAGE_SERVER_DRAIN:
     case MESSAGE_BAN_ADD:
     case MESSAGE_BAN_REMOVE:
     case MESSAGE_SESSION_KILL:

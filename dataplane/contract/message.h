@@ -9,7 +9,8 @@
  *   dns   worker asks, the dns child answers        RDNS, DNSBL, HELO, SPF
  *   auth  worker asks, the auth child answers       AUTH, SASL; it sends OFFER unasked
  *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN,
- *         TRACE), and the worker also sends REPORT messages unasked in the answers' direction.
+ *         TRACE, SERVER_*), and the worker also sends REPORT messages unasked in the answers'
+ *         direction.
  * An answer carries its question's kind and handle. The handle is the asker's own (index and
  * generation): an answer whose handle finds nothing is dropped and counted.
  *
@@ -45,6 +46,8 @@ enum message_kind {
     MESSAGE_TOP_LIST,
     MESSAGE_EXPLAIN,
     MESSAGE_TRACE,
+    MESSAGE_SERVER_LIST,
+    MESSAGE_SERVER_DRAIN,
     MESSAGE_KIND_COUNT,
 };
 
@@ -193,9 +196,10 @@ enum {
     SESSIONS_PER_MESSAGE = 4,
     TOP_ROWS_PER_MESSAGE = 30,
     STORIES_PER_MESSAGE = 4,
+    SERVERS_PER_MESSAGE = 8,
 };
 
-struct page_question { // BAN_LIST, SESSION_LIST, TOP_LIST and TRACE walk a table, page by page
+struct page_question { // *_LIST and TRACE walk a table, page by page
     uint32_t cursor;   // 0, then what the last answer gave
     uint8_t measure;   // enum top_measure, TOP_LIST only
     uint8_t scope;     // enum top_scope, likewise
@@ -266,12 +270,42 @@ struct session_kill {
 };
 
 // What became of connections: the story's user is its session's number, with the backend's leg in
-// bit 63.
-enum { TRACE_BACKEND_BIT = 63 };
+// bit 63; with bit 62 it is no session's: a check of a server, or a connection kept ready.
+enum { TRACE_BACKEND_BIT = 63, TRACE_DIAL_BIT = 62 };
 struct trace_page {
     uint32_t next; // cursor; 0: that was all
     uint8_t count;
     struct trace_story stories[STORIES_PER_MESSAGE]; // open ones, then the latest first
+};
+
+// Servers of backends as a worker sees them.
+enum server_health { SERVER_UNKNOWN, SERVER_UP, SERVER_DOWN, SERVER_HEALTH_COUNT };
+
+struct server_row {
+    char backend[32]; // name
+    struct addr addr;
+    uint16_t port;
+    uint16_t last_failure; // enum reason; 0: none yet
+    uint8_t health;        // enum server_health
+    uint8_t drained;       // 0 or 1
+    uint8_t backup;        // 0 or 1
+    uint8_t weight;
+    uint8_t good, failed;              // in a row
+    uint8_t spares;                    // connections kept ready
+    uint32_t connections;              // of sessions, now
+    uint64_t since_us;                 // it is in this health
+    uint64_t opened, failures, checks; // ever
+};
+struct server_page {
+    uint32_t next; // cursor; 0: that was all
+    uint8_t count;
+    struct server_row rows[SERVERS_PER_MESSAGE];
+};
+struct server_order { // SERVER_DRAIN
+    char backend[32]; // name
+    struct addr addr;
+    uint16_t port; // 0: all of that backend
+    uint8_t drain; // 1: nobody connects to it any more; 0: it is enabled again
 };
 
 // The end of a session, one a session, for the session log.
@@ -327,6 +361,8 @@ struct message {
         struct top_page top_page;
         struct explain_question explain_question;
         struct explain_answer explain_answer;
+        struct server_page server_page;
+        struct server_order server_order;
         struct report report;
         uint8_t bytes[1008];
     };

@@ -118,14 +118,27 @@ static bool services_are_sound(const struct policy *p)
     return true;
 }
 
+static bool servers_are_sound(const struct policy_backend *b)
+{
+    if (b->servers_count == 0 || b->servers_count > BACKEND_SERVERS_MAX)
+        return false;
+    for (int i = 0; i < b->servers_count; i++) {
+        const struct policy_server *s = &b->servers[i];
+        if (addr_is_zero(&s->addr) || s->port == 0 || s->weight == 0 || s->backup > 1)
+            return false;
+    }
+    return true;
+}
+
 static bool backends_are_sound(const struct policy *p)
 {
     if (p->backends_count == 0 || p->backends_count > BACKENDS_MAX)
         return false;
     for (int i = 0; i < p->backends_count; i++) {
         const struct policy_backend *b = &p->backends[i];
-        if (!IS_TEXT(b->name) || !IS_TEXT(b->master_file) || addr_is_zero(&b->addr) ||
-            b->port == 0 || b->protocol >= PROTOCOL_COUNT || b->identity >= IDENTITY_COUNT)
+        if (!IS_TEXT(b->name) || b->protocol >= PROTOCOL_COUNT || b->identity >= IDENTITY_COUNT ||
+            b->tls >= TLS_MODE_COUNT || b->tls_verify > 1 || !IS_TEXT(b->tls_name) ||
+            !IS_TEXT(b->tls_ca_file) || !IS_TEXT(b->master_file) || !servers_are_sound(b))
             return false;
     }
     return true;

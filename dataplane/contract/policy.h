@@ -98,15 +98,27 @@ struct policy_service {
 enum backend_identity { // how the backend is told who the client is
     IDENTITY_NONE,
     IDENTITY_FORWARD, // SMTP XCLIENT; IMAP ID; POP3 XCLIENT
+    IDENTITY_PROXY,   // PROXY protocol, version 2, before anything else
     IDENTITY_COUNT,
+};
+
+struct policy_server { // one of a backend's; all of them hold the same mail
+    struct addr addr;
+    uint16_t port;
+    uint8_t weight; // share of the connections, 1 to 255
+    uint8_t backup; // 1: used when no other is up
 };
 
 struct policy_backend {
     char name[32];
-    struct addr addr;
-    uint16_t port;
-    uint8_t protocol; // enum protocol
-    uint8_t identity; // enum backend_identity
+    uint8_t protocol;      // enum protocol
+    uint8_t identity;      // enum backend_identity
+    uint8_t tls;           // enum tls_mode, towards its servers
+    uint8_t tls_verify;    // 0 or 1: certificates must be good for tls_name
+    uint8_t servers_count; // 1 or more
+    struct policy_server servers[BACKEND_SERVERS_MAX];
+    char tls_name[HOST_NAME_MAX_DNS + 1]; // "": certificates must be good for the server's address
+    char tls_ca_file[PATH_NAME_MAX + 1];  // PEM; "": the system's
     // IMAP and POP3: with the master user of this file (mail/master.h) every user is logged in
     // there; "": with the password that the client sent.
     char master_file[PATH_NAME_MAX + 1];

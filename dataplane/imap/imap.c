@@ -210,6 +210,8 @@ static void imap_done(void *state)
 
 const struct mail_protocol imap_protocol = {
     .name = "imap",
+    .protocol = PROTOCOL_IMAP,
+    .note_offer = imap_capability_note,
     .state_size = sizeof(struct imap),
     .start = imap_start,
     .client_input = imap_client_input,

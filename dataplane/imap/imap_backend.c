@@ -17,7 +17,6 @@ void imap_backend_open(struct imap *imap)
     struct mail_host *host = imap->host;
     imap->step = STEP_CONNECT;
     imap->backend_up = false;
-    imap->offered = (struct imap_capabilities){0};
     host->ops->connect(host, host->policy->services[host->service].backend);
 }
 
@@ -36,16 +35,17 @@ static void fail(struct imap *imap, enum reason reason)
 static void send_login(struct imap *imap)
 {
     const struct auth_question *login = &imap->sasl.login;
+    uint16_t offered = imap->host->offered.bits;
     char text[LOGIN_PLAIN_SIZE];
     imap->step = STEP_LOGIN;
-    if (imap->offered.auth_plain && imap->offered.sasl_ir) {
+    if ((offered & OFFER_AUTH_PLAIN) && (offered & OFFER_SASL_IR)) {
         login_plain(imap->host, login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
         sasl_wipe(&imap->sasl);
-    } else if (imap->offered.auth_plain) {
+    } else if (offered & OFFER_AUTH_PLAIN) {
         tell(imap, "W AUTHENTICATE PLAIN");
-    } else if (!imap->offered.login_disabled && !login_master(imap->host)) {
+    } else if (!(offered & OFFER_LOGIN_DISABLED) && !login_master(imap->host)) {
         reply_line(imap->host, SIDE_BACKEND, "W LOGIN {%u}", login->user_size);
     } else {
         fail(imap, REASON_MAIL_BACKEND_BAD);
@@ -70,24 +70,6 @@ static void send_identity(struct imap *imap)
                addr_format(&host->local, local), host->local_port);
 }
 
-static void take_greeting(struct imap *imap, struct span line)
-{
-    struct span rest;
-    line_word(line, &rest);
-    struct span word = line_word(rest, &rest);
-    if (!span_equal_nocase(word, span_text("OK"))) { // PREAUTH would be somebody else's session
-        fail(imap, REASON_MAIL_BACKEND_BAD);
-        return;
-    }
-    imap->offered = imap_capability_read(imap_capability_list(line));
-    if (imap->offered.given) {
-        send_identity(imap);
-        return;
-    }
-    imap->step = STEP_CAPABILITY;
-    tell(imap, "W CAPABILITY");
-}
-
 // The client sees the list as long as we see what the backend speaks.
 static void pass_capabilities(struct imap *imap, struct span line)
 {
@@ -99,16 +81,9 @@ static void pass_capabilities(struct imap *imap, struct span line)
 
 static void take_untagged(struct imap *imap, struct span line, struct span rest)
 {
-    if (imap->step == STEP_GREETING) {
-        take_greeting(imap, line);
-        return;
-    }
-    if (span_equal_nocase(line_word(rest, &rest), span_text("CAPABILITY"))) {
-        if (imap->step == STEP_CAPABILITY)
-            imap->offered = imap_capability_read(imap_capability_list(line));
-        if (imap->step == STEP_LOGIN)
-            pass_capabilities(imap, line);
-    }
+    if (imap->step == STEP_LOGIN &&
+        span_equal_nocase(line_word(rest, &rest), span_text("CAPABILITY")))
+        pass_capabilities(imap, line);
 }
 
 // The backend's "+": the next piece of the login.
@@ -120,7 +95,7 @@ static void take_go_ahead(struct imap *imap)
         fail(imap, REASON_MAIL_BACKEND_BAD);
         return;
     }
-    if (imap->offered.auth_plain) {
+    if (imap->host->offered.bits & OFFER_AUTH_PLAIN) {
         size_t size = login_plain(imap->host, login, text);
         reply_line(imap->host, SIDE_BACKEND, "%s", text);
         explicit_bzero(text, size);
@@ -180,8 +155,6 @@ static void take_tagged(struct imap *imap, struct span line, struct span rest)
         opened(imap, line);
     else if (imap->step == STEP_LOGIN && no)
         refused(imap, text);
-    else if (imap->step == STEP_CAPABILITY && ok && imap->offered.given)
-        send_identity(imap);
     else if (imap->step == STEP_IDENTITY && ok)
         send_login(imap);
     else
@@ -207,9 +180,9 @@ size_t imap_backend_input(struct imap *imap, struct span input)
         fail(imap, REASON_MAIL_BACKEND_DOWN);
     else if (span_equal(word, span_text("*")))
         take_untagged(imap, line, rest);
-    else if (imap->step != STEP_GREETING && span_equal(word, span_text("W")))
+    else if (span_equal(word, span_text("W")))
         take_tagged(imap, line, rest);
-    else if (imap->step != STEP_GREETING && span_equal(word, span_text("+")))
+    else if (span_equal(word, span_text("+")))
         take_go_ahead(imap);
     else
         fail(imap, REASON_MAIL_BACKEND_BAD);
@@ -231,7 +204,7 @@ void imap_backend_event(struct imap *imap, enum mail_backend_event event)
     switch (event) {
     case BACKEND_CONNECTED:
         imap->backend_up = true;
-        imap->step = STEP_GREETING;
+        send_identity(imap);
         break;
     case BACKEND_FAILED:
         fail(imap, REASON_MAIL_BACKEND_DOWN);

@@ -18,16 +18,19 @@ struct span imap_capability_list(struct span line)
     return end == text.size ? span_of(NULL, 0) : span_head(text, end);
 }
 
-struct imap_capabilities imap_capability_read(struct span list)
+void imap_capability_note(struct mail_offer *offer, struct span line)
 {
-    struct imap_capabilities found = {.given = list.size > 0};
+    struct span list = imap_capability_list(line);
+    offer->known |= list.size > 0;
     while (list.size) {
         struct span word = line_word(list, &list);
-        found.auth_plain |= span_equal_nocase(word, span_text("AUTH=PLAIN"));
-        found.sasl_ir |= span_equal_nocase(word, span_text("SASL-IR"));
-        found.login_disabled |= span_equal_nocase(word, span_text("LOGINDISABLED"));
+        if (span_equal_nocase(word, span_text("AUTH=PLAIN")))
+            offer->bits |= OFFER_AUTH_PLAIN;
+        else if (span_equal_nocase(word, span_text("SASL-IR")))
+            offer->bits |= OFFER_SASL_IR;
+        else if (span_equal_nocase(word, span_text("LOGINDISABLED")))
+            offer->bits |= OFFER_LOGIN_DISABLED;
     }
-    return found;
 }
 
 static bool is_for_clients(struct span word)

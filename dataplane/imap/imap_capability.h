@@ -6,16 +6,12 @@
  * session under a name that we did not check, referrals lead around us.
  */
 
-#include "base/span.h"
-
-struct imap_capabilities {
-    bool given; // there was a list
-    bool auth_plain, sasl_ir, login_disabled;
-};
+#include "mail/mail.h"
 
 // The words of "* CAPABILITY …" or of a "[CAPABILITY …]" code behind OK; empty: the line has none.
 struct span imap_capability_list(struct span line);
-struct imap_capabilities imap_capability_read(struct span list);
+// What a line of a server, its greeting among them, says that it offers.
+void imap_capability_note(struct mail_offer *offer, struct span line);
 
 // Copies the line without the words that are not for clients. Bytes written, at most line.size.
 size_t imap_capability_filter(struct span line, uint8_t *out);

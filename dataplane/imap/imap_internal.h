@@ -24,9 +24,7 @@ enum imap_state {
 
 enum imap_backend_step { // what we wait for
     STEP_CONNECT,
-    STEP_GREETING,
-    STEP_CAPABILITY, // of a backend whose greeting has no list
-    STEP_IDENTITY,   // ID
+    STEP_IDENTITY, // ID
     STEP_LOGIN,
 };
 
@@ -67,7 +65,6 @@ struct imap {
     uint16_t failures;          // wrong passwords
     char tag[IMAP_TAG_MAX + 1]; // of the command that is answered next
     struct sasl sasl;
-    struct imap_capabilities offered; // by the backend
     struct imap_client_flow client;
     struct imap_backend_flow backend;
 };

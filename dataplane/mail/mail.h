@@ -39,6 +39,24 @@ struct mail_master { // a user of a backend that may log in as any other
     char password[PASSWORD_MAX];
 };
 
+// What a backend's servers offer.
+enum mail_offer_bit {
+    OFFER_8BITMIME = 1,
+    OFFER_SMTPUTF8 = 2,
+    OFFER_DSN = 4,
+    OFFER_SIZE = 8,
+    OFFER_AUTH_PLAIN = 16, // IMAP, from here on
+    OFFER_SASL_IR = 32,
+    OFFER_LOGIN_DISABLED = 64,
+};
+
+struct mail_offer {
+    uint64_t size;   // SMTP: most bytes of a message; 0: no limit is known
+    uint16_t bits;   // of enum mail_offer_bit
+    uint8_t xclient; // SMTP: bits of enum smtp_xclient_attribute
+    bool known;      // it was asked
+};
+
 struct mail_host_ops {
     size_t (*room)(struct mail_host *host, enum mail_side side); // bytes
     void (*send)(struct mail_host *host, enum mail_side side, struct span data);
@@ -54,10 +72,15 @@ struct mail_host_ops {
     // The channel's tls-exporter (RFC 9266) into out[SASL_BINDING], NULL: only look. False: it has
     // none.
     bool (*binding)(const struct mail_host *host, uint8_t *out);
-    // Opens the session's backend connection (lazily); backend_event follows. One at a time: a
-    // second call closes the first connection and, without event for it, opens another.
+    // Opens the session's backend connection (lazily), at whichever of its servers can be had:
+    // connected, under TLS where that is configured, greeted and asked for its capabilities.
+    // backend_event follows. One at a time: a second call closes the first connection and, without
+    // event for it, opens another.
     void (*connect)(struct mail_host *host, unsigned backend);
     void (*disconnect)(struct mail_host *host); // closes the backend connection in an orderly way
+    // What may be offered to the client: that which every server that is up offers, of all backends
+    // that the service's mail may go to. Not known: nothing is.
+    void (*offer)(struct mail_host *host, struct mail_offer *ret_offer);
     // Content rules: one scan a transaction. Feed returns true once a rule demands action;
     // *ret_rule is its index in the policy.
     void (*scan_start)(struct mail_host *host);
@@ -82,8 +105,9 @@ struct mail_host { // embedded in the session; read by the machine
     struct addr client;
     struct addr local; // the address that the client came to
     uint16_t client_port, local_port;
-    uint64_t id;            // of the session, in logs and Received
-    int64_t unix_us_offset; // unix time in µs = now_us + this
+    uint64_t id;               // of the session, in logs and Received
+    struct mail_offer offered; // by the backend's server, once connected
+    int64_t unix_us_offset;    // unix time in µs = now_us + this
     struct report
         report;     // the machine fills user, helo, mail_from, verdicts, mails as it learns them
     char state[16]; // the protocol's state by name, for weirctl
@@ -91,12 +115,16 @@ struct mail_host { // embedded in the session; read by the machine
 
 enum mail_backend_event {
     BACKEND_CONNECTED,
-    BACKEND_FAILED, // could not connect
+    BACKEND_FAILED, // no server of it could be had; why is counted
     BACKEND_CLOSED, // FIN or RST; input that came before it has been offered
 };
 
 struct mail_protocol {
     const char *name;
+    enum protocol protocol;
+    // Notes what a line of a server's reply to EHLO or CAPABILITY, or its greeting, says that it
+    // offers; NULL: nothing is ever offered.
+    void (*note_offer)(struct mail_offer *offer, struct span line);
     size_t state_size; // bytes of the machine's state, zeroed before start
     void (*start)(void *state, struct mail_host *host, uint64_t now_us);
     size_t (*client_input)(void *state, struct span input, uint64_t now_us);

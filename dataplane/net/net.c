@@ -170,6 +170,14 @@ void net_shut(struct net *net)
     free(net);
 }
 
+static void pin_server(struct net *net, const struct addr *addr)
+{
+    enum family_index family = addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
+    const struct net_leg *inside = &net->legs[LEG_INSIDE];
+    if (!addr_is_zero(&inside->local[family]) && subnet_contains(&inside->on_link[family], addr))
+        (void)neighbor_pin(net, LEG_INSIDE, addr);
+}
+
 // Next hops of routes, and backends on a link of ours, are asked for ahead and kept.
 void net_policy(struct net *net, const struct policy *policy)
 {
@@ -183,14 +191,9 @@ void net_policy(struct net *net, const struct policy *policy)
             for (unsigned i = 0; i < list->count; i++)
                 list->routes[i].neighbor = neighbor_pin(net, (enum leg)leg, &list->routes[i].via);
         }
-    for (unsigned i = 0; i < policy->backends_count; i++) {
-        const struct addr *addr = &policy->backends[i].addr;
-        enum family_index family = addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
-        const struct net_leg *inside = &net->legs[LEG_INSIDE];
-        if (!addr_is_zero(&inside->local[family]) &&
-            subnet_contains(&inside->on_link[family], addr))
-            (void)neighbor_pin(net, LEG_INSIDE, addr);
-    }
+    for (unsigned i = 0; i < policy->backends_count; i++)
+        for (unsigned k = 0; k < policy->backends[i].servers_count; k++)
+            pin_server(net, &policy->backends[i].servers[k].addr);
 }
 
 void net_advance(struct net *net, uint64_t now_us)

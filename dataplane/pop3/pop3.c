@@ -185,6 +185,7 @@ static void pop3_done(void *state)
 
 const struct mail_protocol pop3_protocol = {
     .name = "pop3",
+    .protocol = PROTOCOL_POP3,
     .state_size = sizeof(struct pop3),
     .start = pop3_start,
     .client_input = pop3_client_input,

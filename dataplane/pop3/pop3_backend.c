@@ -81,9 +81,6 @@ static void send_identity(struct pop3 *pop3)
 static void take_ok(struct pop3 *pop3)
 {
     switch ((enum pop3_backend_step)pop3->step) {
-    case POP3_GREETING:
-        send_identity(pop3);
-        return;
     case POP3_IDENTITY:
         send_user(pop3);
         return;
@@ -152,7 +149,7 @@ void pop3_backend_event(struct pop3 *pop3, enum mail_backend_event event)
     switch (event) {
     case BACKEND_CONNECTED:
         pop3->backend_up = true;
-        pop3->step = POP3_GREETING;
+        send_identity(pop3);
         break;
     case BACKEND_FAILED:
         fail(pop3, REASON_MAIL_BACKEND_DOWN);

@@ -22,7 +22,6 @@ enum pop3_state {
 
 enum pop3_backend_step { // what we wait for
     POP3_CONNECT,
-    POP3_GREETING,
     POP3_IDENTITY, // XCLIENT
     POP3_USER,
     POP3_PASS,

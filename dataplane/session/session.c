@@ -12,6 +12,7 @@ enum {
     LINGER_US = 2000000,    // for a client that does not close after our FIN
     FLUSH_US = 30000000,    // for a client that does not read our last words
     STATE_SIZE_MAX = 16384, // of a protocol machine
+    DIALS_BESIDE = 1024,    // checks and spares, beside one a session
 };
 
 static const struct mail_protocol *const protocols[PROTOCOL_COUNT] = {
@@ -19,6 +20,12 @@ static const struct mail_protocol *const protocols[PROTOCOL_COUNT] = {
     [PROTOCOL_IMAP] = &imap_protocol,
     [PROTOCOL_POP3] = &pop3_protocol,
 };
+
+const struct mail_protocol *session_protocol(enum protocol protocol)
+{
+    CHECK(protocol < PROTOCOL_COUNT);
+    return protocols[protocol];
+}
 
 static size_t state_size_max(void)
 {
@@ -46,8 +53,10 @@ struct sessions *sessions_open(const struct sessions_config *config)
     if (pool_init(&all->pool, config->sessions, sizeof(struct session) + state_size_max()) < 0 ||
         pool_init(&all->questions, config->sessions / 2 + 64, sizeof(struct question)) < 0 ||
         pool_init(&all->buffers, config->sessions + 64, INPUT_BUFFER_SIZE) < 0 ||
+        pool_init(&all->dials, config->sessions + DIALS_BESIDE, sizeof(struct dial)) < 0 ||
         timers_init(&all->session_timers, &all->pool, offsetof(struct session, timer)) < 0 ||
-        timers_init(&all->question_timers, &all->questions, offsetof(struct question, timer)) < 0) {
+        timers_init(&all->question_timers, &all->questions, offsetof(struct question, timer)) < 0 ||
+        timers_init(&all->dial_timers, &all->dials, offsetof(struct dial, timer)) < 0) {
         sessions_shut(all);
         return NULL;
     }
@@ -63,16 +72,23 @@ void sessions_shut(struct sessions *all)
         if (s)
             session_free(s);
     }
+    for (uint32_t i = 0; all->dials.objects && i < all->dials.count; i++)
+        dial_drop(all, pool_at(&all->dials, i));
     wheel_done(&all->session_timers);
     wheel_done(&all->question_timers);
+    wheel_done(&all->dial_timers);
     pool_done(&all->pool);
+    pool_done(&all->dials);
     pool_done(&all->questions);
     pool_done(&all->buffers);
     free(all);
 }
 
-void sessions_snapshot(struct sessions *all, struct snapshot *snapshot)
+void sessions_snapshot(struct sessions *all, struct snapshot *snapshot, uint64_t now_us)
 {
+    all->now_us = now_us;
+    dial_policy(all);
+    servers_policy(&all->servers, snapshot->policy, now_us);
     if (all->snapshot)
         __atomic_store_n(&all->snapshot->uses[all->config.worker].current, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&snapshot->uses[all->config.worker].current, 1, __ATOMIC_RELEASE);
@@ -125,13 +141,9 @@ static void session_free(struct session *s)
     if (s->machine_started)
         s->protocol->done(s->state);
     session_question_drop(s);
-    for (int side = 0; side < SIDES; side++) {
-        session_stream_drop(s, (enum mail_side)side);
-        tcp_release(all->config.tcp, s->connection[side]);
-    }
+    session_backend_close(s);
+    stream_close(all, &s->streams[SIDE_CLIENT]);
     rules_scan_close(s->scan, s->snapshot->uses[all->config.worker].scratch);
-    if (s->tls)
-        tls_close(s->tls);
     timer_stop(&all->session_timers, &s->timer);
     session_handshake_forget(s);
     snapshot_use(s, -1);
@@ -168,15 +180,17 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
     s->shadowed = handshake->shadowed;
-    s->deadline_us = s->phase_us = s->connect_us = UINT64_MAX;
+    s->deadline_us = s->phase_us = UINT64_MAX;
     s->backend = 255;
+    s->slot = SERVER_NONE;
     fill_host(s, ack, service);
 
     const struct policy_service *facts = &s->host.policy->services[service];
     s->protocol = protocols[facts->protocol];
-    s->connection[SIDE_CLIENT] = tcp_accept(all->config.tcp, ack, handshake, self, now_us);
+    handle connection = tcp_accept(all->config.tcp, ack, handshake, self, now_us);
+    s->streams[SIDE_CLIENT].connection = connection;
     snapshot_use(s, +1);
-    if (s->connection[SIDE_CLIENT] == HANDLE_NONE) {
+    if (connection == HANDLE_NONE) {
         session_free(s);
         return HANDLE_NONE;
     }
@@ -185,7 +199,6 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     all->now_us = now_us;
     if (facts->tls == TLS_IMPLICIT)
         session_stream_start_tls(s);
-    handle connection = s->connection[SIDE_CLIENT];
     session_run(s);
     return connection;
 }
@@ -193,8 +206,6 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
 void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
-    if (s->connect_us < at)
-        at = s->connect_us;
     if (s->again)
         at = s->all->now_us;
     if (at == UINT64_MAX)
@@ -209,15 +220,12 @@ void session_end(struct session *s, enum reason reason)
         return;
     s->phase = SESSION_FLUSH;
     s->reason = reason;
-    s->deadline_us = s->connect_us = UINT64_MAX;
+    s->deadline_us = UINT64_MAX;
     s->phase_us = s->all->now_us + FLUSH_US;
     session_question_drop(s);
-    session_stream_drop(s, SIDE_BACKEND);
-    tcp_release(s->all->config.tcp, s->connection[SIDE_BACKEND]);
-    s->connection[SIDE_BACKEND] = HANDLE_NONE;
-    s->backend_connected = false;
-    if (s->tls)
-        tls_finish(s->tls);
+    session_backend_close(s);
+    if (s->streams[SIDE_CLIENT].tls)
+        tls_finish(s->streams[SIDE_CLIENT].tls);
 }
 
 static void start_machine(struct session *s)
@@ -240,23 +248,31 @@ static bool tell_tls_started(struct session *s)
     return true;
 }
 
+// What came of connecting, outside the machine's own call.
+static bool tell_news(struct session *s)
+{
+    enum mail_backend_event event = s->news == NEWS_CONNECTED ? BACKEND_CONNECTED : BACKEND_FAILED;
+    if (s->news == NEWS_NONE)
+        return false;
+    s->news = NEWS_NONE;
+    s->protocol->backend_event(s->state, event, s->all->now_us);
+    return true;
+}
+
 // The ends of the two connections, once what came before them has been offered.
 static bool tell_finished(struct session *s)
 {
-    if (s->phase == SESSION_TALK && s->connect_failed) {
-        s->connect_failed = false;
-        s->protocol->backend_event(s->state, BACKEND_FAILED, s->all->now_us);
-        return true;
-    }
     for (int side = 0; side < SIDES && s->phase == SESSION_TALK; side++) {
-        if (!s->finished[side] || s->finished_told[side] ||
+        if (!s->streams[side].finished || s->finished_told[side] ||
             !session_stream_is_spent(s, (enum mail_side)side))
             continue;
         s->finished_told[side] = true;
-        if (side == SIDE_CLIENT)
+        if (side == SIDE_CLIENT) {
             s->protocol->client_closed(s->state, s->all->now_us);
-        else
+        } else {
+            s->backend_connected = s->streams[side].connection != HANDLE_NONE;
             s->protocol->backend_event(s->state, BACKEND_CLOSED, s->all->now_us);
+        }
         return true;
     }
     return false;
@@ -272,6 +288,8 @@ static bool talk_once(struct session *s)
     start_machine(s);
     if (s->phase == SESSION_TALK)
         moved |= session_question_fail(s);
+    if (s->phase == SESSION_TALK)
+        moved |= tell_news(s);
     if (s->phase == SESSION_TALK)
         moved |= session_stream_pump(s, SIDE_BACKEND);
     if (s->phase == SESSION_TALK)
@@ -291,12 +309,13 @@ static bool talk_once(struct session *s)
 static void wind_up(struct session *s)
 {
     struct tcp *tcp = s->all->config.tcp;
+    handle client = s->streams[SIDE_CLIENT].connection;
     if (s->phase == SESSION_FLUSH && session_stream_flush(s)) {
-        tcp_finish(tcp, s->connection[SIDE_CLIENT]);
+        tcp_finish(tcp, client);
         s->phase = SESSION_LINGER;
         s->phase_us = s->all->now_us + LINGER_US;
     }
-    tcp_consume(tcp, s->connection[SIDE_CLIENT], tcp_readable(tcp, s->connection[SIDE_CLIENT]));
+    tcp_consume(tcp, client, tcp_readable(tcp, client));
 }
 
 // What a protocol reports of itself in its report, as counters.
@@ -328,8 +347,8 @@ void session_run(struct session *s)
     count_progress(s);
     if (s->phase == SESSION_FLUSH || s->phase == SESSION_LINGER)
         wind_up(s);
-    bool over = (s->phase == SESSION_LINGER && s->finished[SIDE_CLIENT]) ||
-                s->connection[SIDE_CLIENT] == HANDLE_NONE;
+    bool over = (s->phase == SESSION_LINGER && s->streams[SIDE_CLIENT].finished) ||
+                s->streams[SIDE_CLIENT].connection == HANDLE_NONE;
     if (over) {
         session_gone(s);
         return;
@@ -340,7 +359,7 @@ void session_run(struct session *s)
 static void client_event(struct session *s, const struct tcp_event *event)
 {
     if (event->bits & TCP_EVENT_FINISHED)
-        s->finished[SIDE_CLIENT] = true;
+        s->streams[SIDE_CLIENT].finished = true;
     if (!(event->bits & TCP_EVENT_CLOSED))
         return;
     bool over = s->phase == SESSION_LINGER || s->phase == SESSION_FLUSH;
@@ -349,43 +368,38 @@ static void client_event(struct session *s, const struct tcp_event *event)
         s->reason_counted = event->reason != REASON_NONE;
         session_end(s, s->reason_counted ? event->reason : REASON_MAIL_CLIENT_LOST);
     }
-    s->connection[SIDE_CLIENT] = HANDLE_NONE;
+    s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
 }
 
 static void backend_event(struct session *s, const struct tcp_event *event)
 {
-    if (s->phase != SESSION_TALK && s->phase != SESSION_HANDSHAKE)
-        return;
-    if (event->bits & TCP_EVENT_CONNECTED) {
-        s->backend_connected = true;
-        s->connect_us = UINT64_MAX;
-        s->protocol->backend_event(s->state, BACKEND_CONNECTED, s->all->now_us);
-    }
-    if (event->bits & TCP_EVENT_FINISHED)
-        s->finished[SIDE_BACKEND] = true;
-    if (!(event->bits & TCP_EVENT_CLOSED))
-        return;
-    if (s->backend_connected)
-        s->finished[SIDE_BACKEND] = true;
-    else
-        s->connect_failed = true;
-    s->backend_connected = false;
-    s->connect_us = UINT64_MAX;
-    s->connection[SIDE_BACKEND] = HANDLE_NONE;
+    struct stream *backend = &s->streams[SIDE_BACKEND];
+    if (event->bits & (TCP_EVENT_FINISHED | TCP_EVENT_CLOSED))
+        backend->finished = true;
+    if (event->bits & TCP_EVENT_CLOSED)
+        backend->connection = HANDLE_NONE; // what came before it may still wait
 }
 
 void sessions_event(struct sessions *all, const struct tcp_event *event, uint64_t now_us)
 {
-    enum mail_side side = event->user >> TRACE_BACKEND_BIT ? SIDE_BACKEND : SIDE_CLIENT;
-    handle h = event->user & ~((uint64_t)1 << TRACE_BACKEND_BIT);
-    struct session *s = pool_get(&all->pool, h);
-    if (!s || s->connection[side] != event->connection)
-        return;
+    handle h = event->user & ~(USER_BACKEND | USER_DIAL);
     all->now_us = now_us;
-    if (event->bits & (TCP_EVENT_READABLE | TCP_EVENT_CONNECTED))
+    if (event->user & USER_DIAL) {
+        dial_event(all, h, event);
+        return;
+    }
+    enum mail_side side = event->user & USER_BACKEND ? SIDE_BACKEND : SIDE_CLIENT;
+    struct session *s = pool_get(&all->pool, h);
+    if (s && side == SIDE_BACKEND && s->dial != HANDLE_NONE) {
+        dial_event(all, s->dial, event);
+        return;
+    }
+    if (!s || s->streams[side].connection != event->connection)
+        return;
+    if (event->bits & TCP_EVENT_READABLE)
         s->active_us = now_us;
     // Data that came with the end is offered before the connection goes.
-    if ((event->bits & TCP_EVENT_CLOSED) && s->phase == SESSION_TALK)
+    if ((event->bits & TCP_EVENT_CLOSED) && s->phase == SESSION_TALK && s->news == NEWS_NONE)
         session_stream_pump(s, side);
     if (side == SIDE_CLIENT)
         client_event(s, event);
@@ -404,17 +418,11 @@ static void session_timer_fired(void *context, struct timer *timer)
             session_end(s, REASON_TLS_HANDSHAKE_TIMEOUT);
         } else { // flush or linger: enough waited
             if (s->phase == SESSION_FLUSH)
-                tcp_abort(s->all->config.tcp, s->connection[SIDE_CLIENT]);
+                tcp_abort(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
             else
-                tcp_release(s->all->config.tcp, s->connection[SIDE_CLIENT]);
-            s->connection[SIDE_CLIENT] = HANDLE_NONE;
+                tcp_release(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
+            s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
         }
-    } else if (s->connect_us <= now_us) {
-        s->connect_us = UINT64_MAX;
-        s->connect_failed = true;
-        session_refuse(s, REASON_TCP_UNREACHABLE);
-        tcp_release(s->all->config.tcp, s->connection[SIDE_BACKEND]);
-        s->connection[SIDE_BACKEND] = HANDLE_NONE;
     } else if (s->deadline_us <= now_us) {
         s->deadline_us = UINT64_MAX;
         if (s->phase == SESSION_TALK)
@@ -439,6 +447,7 @@ void sessions_advance(struct sessions *all, uint64_t now_us)
     session_handshake_advance(all);
     wheel_advance(&all->session_timers, now_us, TIMERS_A_TURN, session_timer_fired, all);
     wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);
+    dial_advance(all);
     session_question_advance(all);
 }
 
@@ -451,4 +460,15 @@ bool sessions_kill(struct sessions *all, uint64_t id, uint64_t now_us)
     session_end(s, REASON_SESSION_KILLED);
     session_run(s);
     return true;
+}
+
+void sessions_servers(const struct sessions *all, uint32_t cursor, uint64_t now_us,
+                      struct server_page *ret_page)
+{
+    servers_list(&all->servers, cursor, now_us, ret_page);
+}
+
+bool sessions_drain(struct sessions *all, const struct server_order *order)
+{
+    return servers_drain(&all->servers, order);
 }

@@ -41,7 +41,7 @@ struct sessions *sessions_open(const struct sessions_config *config) MUST_CHECK;
 void sessions_shut(struct sessions *sessions);
 
 // Sessions opened from now on run under this snapshot. Not before any session was accepted.
-void sessions_snapshot(struct sessions *sessions, struct snapshot *snapshot);
+void sessions_snapshot(struct sessions *sessions, struct snapshot *snapshot, uint64_t now_us);
 
 // A client whose cookie was valid: makes the TCP connection and its session. The ACK goes to
 // tcp_input next, with the handle returned. HANDLE_NONE: refused and counted, client_gone not
@@ -67,5 +67,9 @@ void sessions_list(const struct sessions *sessions, uint32_t cursor, uint64_t no
 // What became of the TCP connections of session `id`, or with 0 of all that ended ill.
 void sessions_trace(const struct sessions *sessions, uint32_t cursor, uint64_t id,
                     struct trace_page *ret_page);
+// What is known of the backends' servers, and drains.
+void sessions_servers(const struct sessions *sessions, uint32_t cursor, uint64_t now_us,
+                      struct server_page *ret_page);
+bool sessions_drain(struct sessions *sessions, const struct server_order *order);
 bool sessions_kill(struct sessions *sessions, uint64_t id, uint64_t now_us);
 uint32_t sessions_count(const struct sessions *sessions);

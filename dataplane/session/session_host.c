@@ -39,51 +39,22 @@ static bool host_tell(struct mail_host *host, const struct message *message)
 static bool host_binding(const struct mail_host *host, uint8_t *out)
 {
     const struct session *s = (const struct session *)host; // its first member
-    return s->tls && tls_binding(s->tls, out);
-}
-
-static void backend_forget(struct session *s)
-{
-    session_stream_drop(s, SIDE_BACKEND);
-    s->connection[SIDE_BACKEND] = HANDLE_NONE;
-    s->backend_connected = s->connect_failed = false;
-    s->connect_us = UINT64_MAX;
-    s->finished[SIDE_BACKEND] = s->finished_told[SIDE_BACKEND] = false;
-}
-
-static void host_disconnect(struct mail_host *host)
-{
-    struct session *s = session_of(host);
-    session_stream_flush(s);
-    tcp_release(s->all->config.tcp, s->connection[SIDE_BACKEND]);
-    backend_forget(s);
+    return s->streams[SIDE_CLIENT].tls && tls_binding(s->streams[SIDE_CLIENT].tls, out);
 }
 
 static void host_connect(struct mail_host *host, unsigned backend)
 {
-    struct session *s = session_of(host);
-    const struct sessions_config *config = &s->all->config;
-    if (s->connection[SIDE_BACKEND] != HANDLE_NONE)
-        host_disconnect(host);
-    backend_forget(s);
+    session_backend_connect(session_of(host), backend);
+}
 
-    const struct policy_backend *b = &host->policy->backends[backend];
-    const struct addr *local = config->local(config->context, &b->addr);
-    enum reason reason = REASON_NO_ROUTE;
-    s->backend = (uint8_t)backend;
-    s->host.report.backend = (uint8_t)backend;
-    if (local)
-        s->connection[SIDE_BACKEND] = tcp_connect(
-            config->tcp, local, &b->addr, b->port, LEG_INSIDE,
-            s->self | (uint64_t)SIDE_BACKEND << TRACE_BACKEND_BIT, s->all->now_us, &reason);
-    if (s->connection[SIDE_BACKEND] == HANDLE_NONE) {
-        if (reason == REASON_NO_ROUTE) // the others tcp has counted
-            session_refuse(s, reason);
-        s->connect_failed = true;
-        return;
-    }
-    s->connect_us =
-        s->all->now_us + host->policy->limits[LIMIT_BACKEND_CONNECT_SECONDS] * (uint64_t)1000000;
+static void host_disconnect(struct mail_host *host)
+{
+    session_backend_close(session_of(host));
+}
+
+static void host_offer(struct mail_host *host, struct mail_offer *ret_offer)
+{
+    servers_offer(&session_of(host)->all->servers, host->policy, host->service, ret_offer);
 }
 
 static void host_scan_start(struct mail_host *host)
@@ -134,6 +105,7 @@ const struct mail_host_ops session_host_ops = {
     .binding = host_binding,
     .connect = host_connect,
     .disconnect = host_disconnect,
+    .offer = host_offer,
     .scan_start = host_scan_start,
     .scan_feed = host_scan_feed,
     .deadline = host_deadline,

@@ -5,10 +5,18 @@
 
 #include "base/wheel.h"
 #include "mail/mail.h"
+#include "session/dial.h"
+#include "session/servers.h"
 #include "session/session.h"
+#include "session/stream.h"
 #include "tls/tls.h"
 
 struct rules_scan;
+
+// tcp_event.user: a session's handle, with USER_BACKEND of its backend's connection; or, with
+// USER_DIAL, a dial's that is no session's yet.
+#define USER_BACKEND (UINT64_C(1) << TRACE_BACKEND_BIT)
+#define USER_DIAL    (UINT64_C(1) << TRACE_DIAL_BIT)
 
 enum { SIDES = 2, QUESTION_KINDS = MESSAGE_SASL - MESSAGE_RDNS + 1 };
 
@@ -19,42 +27,36 @@ enum session_phase {
     SESSION_LINGER,    // FIN sent: what the client still sends is read and thrown away
 };
 
-struct stash { // bytes that wait, in a buffer of the pool while there are any
-    handle buffer;
-    uint8_t *bytes;
-    uint32_t start, end;
-};
+enum session_news { NEWS_NONE, NEWS_CONNECTED, NEWS_FAILED }; // of the backend, for the machine
 
 struct session {
     struct mail_host host; // first: the machine's pointer is ours
     struct sessions *all;
     struct snapshot *snapshot;
     const struct mail_protocol *protocol;
-    struct tls *tls;
     struct rules_scan *scan;
     handle self;
-    handle connection[SIDES];
+    struct stream streams[SIDES];
+    handle dial;                      // of the backend's connection while it is being opened
     handle questions[QUESTION_KINDS]; // open ones, by kind - MESSAGE_RDNS
-    struct timer timer;               // the earliest of the three below
+    struct timer timer;               // the earlier of the two below
     uint64_t deadline_us;             // the machine's
     uint64_t phase_us;                // handshake, flush or linger must be over by then
-    uint64_t connect_us;              // the backend must have answered our SYN by then
     uint64_t started_us, active_us;   // worker's clock
-    struct stash input[SIDES];        // plaintext for the machine
-    struct stash spill[SIDES];        // for tcp_send, when it had no room
     enum reason reason;               // why it ended
     uint8_t phase;                    // enum session_phase
     uint8_t backend;                  // index, 255: none yet
+    uint8_t tried;                    // servers of it, a bit each
+    uint8_t news;                     // enum session_news
+    uint16_t slot;                    // of the server in use, SERVER_NONE: none
     bool machine_started, tls_wanted;
     bool again; // a run's budget was spent with work left: the timer brings the next run
     bool login_counted;
     uint64_t shadowed; // limits in shadow mode that would have refused it
     uint16_t mails_counted;
     bool backend_connected;
-    bool finished[SIDES];      // the peer's FIN or end has come
-    bool finished_told[SIDES]; // and the machine knows
+    bool finished_told[SIDES]; // the machine knows of the peer's end
     bool reason_counted;       // by tcp, which saw the end first
-    bool connect_failed;       // to be told outside the machine's own call
     bool answer_failed[QUESTION_KINDS];
     struct session *shake_next, *shake_prev; // that wait for a step of their handshake, too
     bool shake_waits;
@@ -75,7 +77,10 @@ struct sessions {
     struct pool pool;      // struct session
     struct pool questions; // struct question
     struct pool buffers;   // INPUT_BUFFER_SIZE each
-    struct wheel session_timers, question_timers;
+    struct pool dials;     // struct dial
+    struct wheel session_timers, question_timers, dial_timers;
+    struct servers servers;
+    uint64_t checks_us;                       // when to look next which checks of servers are due
     uint32_t attachments[ROLE_COUNT];         // of each role so far
     uint32_t again[ROLE_COUNT];               // where to go on asking again
     uint32_t mechanisms;                      // the auth child's last offer
@@ -90,6 +95,14 @@ void session_run(
 void session_end(struct session *s, enum reason reason); // enters FLUSH
 void session_timer_update(struct session *s);
 
+const struct mail_protocol *session_protocol(enum protocol protocol);
+
+// session_backend.c: the connection to a backend
+void session_backend_connect(struct session *s, unsigned backend);
+void session_backend_close(struct session *s);
+// What a dial for that session came to; NULL: nothing. The session may be gone after this call.
+void session_dialled(struct sessions *all, handle session, const struct dialled *dialled);
+
 // session_stream.c: bytes in and out of the client and the backend
 size_t session_stream_room(const struct session *s, enum mail_side side);
 void session_stream_send(struct session *s, enum mail_side side, struct span data);
@@ -97,8 +110,7 @@ bool session_stream_flush(struct session *s); // moves what waits; true: nothing
 // Offers what has come to the machine; true: something moved.
 bool session_stream_pump(struct session *s, enum mail_side side);
 void session_stream_start_tls(struct session *s);
-bool session_stream_handshake(struct session *s);                 // true: something moved
-void session_stream_drop(struct session *s, enum mail_side side); // input and spill
+bool session_stream_handshake(struct session *s); // true: something moved
 // Nothing of what came waits for the machine any more, but for a line that never ended.
 bool session_stream_is_spent(struct session *s, enum mail_side side);
 

@@ -56,7 +56,7 @@ static bool connection_story(const struct sessions *all, uint64_t id, uint32_t s
                              struct trace_story *ret_story)
 {
     const struct session *s = pool_get(&all->pool, id);
-    return s && tcp_story(all->config.tcp, s->connection[side], ret_story);
+    return s && tcp_story(all->config.tcp, s->streams[side].connection, ret_story);
 }
 
 // The cursor counts both sides of an open session, then connections that ended; one that ends

@@ -12,6 +12,7 @@
 #include "mail/mail.h"
 
 struct tls_context;
+struct tls_clients;
 struct rules_set;
 struct rules_scratch;
 struct guard_lists;
@@ -25,7 +26,8 @@ struct snapshot_use {  // of one worker, on its own cache line
 
 struct snapshot {
     const struct policy *policy;
-    struct tls_context *tls; // NULL without certificates
+    struct tls_context *tls;         // NULL without certificates
+    struct tls_clients *tls_clients; // towards backends
     struct rules_set *rules;
     struct guard_lists *lists;                // the worker's business
     struct mail_master masters[BACKENDS_MAX]; // of the backends that have one

@@ -415,6 +415,8 @@ static void smtp_done(void *state)
 
 const struct mail_protocol smtp_protocol = {
     .name = "smtp",
+    .protocol = PROTOCOL_SMTP,
+    .note_offer = smtp_backend_note_offer,
     .state_size = sizeof(struct smtp),
     .start = smtp_start,
     .client_input = smtp_client_input,

@@ -24,7 +24,7 @@ static void forget(struct smtp *smtp)
     if (backend->transaction && !backend->stale && smtp->mail.recipients > 0)
         backend->voided = true;
     backend->step = STEP_NONE;
-    backend->offers = backend->xclient = backend->xclients = 0;
+    backend->xclients = 0;
     backend->transaction = backend->stale = false;
 }
 
@@ -51,22 +51,23 @@ void smtp_backend_quit(struct smtp *smtp)
     smtp_backend_drop(smtp);
 }
 
-static void send_ehlo(struct smtp *smtp, enum smtp_step step, struct span name)
+// Now in the client's name.
+static void send_ehlo(struct smtp *smtp)
 {
     char buffer[HOST_NAME_MAX_DNS + 16];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
     smtp_text_add(&text, "EHLO ");
-    smtp_text_add_span(&text, name);
+    smtp_text_add_span(&text, smtp_helo(smtp));
     smtp_text_add(&text, "\r\n");
     CHECK(!text.full);
-    smtp->backend.offers = smtp->backend.xclient = 0;
-    send_command(smtp, step, smtp_text_span(&text));
+    smtp->host->offered = (struct mail_offer){0};
+    send_command(smtp, STEP_EHLO, smtp_text_span(&text));
 }
 
 static void send_mail(struct smtp *smtp)
 {
     const struct smtp_mail *mail = &smtp->mail;
-    uint8_t offers = smtp->backend.offers;
+    uint16_t offers = smtp->host->offered.bits;
     char buffer[MAIL_ADDRESS_MAX + 96];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
     smtp_text_add(&text, "MAIL FROM:<");
@@ -102,7 +103,8 @@ static enum smtp_outcome go_on(struct smtp *smtp)
         send_command(smtp, STEP_RSET, span_text("RSET\r\n"));
     } else if (backend->transaction) {
         send_rcpt(smtp);
-    } else if ((smtp->mail.param.bits & PARAM_UTF8) && !(backend->offers & OFFER_SMTPUTF8)) {
+    } else if ((smtp->mail.param.bits & PARAM_UTF8) &&
+               !(smtp->host->offered.bits & OFFER_SMTPUTF8)) {
         backend->step = STEP_READY;
         return OUTCOME_NO_UTF8;
     } else {
@@ -162,23 +164,32 @@ static void keep_line(struct smtp_backend *backend, struct span line, bool last)
     backend->kept = (uint16_t)kept.used;
 }
 
-static void note_offer(struct smtp_backend *backend, struct span line)
+void smtp_backend_note_offer(struct mail_offer *offer, struct span line)
 {
+    static const struct {
+        const char *keyword;
+        enum mail_offer_bit bit;
+    } bits[] = {{"SIZE", OFFER_SIZE},
+                {"8BITMIME", OFFER_8BITMIME},
+                {"SMTPUTF8", OFFER_SMTPUTF8},
+                {"DSN", OFFER_DSN}};
     struct span words;
     struct span keyword = line_word(span_skip(line, 4), &words);
-    if (span_equal_nocase(keyword, span_text("SIZE")))
-        backend->offers |= OFFER_SIZE;
-    else if (span_equal_nocase(keyword, span_text("8BITMIME")))
-        backend->offers |= OFFER_8BITMIME;
-    else if (span_equal_nocase(keyword, span_text("SMTPUTF8")))
-        backend->offers |= OFFER_SMTPUTF8;
-    else if (span_equal_nocase(keyword, span_text("XCLIENT")))
-        backend->xclient = smtp_xclient_offered(words);
+    offer->known = true;
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
+        if (span_equal_nocase(keyword, span_text(bits[i].keyword)))
+            offer->bits |= (uint16_t)bits[i].bit;
+    if (span_equal_nocase(keyword, span_text("SIZE")) &&
+        !span_to_u64(words, UINT64_MAX, &offer->size))
+        offer->size = 0;
+    if (span_equal_nocase(keyword, span_text("XCLIENT")))
+        offer->xclient = smtp_xclient_offered(words);
 }
 
 // One line of a reply: three digits, the same in all lines, and '-' or a space or nothing.
-static bool take_reply_line(struct smtp_backend *backend, struct span line)
+static bool take_reply_line(struct smtp *smtp, struct span line)
 {
+    struct smtp_backend *backend = &smtp->backend;
     uint64_t code = 0;
     char mark = line.size > 3 ? (char)line.at[3] : ' ';
     if (line.size < 3 || !span_to_u64(span_head(line, 3), 599, &code) || code < 200 ||
@@ -187,8 +198,8 @@ static bool take_reply_line(struct smtp_backend *backend, struct span line)
         return false;
     backend->code = (uint16_t)code;
     backend->reply_whole = mark == ' ';
-    if (backend->step == STEP_EHLO || backend->step == STEP_EHLO_AGAIN)
-        note_offer(backend, line);
+    if (backend->step == STEP_EHLO)
+        smtp_backend_note_offer(&smtp->host->offered, line);
     keep_line(backend, line, backend->reply_whole);
     return true;
 }
@@ -228,23 +239,26 @@ static void send_xclient(struct smtp *smtp, unsigned commands)
 {
     char text[XCLIENT_TEXT_SIZE];
     struct smtp_backend *backend = &smtp->backend;
-    uint8_t attributes = backend->xclient;
+    uint8_t attributes = smtp->host->offered.xclient;
     struct span command = smtp_xclient_command(smtp, attributes, commands, backend->xclients, text);
     backend->xclients--;
     send_command(smtp, STEP_XCLIENT, command);
 }
 
-static enum smtp_outcome after_ehlo(struct smtp *smtp)
+// The connection was greeted in our own name.
+static enum smtp_outcome after_connect(struct smtp *smtp)
 {
     struct smtp_backend *backend = &smtp->backend;
-    const struct policy_backend *policy = &smtp->host->policy->backends[backend->backend];
-    if (backend->code != 250)
-        return bad(smtp);
-    unsigned commands = smtp_xclient_commands(smtp, backend->xclient);
-    if (policy->identity != IDENTITY_FORWARD || commands == 0)
+    uint8_t identity = smtp->host->policy->backends[backend->backend].identity;
+    unsigned commands = smtp_xclient_commands(smtp, smtp->host->offered.xclient);
+    if (identity == IDENTITY_FORWARD && commands > 0) {
+        backend->xclients = (uint8_t)commands;
+        send_xclient(smtp, commands);
+    } else if (identity == IDENTITY_PROXY) {
+        send_ehlo(smtp);
+    } else {
         return go_on(smtp);
-    backend->xclients = (uint8_t)commands;
-    send_xclient(smtp, commands);
+    }
     return OUTCOME_NONE;
 }
 
@@ -256,7 +270,7 @@ static enum smtp_outcome after_xclient(struct smtp *smtp)
     if (smtp->backend.xclients)
         send_xclient(smtp, 2);
     else
-        send_ehlo(smtp, STEP_EHLO_AGAIN, smtp_helo(smtp));
+        send_ehlo(smtp);
     return OUTCOME_NONE;
 }
 
@@ -278,16 +292,9 @@ static enum smtp_outcome take_reply(struct smtp *smtp)
     struct smtp_backend *backend = &smtp->backend;
     unsigned class = smtp_backend_class(backend);
     switch ((enum smtp_step)backend->step) {
-    case STEP_GREETING:
-        if (backend->code != 220)
-            return bad(smtp);
-        send_ehlo(smtp, STEP_EHLO, span_text(smtp->host->policy->smtp.host_name));
-        return OUTCOME_NONE;
-    case STEP_EHLO:
-        return after_ehlo(smtp);
     case STEP_XCLIENT:
         return after_xclient(smtp);
-    case STEP_EHLO_AGAIN:
+    case STEP_EHLO:
         return backend->code == 250 ? go_on(smtp) : refused_for_good(smtp);
     case STEP_RSET:
         backend->transaction = false;
@@ -343,7 +350,7 @@ enum smtp_outcome smtp_backend_input(struct smtp *smtp, struct span input, size_
     }
     if (backend->reply_whole)
         backend->code = backend->lines = backend->kept = 0;
-    if (!take_reply_line(backend, line))
+    if (!take_reply_line(smtp, line))
         return bad(smtp);
     return backend->reply_whole ? take_reply(smtp) : OUTCOME_NONE;
 }
@@ -355,8 +362,7 @@ enum smtp_outcome smtp_backend_event(struct smtp *smtp, enum mail_backend_event 
         return OUTCOME_NONE;
     switch (event) {
     case BACKEND_CONNECTED:
-        backend->step = STEP_GREETING;
-        return OUTCOME_NONE;
+        return after_connect(smtp);
     case BACKEND_FAILED:
         forget(smtp);
         return OUTCOME_DOWN;

@@ -6,7 +6,7 @@
  * whole life; several transactions of that client use it one after the other.
  *
  * The session sets a goal (recipient, data, final) and gets one outcome for it. Whatever stands in
- * between (connecting, EHLO, XCLIENT, RSET, MAIL) is done here; when that fails, the outcome is the
+ * between (connecting, XCLIENT, EHLO, RSET, MAIL) is done here; when that fails, the outcome is the
  * goal's. Replies are kept as the backend gave them, cut to SMTP_REPLY_KEEP.
  */
 
@@ -18,13 +18,11 @@ struct smtp;
 enum { SMTP_REPLY_KEEP = 768, SMTP_REPLY_LINES = 100 };
 
 enum smtp_step {
-    STEP_NONE,     // no connection
-    STEP_CONNECT,  // being connected
-    STEP_GREETING, // 220 must come
-    STEP_EHLO,     // capabilities must come
-    STEP_XCLIENT,  // the reply to an XCLIENT must come
-    STEP_EHLO_AGAIN,
-    STEP_READY, // greeted; no command is open
+    STEP_NONE,    // no connection
+    STEP_CONNECT, // being connected and greeted
+    STEP_XCLIENT, // the reply to an XCLIENT must come
+    STEP_EHLO,    // in the client's name: capabilities must come
+    STEP_READY,   // no command is open
     STEP_RSET,
     STEP_MAIL,
     STEP_RCPT,
@@ -37,19 +35,15 @@ enum smtp_step {
 enum smtp_outcome {
     OUTCOME_NONE,    // go on waiting
     OUTCOME_REPLIED, // the goal's reply, or the refusal on the way to it, is kept
-    OUTCOME_DOWN,    // it could not be connected
+    OUTCOME_DOWN,    // no server of it could be had
     OUTCOME_LOST,    // it closed, or took too long
     OUTCOME_BAD,     // it said what the protocol does not allow
     OUTCOME_NO_UTF8, // it does not offer SMTPUTF8, which this message needs
 };
 
-enum smtp_offer { OFFER_SIZE = 1, OFFER_8BITMIME = 2, OFFER_SMTPUTF8 = 4 };
-
 struct smtp_backend {
     uint8_t step;                // enum smtp_step
     uint8_t backend;             // index in the policy
-    uint8_t offers;              // bits of enum smtp_offer
-    uint8_t xclient;             // bits of enum smtp_xclient_attribute that it takes
     uint8_t xclients;            // XCLIENT commands still to be sent
     bool transaction;            // MAIL was accepted and not ended
     bool stale;                  // that was for a mail which the client gave up: RSET comes first
@@ -60,6 +54,9 @@ struct smtp_backend {
     uint16_t kept;               // bytes of reply[]
     char reply[SMTP_REPLY_KEEP]; // lines with CR LF, printable
 };
+
+// What a line of a reply to EHLO says that the server offers.
+void smtp_backend_note_offer(struct mail_offer *offer, struct span line);
 
 // Goals. The recipient is smtp->mail.to.
 void smtp_backend_recipient(struct smtp *smtp, unsigned backend);

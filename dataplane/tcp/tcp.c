@@ -197,6 +197,13 @@ void tcp_abort(struct tcp *tcp, handle h)
     tcp_conn_gone(tcp, c);
 }
 
+void tcp_give(struct tcp *tcp, handle h, uint64_t user)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (c)
+        c->user = user;
+}
+
 void tcp_release(struct tcp *tcp, handle h)
 {
     struct tcp_conn *c = tcp_conn_of(tcp, h);

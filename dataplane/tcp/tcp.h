@@ -100,6 +100,8 @@ size_t tcp_unsent(const struct tcp *tcp, handle h); // bytes taken and not yet a
 
 void tcp_finish(struct tcp *tcp, handle h); // FIN behind what was taken; reading goes on
 void tcp_abort(struct tcp *tcp, handle h);  // RST, gone at once, no event follows
+// From now on the connection's events, those that wait included, come with this user.
+void tcp_give(struct tcp *tcp, handle h, uint64_t user);
 // The owner lets go: no more events, unread data is discarded, FIN is sent if it was not, the stack
 // sees the connection to its end (RST if the peer goes on sending).
 void tcp_release(struct tcp *tcp, handle h);

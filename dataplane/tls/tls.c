@@ -15,7 +15,7 @@ enum {
 
 struct tls {
     SSL *ssl;
-    struct tls_context *context;
+    struct tls_owner *owner;
     struct tls_buffer input;  // ciphertext that OpenSSL has not read
     struct tls_buffer output; // ciphertext that nobody has sent
     const char *error;        // constant text, NULL until TLS_FAILED
@@ -52,14 +52,31 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH;
 }
 
-BIO_METHOD *tls_bio_method(void)
+bool tls_owner_init(struct tls_owner *owner, void (*free)(struct tls_owner *owner))
 {
     BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "weir");
-    if (method && BIO_meth_set_write(method, bio_write) && BIO_meth_set_read(method, bio_read) &&
-        BIO_meth_set_ctrl(method, bio_ctrl))
-        return method;
-    BIO_meth_free(method);
-    return NULL;
+    atomic_init(&owner->references, 1);
+    owner->method = method;
+    owner->free = free;
+    return method && BIO_meth_set_write(method, bio_write) && BIO_meth_set_read(method, bio_read) &&
+           BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+void tls_owner_release(struct tls_owner *owner)
+{
+    if (atomic_fetch_sub(&owner->references, 1) > 1)
+        return;
+    BIO_meth_free(owner->method);
+    owner->free(owner);
+}
+
+const char *tls_owner_cause(void)
+{
+    unsigned long error = ERR_peek_error();
+    if (ERR_SYSTEM_ERROR(error))
+        return strerror(ERR_GET_REASON(error));
+    const char *reason = ERR_reason_error_string(error);
+    return reason ? reason : "unknown error";
 }
 
 enum protocol tls_protocol_of(const SSL *ssl)
@@ -68,13 +85,12 @@ enum protocol tls_protocol_of(const SSL *ssl)
     return (enum protocol)tls->protocol;
 }
 
-struct tls *tls_open(struct tls_context *context, enum protocol protocol)
+struct tls *tls_owner_open(struct tls_owner *owner, SSL_CTX *ctx, enum protocol protocol,
+                           SSL **ret_ssl)
 {
-    if (context->groups_count == 0)
-        return NULL;
     struct tls *tls = calloc(1, sizeof *tls);
-    BIO *bio = BIO_new(context->method);
-    SSL *ssl = SSL_new(context->groups[0]);
+    BIO *bio = BIO_new(owner->method);
+    SSL *ssl = SSL_new(ctx);
     if (!tls || !bio || !ssl) {
         SSL_free(ssl);
         BIO_free(bio);
@@ -83,15 +99,26 @@ struct tls *tls_open(struct tls_context *context, enum protocol protocol)
         return NULL;
     }
     tls->ssl = ssl;
-    tls->context = context;
+    tls->owner = owner;
     tls->protocol = (uint8_t)protocol;
     tls->state = TLS_HANDSHAKING;
-    atomic_fetch_add(&context->references, 1);
+    atomic_fetch_add(&owner->references, 1);
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_app_data(ssl, tls);
     SSL_set_bio(ssl, bio, bio); // takes the one reference
-    SSL_set_accept_state(ssl);
+    *ret_ssl = ssl;
+    return tls;
+}
+
+struct tls *tls_open(struct tls_context *context, enum protocol protocol)
+{
+    SSL *ssl;
+    if (context->groups_count == 0)
+        return NULL;
+    struct tls *tls = tls_owner_open(&context->owner, context->groups[0], protocol, &ssl);
+    if (tls)
+        SSL_set_accept_state(ssl);
     return tls;
 }
 
@@ -102,7 +129,7 @@ void tls_close(struct tls *tls)
     SSL_free(tls->ssl);
     tls_buffer_done(&tls->input);
     tls_buffer_done(&tls->output);
-    tls_context_release(tls->context);
+    tls_owner_release(tls->owner);
     free(tls);
 }
 
@@ -148,16 +175,25 @@ bool tls_has_step(const struct tls *tls)
            tls_buffer_waiting(&tls->input) > 0;
 }
 
-enum tls_state tls_step(struct tls *tls)
+static void handshake(struct tls *tls)
 {
-    if (!tls_has_step(tls))
-        return (enum tls_state)tls->state;
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1)
         tls->state = TLS_OPEN;
     else
         settle(tls, result);
+}
+
+void tls_owner_begin(struct tls *tls)
+{
+    handshake(tls);
+}
+
+enum tls_state tls_step(struct tls *tls)
+{
+    if (tls_has_step(tls))
+        handshake(tls);
     return (enum tls_state)tls->state;
 }
 

@@ -19,16 +19,6 @@ struct identity { // one certificate of the policy while the context is built
     unsigned group;
 };
 
-// The oldest error in OpenSSL's queue is the cause; later ones say who noticed.
-static const char *cause(void)
-{
-    unsigned long error = ERR_peek_error();
-    if (ERR_SYSTEM_ERROR(error))
-        return strerror(ERR_GET_REASON(error));
-    const char *reason = ERR_reason_error_string(error);
-    return reason ? reason : "unknown error";
-}
-
 static bool fault(char *text, size_t size, const char *file, const char *what, const char *why)
 {
     snprintf(text, size, "%s: %s: %s", file, what, why);
@@ -46,11 +36,11 @@ static bool load_certificate(struct identity *identity, const char *file, char *
 {
     BIO *in = BIO_new_file(file, "r");
     if (!in)
-        return fault(text, size, file, "cannot open certificate file", cause());
+        return fault(text, size, file, "cannot open certificate file", tls_owner_cause());
     identity->leaf = PEM_read_bio_X509(in, NULL, no_passphrase, NULL);
     if (!identity->leaf) {
         BIO_free(in);
-        return fault(text, size, file, "no PEM certificate", cause());
+        return fault(text, size, file, "no PEM certificate", tls_owner_cause());
     }
     identity->chain = sk_X509_new_null();
     X509 *next;
@@ -60,7 +50,7 @@ static bool load_certificate(struct identity *identity, const char *file, char *
     BIO_free(in);
     // The reader ends with "no start line" at the end of the file; anything else is damage.
     if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        return fault(text, size, file, "damaged certificate chain", cause());
+        return fault(text, size, file, "damaged certificate chain", tls_owner_cause());
     ERR_clear_error();
     return true;
 }
@@ -69,11 +59,12 @@ static bool load_key(struct identity *identity, const char *file, char *text, si
 {
     BIO *in = BIO_new_file(file, "r");
     if (!in)
-        return fault(text, size, file, "cannot open key file", cause());
+        return fault(text, size, file, "cannot open key file", tls_owner_cause());
     identity->key = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
     BIO_free(in);
     if (!identity->key)
-        return fault(text, size, file, "no usable PEM private key (is it encrypted?)", cause());
+        return fault(text, size, file, "no usable PEM private key (is it encrypted?)",
+                     tls_owner_cause());
     return true;
 }
 
@@ -237,7 +228,8 @@ static bool build(struct tls_context *context, const struct policy *policy, stru
         if (!identity_load(&all[i], files, text, size))
             return false;
         if (!place(context, all, i))
-            return fault(text, size, files->certificate_file, "certificate refused", cause());
+            return fault(text, size, files->certificate_file, "certificate refused",
+                         tls_owner_cause());
     }
     tls_names_sort(&context->names);
     for (unsigned i = 0; i < policy->services_count && context->groups_count == 0; i++)
@@ -245,6 +237,15 @@ static bool build(struct tls_context *context, const struct policy *policy, stru
             return fault(text, size, policy->services[i].name, "service wants TLS",
                          "no certificate is configured");
     return true;
+}
+
+static void context_free(struct tls_owner *owner)
+{
+    struct tls_context *context = (struct tls_context *)owner; // its first member
+    for (unsigned i = 0; i < context->groups_count; i++)
+        SSL_CTX_free(context->groups[i]);
+    tls_names_done(&context->names);
+    free(context);
 }
 
 struct tls_context *tls_context_build(const struct policy *policy, struct tls_tickets *tickets,
@@ -256,10 +257,9 @@ struct tls_context *tls_context_build(const struct policy *policy, struct tls_ti
     bool built = false;
     snprintf(text, text_size, "no memory for certificates");
     if (context && all) {
-        atomic_init(&context->references, 1);
         context->tickets = tickets;
-        context->method = tls_bio_method();
-        built = context->method && build(context, policy, all, text, text_size);
+        built = tls_owner_init(&context->owner, context_free) &&
+                build(context, policy, all, text, text_size);
     }
     for (unsigned i = 0; all && i < policy->certificates_count; i++)
         identity_free(&all[i]);
@@ -267,25 +267,13 @@ struct tls_context *tls_context_build(const struct policy *policy, struct tls_ti
     ERR_clear_error();
     if (built)
         return context;
-    if (context)
-        tls_context_release(context);
+    tls_context_free(context);
     *ret_what = text;
     return NULL;
-}
-
-void tls_context_release(struct tls_context *context)
-{
-    if (atomic_fetch_sub(&context->references, 1) > 1)
-        return;
-    for (unsigned i = 0; i < context->groups_count; i++)
-        SSL_CTX_free(context->groups[i]);
-    tls_names_done(&context->names);
-    BIO_meth_free(context->method);
-    free(context);
 }
 
 void tls_context_free(struct tls_context *context)
 {
     if (context)
-        tls_context_release(context);
+        tls_owner_release(&context->owner);
 }

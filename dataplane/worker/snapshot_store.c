@@ -4,7 +4,7 @@
 #include "guard/guard.h"
 #include "mail/master.h"
 #include "rules/rules.h"
-#include "tls/tls.h"
+#include "tls/tls_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +24,7 @@ static void snapshot_free(struct snapshot *s)
         rules_free(s->rules);
     if (s->tls)
         tls_context_free(s->tls);
+    tls_clients_free(s->tls_clients);
     if (s->lists)
         guard_lists_free(s->lists);
     if (s->policy)
@@ -85,8 +86,13 @@ static bool derive(struct snapshot *s, const struct snapshot_store *store, unsig
     const struct snapshot *before = store->newest;
     if (!read_masters(s, text, text_size))
         return false;
+    char cause[200];
+    s->tls_clients = tls_clients_build(s->policy, cause, sizeof cause, &what);
+    if (!s->tls_clients) {
+        snprintf(text, text_size, "backends: %s", what);
+        return false;
+    }
     if (s->policy->certificates_count > 0) {
-        char cause[200];
         s->tls = tls_context_build(s->policy, store->tickets, cause, sizeof cause, &what);
         if (!s->tls) {
             snprintf(text, text_size, "tls: %s", what);

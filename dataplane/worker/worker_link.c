@@ -94,6 +94,12 @@ static struct message obey(struct worker *w, const struct message *order)
     case MESSAGE_TOP_LIST:
         guard_heavy_page(&w->heavy, &order->page_question, &answer.top_page);
         break;
+    case MESSAGE_SERVER_LIST:
+        sessions_servers(w->sessions, order->page_question.cursor, w->now_us, &answer.server_page);
+        break;
+    case MESSAGE_SERVER_DRAIN:
+        found = sessions_drain(w->sessions, &order->server_order);
+        break;
     case MESSAGE_EXPLAIN:
         explain(w, &order->explain_question.addr, &answer.explain_answer);
         break;

@@ -264,7 +264,7 @@ static void adopt_snapshot(struct worker *w)
         return;
     net_policy(w->net, next->policy);
     guard_policy(w->guard, next->policy, next->lists);
-    sessions_snapshot(w->sessions, next);
+    sessions_snapshot(w->sessions, next, w->now_us);
     counter_add(w->counters, COUNTER_POLICY_SWAPS, 1);
     __atomic_store_n(&w->snapshot, next, __ATOMIC_RELEASE);
 }

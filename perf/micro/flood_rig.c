@@ -107,12 +107,14 @@ static struct policy *policy_make(const struct flood_config *config)
     p->boot.sources = UINT32_C(1) << (config->table + !config->v4);
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = config->limits[i] ? config->limits[i] : limit_facts((enum limit)i)->value;
+    p->limits[LIMIT_BACKEND_CHECK_SECONDS] = 0;
     p->services[0] = (struct policy_service){.name = "smtp", .port = 25};
-    p->backends[0] = (struct policy_backend){.name = "postfix", .port = 25};
+    p->backends[0] = (struct policy_backend){
+        .name = "postfix", .servers_count = 1, .servers = {{.port = 25, .weight = 1}}};
     p->routes[0] = (struct policy_route){.to = {.bits = ADDR_V4_BITS}, .leg = LEG_OUTSIDE};
     p->routes[1] = (struct policy_route){.leg = LEG_OUTSIDE};
     p->routes[0].to.addr = addr_from_v4((const uint8_t[4]){0});
-    CHECK(addr_parse("203.0.113.10", &p->backends[0].addr));
+    CHECK(addr_parse("203.0.113.10", &p->backends[0].servers[0].addr));
     CHECK(addr_parse("198.51.100.10", &p->routes[0].via));
     CHECK(addr_parse("2001:db8:51::10", &p->routes[1].via));
     struct policy_range *ranges[] = {&p->domains, &p->relay_networks, &p->prefixes, &p->rules,

@@ -365,7 +365,10 @@ static struct policy *policy_make(const struct mail_rig *rig, const struct addr 
                                              .protocol = (uint8_t)rig->play.protocol,
                                              .tls = rig->play.tls};
     p->backends[0] = (struct policy_backend){
-        .addr = rig->backend, .port = BACKEND_PORT, .protocol = (uint8_t)rig->play.protocol};
+        .protocol = (uint8_t)rig->play.protocol,
+        .servers_count = 1,
+        .servers = {{.addr = rig->backend, .port = BACKEND_PORT, .weight = 1}}};
+    p->limits[LIMIT_BACKEND_CHECK_SECONDS] = p->limits[LIMIT_BACKEND_SPARES] = 0;
     struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
                                      &p->rules_database, &p->domains};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
@@ -473,7 +476,7 @@ struct mail_rig *mail_rig_open(const struct mail_rig_play *play)
     rig->snapshot.uses[0].scratch = rules_scratch_open(rig->snapshot.rules);
     if (play->tls != TLS_OFF)
         tls_make(rig);
-    sessions_snapshot(rig->sessions, &rig->snapshot);
+    sessions_snapshot(rig->sessions, &rig->snapshot, rig->now_us);
     if (play->resumes) {
         mail_rig_run(rig, 1);
         CHECK(rig->ticket);

@@ -16,7 +16,7 @@ static struct mail_host_fake *fake_of(struct mail_host *host)
 static size_t fake_room(struct mail_host *host, enum mail_side side)
 {
     struct mail_host_fake *fake = fake_of(host);
-    if (side == SIDE_BACKEND && !fake->connected)
+    if (side == SIDE_BACKEND && !fake->opened)
         return 0;
     return fake->pipes[side].room;
 }
@@ -26,7 +26,7 @@ static void fake_send(struct mail_host *host, enum mail_side side, struct span d
     struct mail_host_fake *fake = fake_of(host);
     struct fake_pipe *pipe = &fake->pipes[side];
     CHECK(!fake->finished);
-    CHECK(side == SIDE_CLIENT || fake->connected);
+    CHECK(side == SIDE_CLIENT || fake->opened);
     CHECK(side == SIDE_BACKEND || !fake->tls_wanted);
     CHECK(data.size <= pipe->room);
     CHECK(pipe->out_size + data.size <= FAKE_OUT_MAX);
@@ -78,7 +78,7 @@ static bool fake_binding(const struct mail_host *host, uint8_t *out)
 static void close_backend(struct mail_host_fake *fake)
 {
     fake->connecting = false;
-    fake->connected = false;
+    fake->connected = fake->opened = false;
     fake->pipes[SIDE_BACKEND].in_size = 0;
 }
 
@@ -99,6 +99,11 @@ static void fake_disconnect(struct mail_host *host)
     CHECK(!fake->finished);
     close_backend(fake);
     fake->disconnects++;
+}
+
+static void fake_offer(struct mail_host *host, struct mail_offer *ret_offer)
+{
+    *ret_offer = fake_of(host)->offer;
 }
 
 static void fake_scan_start(struct mail_host *host)
@@ -166,6 +171,7 @@ static const struct mail_host_ops fake_ops = {
     .binding = fake_binding,
     .connect = fake_connect,
     .disconnect = fake_disconnect,
+    .offer = fake_offer,
     .scan_start = fake_scan_start,
     .scan_feed = fake_scan_feed,
     .deadline = fake_deadline,
@@ -185,10 +191,10 @@ static const struct policy_service fake_services[] = {
 };
 
 static const struct policy_backend fake_backends[] = {
-    {.name = "postfix", .port = 25, .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
-    {.name = "dovecot-imap", .port = 143, .protocol = PROTOCOL_IMAP, .identity = IDENTITY_FORWARD},
-    {.name = "dovecot-pop3", .port = 110, .protocol = PROTOCOL_POP3, .identity = IDENTITY_FORWARD},
-    {.name = "other", .port = 25, .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
+    {.name = "postfix", .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
+    {.name = "dovecot-imap", .protocol = PROTOCOL_IMAP, .identity = IDENTITY_FORWARD},
+    {.name = "dovecot-pop3", .protocol = PROTOCOL_POP3, .identity = IDENTITY_FORWARD},
+    {.name = "other", .protocol = PROTOCOL_SMTP, .identity = IDENTITY_FORWARD},
 };
 
 enum {
@@ -270,6 +276,33 @@ static void make_room(struct mail_host_fake *fake)
         fake->pipes[side].room = fake->pipes[side].room_call;
 }
 
+static void tell(struct mail_host_fake *fake, enum mail_backend_event event)
+{
+    make_room(fake);
+    fake->protocol->backend_event(fake->state, event, fake->now_us);
+}
+
+static size_t open_backend(struct mail_host_fake *fake, struct span input)
+{
+    struct fake_pipe *pipe = &fake->pipes[SIDE_BACKEND];
+    char say[OPENING_SAY_SIZE];
+    size_t taken;
+    enum opening_result result =
+        opening_input(&fake->opening, input, fake->policy.policy.smtp.host_name, &taken, say);
+    size_t size = strlen(say);
+    memcpy(pipe->out + pipe->out_size, say, size + 1);
+    pipe->out_size += size;
+    if (result == OPENING_READY) {
+        fake->opened = true;
+        fake->host.offered = fake->opening.offer;
+        tell(fake, BACKEND_CONNECTED);
+    } else if (result != OPENING_WAIT) {
+        close_backend(fake);
+        tell(fake, BACKEND_FAILED);
+    }
+    return taken;
+}
+
 static bool offer(struct mail_host_fake *fake, enum mail_side side)
 {
     struct fake_pipe *pipe = &fake->pipes[side];
@@ -278,9 +311,10 @@ static bool offer(struct mail_host_fake *fake, enum mail_side side)
         return false;
     make_room(fake);
     struct span waiting = span_of(pipe->in, pipe->in_size);
-    size_t taken = side == SIDE_CLIENT
-                       ? fake->protocol->client_input(fake->state, waiting, fake->now_us)
-                       : fake->protocol->backend_input(fake->state, waiting, fake->now_us);
+    size_t taken =
+        side == SIDE_CLIENT ? fake->protocol->client_input(fake->state, waiting, fake->now_us)
+        : fake->opened      ? fake->protocol->backend_input(fake->state, waiting, fake->now_us)
+                            : open_backend(fake, waiting);
     if (pipe->in_size == 0)
         return true; // disconnect() threw it away in the call
     CHECK(taken <= pipe->in_size);
@@ -358,11 +392,12 @@ void mail_host_fake_event(struct mail_host_fake *fake, enum mail_backend_event e
     if (event == BACKEND_CONNECTED) {
         fake->connecting = false;
         fake->connected = true;
+        opening_start(&fake->opening, fake->protocol, false);
     } else {
+        bool opened = fake->opened;
         close_backend(fake);
+        tell(fake, opened ? event : BACKEND_FAILED);
     }
-    make_room(fake);
-    fake->protocol->backend_event(fake->state, event, fake->now_us);
     mail_host_fake_pump(fake);
 }
 

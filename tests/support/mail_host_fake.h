@@ -5,13 +5,16 @@
  * test. What the machine sends is kept as text to be compared, questions and connects are kept for
  * the test to answer, the clock stands until it is moved.
  *
+ * BACKEND_CONNECTED connects; the test then plays the server's greeting and capabilities too, as
+ * the session would get them, and the machine learns of the connection once it is opened.
+ *
  * The fake is as strict as the contract in mail/mail.h allows: before every call there is just the
  * promised room (or what the test sets), and a machine that sends more, talks to a backend that is
  * not connected, asks twice or goes on after finish() fails a CHECK. It needs no test framework, so
  * fuzz targets use it too.
  */
 
-#include "mail/mail.h"
+#include "mail/opening.h"
 
 enum {
     FAKE_OUT_MAX = 1 << 20, // bytes sent that a test may leave lying, a side
@@ -56,6 +59,9 @@ struct mail_host_fake {
 
     unsigned connects, backend; // how often; the last one's index
     bool connecting, connected;
+    bool opened;             // and the machine knows
+    struct opening opening;  // plays the session's part until then
+    struct mail_offer offer; // what may be offered to the client
     unsigned disconnects;
 
     bool tls_wanted; // start_tls was called, tls_started not yet

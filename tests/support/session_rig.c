@@ -202,6 +202,7 @@ static struct policy *base_policy(const struct rig *rig)
                          .backends_count = 3};
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;
+    p->limits[LIMIT_BACKEND_CHECK_SECONDS] = p->limits[LIMIT_BACKEND_SPARES] = 0;
     for (int leg = 0; leg < LEG_COUNT; leg++) {
         snprintf(p->boot.legs[leg].device, sizeof p->boot.legs[leg].device, "net_null%d", leg);
         p->boot.legs[leg].mtu = 1500;
@@ -219,7 +220,9 @@ static struct policy *base_policy(const struct rig *rig)
             (struct policy_service){.port = ports[i], .protocol = kinds[i], .backend = i};
         snprintf(p->services[i].name, sizeof p->services[i].name, "service%d", i);
         p->backends[i] = (struct policy_backend){
-            .addr = rig->backend, .port = RIG_BACKEND_PORT, .protocol = kinds[i]};
+            .protocol = kinds[i],
+            .servers_count = 1,
+            .servers = {{.addr = rig->backend, .port = RIG_BACKEND_PORT, .weight = 1}}};
     }
     struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
                                      &p->rules_database, &p->domains};
@@ -308,7 +311,7 @@ static void start(struct rig *rig)
     rig->snapshot.rules = rules_build(rig->shield.policy, &what);
     assert_non_null(rig->snapshot.rules);
     rig->snapshot.uses[0].scratch = rules_scratch_open(rig->snapshot.rules);
-    sessions_snapshot(rig->sessions, &rig->snapshot);
+    sessions_snapshot(rig->sessions, &rig->snapshot, rig->now_us);
 }
 
 static void end_close(struct end *end)
@@ -325,6 +328,7 @@ void rig_close(struct rig *rig)
         tcp_release(rig->world.tcp, rig->clients[i]->connection);
     for (unsigned i = 0; i < rig->backends_count; i++)
         tcp_release(rig->world.tcp, rig->backends[i]->connection);
+    rig->shield.policy->limits[LIMIT_BACKEND_CHECK_SECONDS] = 0;
     rig_run(rig, 5000000);
     assert_int_equal(sessions_count(rig->sessions), 0);
     assert_int_equal(tcp_connections(rig->shield.tcp), 0);

@@ -69,7 +69,9 @@ static int set_up(void **state)
         .certificates_count = 1,
         .routes_count = 1,
         .services = {{.name = "smtp", .port = 25}},
-        .backends = {{.name = "postfix", .addr = addr_of("192.0.2.9"), .port = 25}},
+        .backends = {{.name = "postfix",
+                      .servers_count = 1,
+                      .servers = {{addr_of("192.0.2.9"), 25, 1, 0}}}},
         .certificates = {{.certificate_file = "a", .key_file = "b"}},
         .routes = {{.to = prefix_of("0.0.0.0/0"), .via = addr_of("192.0.2.254")}},
     };

@@ -88,9 +88,11 @@ static void two_legs_on_one_link_share_what_they_know(void **state)
 static void backends_on_the_link_are_asked_for_ahead(void **state)
 {
     rig_close(&rig);
+    struct policy_backend *backends = rig.policy.backends;
     rig.policy.backends_count = 2;
-    assert_true(addr_parse("203.0.113.10", &rig.policy.backends[0].addr));
-    assert_true(addr_parse("192.0.2.10", &rig.policy.backends[1].addr)); // behind a route
+    backends[0].servers_count = backends[1].servers_count = 1;
+    assert_true(addr_parse("203.0.113.10", &backends[0].servers[0].addr));
+    assert_true(addr_parse("192.0.2.10", &backends[1].servers[0].addr)); // behind a route
     rig.policy.routes_count = 0;
     rig_open(&rig);
     rig_run(&rig, 200000);

@@ -16,11 +16,11 @@ static void a_backend_that_fails_at_any_step_is_temporary_and_the_client_may_try
         enum reason want;
     } cases[] = {
         {"E:connecting 2\nE:fail\n", REASON_MAIL_BACKEND_DOWN},
-        {"E:connect\nE:close\n", REASON_MAIL_BACKEND_LOST},
-        {"E:connect\nB:-ERR [SYS/TEMP] busy\n", REASON_MAIL_BACKEND_BAD},
-        {"E:connect\nB:* OK imap\n", REASON_MAIL_BACKEND_BAD},
-        {"E:connect\nB:+OKAY\n", REASON_MAIL_BACKEND_BAD},
-        {"E:connect\nRB:+OK\\n\n", REASON_MAIL_BACKEND_BAD},
+        {"E:connect\nE:close\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nB:-ERR [SYS/TEMP] busy\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nB:* OK imap\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nB:+OKAY\n", REASON_MAIL_BACKEND_DOWN},
+        {"E:connect\nRB:+OK\\n\n", REASON_MAIL_BACKEND_DOWN},
         {GREETED_BACKEND "P:XCLIENT *\nE:close\n", REASON_MAIL_BACKEND_LOST},
         {GREETED_BACKEND "P:XCLIENT *\nB:-ERR who are you\n", REASON_MAIL_BACKEND_BAD},
         {GREETED_BACKEND IDENTIFIED USER_SENT "E:close\n", REASON_MAIL_BACKEND_LOST},

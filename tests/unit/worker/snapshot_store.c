@@ -40,8 +40,9 @@ static struct policy sound_policy(uint64_t generation)
     p.boot.connections = p.boot.sessions = p.boot.sources = 64;
     snprintf(p.smtp.host_name, sizeof p.smtp.host_name, "mail.example.net");
     p.services[0] = (struct policy_service){.name = "smtp", .port = 25};
-    p.backends[0] = (struct policy_backend){.name = "b", .port = 25};
-    assert_true(addr_parse("192.0.2.9", &p.backends[0].addr));
+    p.backends[0] = (struct policy_backend){
+        .name = "b", .servers_count = 1, .servers = {{.port = 25, .weight = 1}}};
+    assert_true(addr_parse("192.0.2.9", &p.backends[0].servers[0].addr));
     struct policy_range *ranges[] = {&p.domains, &p.relay_networks, &p.prefixes, &p.rules,
                                      &p.rules_database};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)

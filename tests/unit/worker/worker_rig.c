@@ -86,6 +86,7 @@ static struct policy *rig_policy(void)
                          .backends_count = 1};
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;
+    p->limits[LIMIT_BACKEND_CHECK_SECONDS] = p->limits[LIMIT_BACKEND_SPARES] = 0;
     static const char *const addrs[LEG_COUNT][FAMILY_COUNT] = {{"198.51.100.1", "2001:db8:51::1"},
                                                                {"203.0.113.1", "2001:db8:113::1"}};
     for (int leg = 0; leg < LEG_COUNT; leg++) {
@@ -101,8 +102,9 @@ static struct policy *rig_policy(void)
     p->boot.mbufs = p->boot.connections = p->boot.sessions = p->boot.sources = 1024;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
     p->services[0] = (struct policy_service){.name = "smtp", .port = 25};
-    p->backends[0] = (struct policy_backend){.name = "postfix", .port = 25};
-    assert_true(addr_parse("203.0.113.10", &p->backends[0].addr));
+    p->backends[0] = (struct policy_backend){
+        .name = "postfix", .servers_count = 1, .servers = {{.port = 25, .weight = 1}}};
+    assert_true(addr_parse("203.0.113.10", &p->backends[0].servers[0].addr));
     struct policy_range *ranges[] = {&p->domains, &p->relay_networks, &p->prefixes, &p->rules,
                                      &p->rules_database};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
