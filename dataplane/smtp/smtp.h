@@ -46,11 +46,14 @@ enum { VERDICT_NONE = 255 }; // of rdns, helo_match and spf: not asked
 struct smtp_mail {               // one transaction; zeroed between
     char from[MAIL_ADDRESS_MAX]; // without angle brackets; empty: the null sender
     char to[MAIL_ADDRESS_MAX];   // the recipient that is at the backend
-    uint16_t from_size, to_size;
-    struct smtp_param param;
-    uint16_t recipients; // accepted by the backend
-    uint8_t backend;     // of all recipients, once one was accepted
-    uint8_t spf;         // enum spf_result or VERDICT_NONE
+    char envid[SMTP_ENVID_MAX], orcpt[SMTP_ORCPT_MAX]; // of the sender; of that recipient
+    uint16_t from_size, to_size, orcpt_size;
+    uint8_t envid_size;
+    uint8_t notify;          // bits of enum smtp_notify, of that recipient
+    struct smtp_param param; // of MAIL, without its text
+    uint16_t recipients;     // accepted by the backend
+    uint8_t backend;         // of all recipients, once one was accepted
+    uint8_t spf;             // enum spf_result or VERDICT_NONE
     struct smtp_data data;
     struct smtp_results results;
     struct smtp_pace pace;
@@ -73,6 +76,7 @@ struct smtp {
     uint8_t helo_spf;   // enum spf_result or VERDICT_NONE: beside the sender's
     int16_t dnsbl;      // score; 0: nothing is known against the client
     uint8_t helo_size, user_size;
+    uint16_t offers; // bits of enum mail_offer_bit, as the client was told by EHLO
     uint16_t errors, auth_failures;
     struct smtp_budget budget;
     struct message_name rdns_name;
@@ -131,7 +135,7 @@ struct smtp_arguments {
     struct span text;
     bool ahead;
     struct span local, domain, path; // MAIL, RCPT
-    struct smtp_param param;         // MAIL
+    struct smtp_param param;         // MAIL, RCPT
     uint8_t backend;                 // RCPT
     enum mechanism mechanism;        // AUTH
 };

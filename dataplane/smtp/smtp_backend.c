@@ -68,7 +68,7 @@ static void send_mail(struct smtp *smtp)
 {
     const struct smtp_mail *mail = &smtp->mail;
     uint16_t offers = smtp->host->offered.bits;
-    char buffer[MAIL_ADDRESS_MAX + 96];
+    char buffer[MAIL_ADDRESS_MAX + SMTP_ENVID_MAX + 128];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
     smtp_text_add(&text, "MAIL FROM:<");
     smtp_text_add_span(&text, smtp_mail_from(smtp));
@@ -79,18 +79,41 @@ static void send_mail(struct smtp *smtp)
         smtp_text_add(&text, " BODY=8BITMIME");
     if (mail->param.bits & PARAM_UTF8)
         smtp_text_add(&text, " SMTPUTF8");
+    if ((mail->param.bits & PARAM_RET) && (offers & OFFER_DSN))
+        smtp_text_add(&text, " RET=%s", mail->param.bits & PARAM_RET_FULL ? "FULL" : "HDRS");
+    if (mail->envid_size && (offers & OFFER_DSN))
+        smtp_text_add(&text, " ENVID=%.*s", (int)mail->envid_size, mail->envid);
     smtp_text_add(&text, "\r\n");
     CHECK(!text.full);
     send_command(smtp, STEP_MAIL, smtp_text_span(&text));
 }
 
+static void add_notify(struct smtp_text *text, uint8_t notify)
+{
+    static const char *const words[] = {"SUCCESS", "FAILURE", "DELAY", "NEVER"};
+    const char *before = " NOTIFY=";
+    for (unsigned i = 0; i < 4; i++) {
+        if (!(notify >> i & 1))
+            continue;
+        smtp_text_add(text, "%s%s", before, words[i]);
+        before = ",";
+    }
+}
+
 static void send_rcpt(struct smtp *smtp)
 {
-    char buffer[MAIL_ADDRESS_MAX + 32];
+    const struct smtp_mail *mail = &smtp->mail;
+    char buffer[MAIL_ADDRESS_MAX + SMTP_ORCPT_MAX + 96];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
     smtp_text_add(&text, "RCPT TO:<");
-    smtp_text_add_span(&text, span_of(smtp->mail.to, smtp->mail.to_size));
-    smtp_text_add(&text, ">\r\n");
+    smtp_text_add_span(&text, span_of(mail->to, mail->to_size));
+    smtp_text_add(&text, ">");
+    if (smtp->host->offered.bits & OFFER_DSN) {
+        add_notify(&text, mail->notify);
+        if (mail->orcpt_size)
+            smtp_text_add(&text, " ORCPT=%.*s", (int)mail->orcpt_size, mail->orcpt);
+    }
+    smtp_text_add(&text, "\r\n");
     CHECK(!text.full);
     send_command(smtp, STEP_RCPT, smtp_text_span(&text));
 }

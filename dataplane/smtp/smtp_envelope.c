@@ -80,10 +80,10 @@ static enum smtp_refusal check_client(const struct smtp *smtp)
     return refusal == REFUSE_NONE ? check_rdns(smtp) : refusal;
 }
 
-static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span text,
+static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span text, bool rcpt,
                                          struct smtp_param *param)
 {
-    switch (smtp_param_parse(text, param)) {
+    switch (smtp_param_parse(text, rcpt, param)) {
     case PARAM_OK:
         break;
     case PARAM_MALFORMED:
@@ -92,6 +92,8 @@ static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span te
         return REFUSE_PARAMETER;
     }
     if (param->bits && !smtp->esmtp) // HELO: the client knows of no parameters
+        return REFUSE_PARAMETER;
+    if ((param->bits & PARAM_DSN) && !(smtp->offers & OFFER_DSN))
         return REFUSE_PARAMETER;
     return param->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES] ? REFUSE_TOO_BIG
                                                                          : REFUSE_NONE;
@@ -110,7 +112,7 @@ enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
     if (smtp_path_parse(text, &path, &rest) != PATH_OK ||
         (path.text.size && path.domain.size == 0) || path.text.size > MAIL_ADDRESS_MAX)
         return REFUSE_SENDER_SYNTAX;
-    refusal = take_parameters(smtp, rest, &arguments->param);
+    refusal = take_parameters(smtp, rest, false, &arguments->param);
     if (refusal != REFUSE_NONE)
         return refusal;
     if (path.utf8 && !(arguments->param.bits & PARAM_UTF8))
@@ -233,7 +235,12 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
         return;
     smtp_reset(smtp);
     struct smtp_mail *mail = &smtp->mail;
+    struct span envid = arguments->param.text;
     mail->param = arguments->param;
+    mail->param.text = span_of(NULL, 0);
+    mail->envid_size = (uint8_t)envid.size;
+    if (envid.size)
+        memcpy(mail->envid, envid.at, envid.size);
     mail->from_size = (uint16_t)arguments->path.size;
     if (mail->from_size)
         memcpy(mail->from, arguments->path.at, mail->from_size);
@@ -317,8 +324,11 @@ enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
     }
     if (path.text.size == 0 || path.text.size > MAIL_ADDRESS_MAX)
         return REFUSE_RCPT_SYNTAX;
-    if (rest.size)
-        return rest.at[0] == ' ' ? REFUSE_PARAMETER : REFUSE_RCPT_SYNTAX;
+    if (rest.size && rest.at[0] != ' ')
+        return REFUSE_RCPT_SYNTAX;
+    enum smtp_refusal refusal = take_parameters(smtp, rest, true, &arguments->param);
+    if (refusal != REFUSE_NONE)
+        return refusal;
     if (path.utf8 && !(mail->param.bits & PARAM_UTF8))
         return REFUSE_UTF8_NOT_ASKED;
     if (!smtp_relay_find(smtp, &path, &arguments->backend))
@@ -336,6 +346,11 @@ void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *argument
     struct smtp_mail *mail = &smtp->mail;
     mail->to_size = (uint16_t)arguments->path.size;
     memcpy(mail->to, arguments->path.at, mail->to_size);
+    struct span orcpt = arguments->param.text;
+    mail->notify = arguments->param.notify;
+    mail->orcpt_size = (uint16_t)orcpt.size;
+    if (orcpt.size)
+        memcpy(mail->orcpt, orcpt.at, orcpt.size);
     enum smtp_refusal refusal = scan_recipient(smtp);
     if (refusal == REFUSE_NONE && smtp->backend.voided)
         refusal = REFUSE_BACKEND_LOST;

@@ -79,18 +79,32 @@ static void add_auth(const struct smtp *smtp, struct smtp_text *text)
     smtp_text_add(text, "250-AUTH %s\r\n", list);
 }
 
+// What is ours alone is always there. CHUNKING is: chunks go to the backend as DATA, whose end both
+// sides read alike. BINARYMIME is not, for the same reason.
 void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
-    const struct policy *policy = smtp->host->policy;
+    struct mail_host *host = smtp->host;
+    uint64_t size = host->policy->limits[LIMIT_MESSAGE_BYTES];
+    struct mail_offer offer;
     char buffer[512];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
-    smtp_text_add(&text, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
-                  policy->smtp.host_name, (unsigned long long)policy->limits[LIMIT_MESSAGE_BYTES]);
+    host->ops->offer(host, &offer);
+    if (offer.size && offer.size < size)
+        size = offer.size;
+    smtp->offers = offer.bits;
+    smtp_text_add(&text, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n",
+                  host->policy->smtp.host_name, (unsigned long long)size);
+    if (offer.bits & OFFER_8BITMIME)
+        smtp_text_add(&text, "250-8BITMIME\r\n");
     if (offers_starttls(smtp))
         smtp_text_add(&text, "250-STARTTLS\r\n");
     if (offers_auth(smtp))
         add_auth(smtp, &text);
-    smtp_text_add(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n");
+    if (offer.bits & OFFER_SMTPUTF8)
+        smtp_text_add(&text, "250-SMTPUTF8\r\n");
+    if (offer.bits & OFFER_DSN)
+        smtp_text_add(&text, "250-DSN\r\n");
+    smtp_text_add(&text, "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n");
     CHECK(!text.full);
     smtp->host->ops->send(smtp->host, SIDE_CLIENT, smtp_text_span(&text));
     smtp->esmtp = true;

@@ -247,6 +247,7 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     fake->protocol = protocol;
     fake->now_us = 1000000;
     fake->deadline_us = UINT64_MAX;
+    fake->offer = (struct mail_offer){.bits = OFFER_8BITMIME | OFFER_SMTPUTF8, .known = true};
     fake->pipes[SIDE_CLIENT].room_call = REPLY_MAX;
     fake->pipes[SIDE_BACKEND].room_call = LINE_BYTES_MAX + REPLY_MAX;
     policy_init(&fake->policy);

@@ -145,6 +145,58 @@ static void parameters_go_where_they_are_offered(void **unused)
                     "C:RCPT TO:<alice@example.net>\n" CONNECT "B:250 plain\n" BACKEND_MAIL ALICE);
 }
 
+static struct mail_host_fake *with_offer(uint16_t bits, uint64_t size)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    fake->offer = (struct mail_offer){.known = true, .bits = bits, .size = size};
+    mail_host_fake_start(fake);
+    mail_script_play(fake, "E:rdns confirmed client.example\nS:220 mail.example.net ESMTP\n"
+                           "C:EHLO client.example\n");
+    return fake;
+}
+
+static void the_offer_is_the_backends_and_what_is_ours_alone(void **unused)
+{
+    struct mail_host_fake *fake = with_offer(0, 0);
+    mail_script_play(fake, "S:250-mail.example.net\nS:250-PIPELINING\nS:250-SIZE 52428800\n"
+                           "S:250-STARTTLS\nS:250-CHUNKING\nS:250 ENHANCEDSTATUSCODES\n");
+    mail_host_fake_close(fake);
+    fake = with_offer(OFFER_8BITMIME | OFFER_SMTPUTF8 | OFFER_DSN, 1000000);
+    mail_script_play(fake, "S:250-mail.example.net\nS:250-PIPELINING\nS:250-SIZE 1000000\n"
+                           "S:250-8BITMIME\nS:250-STARTTLS\nS:250-SMTPUTF8\nS:250-DSN\n"
+                           "S:250-CHUNKING\nS:250 ENHANCEDSTATUSCODES\n");
+    mail_host_fake_close(fake);
+}
+
+static void delivery_reports_are_asked_of_a_backend_that_has_them(void **unused)
+{
+    static const char *const ends[] = {
+        "B:250 DSN\nP:MAIL FROM:<joe@good.example.org> RET=HDRS ENVID=q+2B1\nB:250 ok\n"
+        "P:RCPT TO:<alice@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;al@x\n",
+        "B:250 none\nP:MAIL FROM:<joe@good.example.org>\nB:250 ok\n"
+        "P:RCPT TO:<alice@example.net>\n",
+    };
+    for (int i = 0; i < 2; i++) {
+        struct mail_host_fake *fake = with_offer(OFFER_DSN, 0);
+        mail_host_fake_forget(fake);
+        mail_script_play(fake,
+                         "C:MAIL FROM:<joe@good.example.org> RET=HDRS ENVID=q+2B1\nE:spf pass\n"
+                         "S:250 2.1.0 Ok\n"
+                         "C:RCPT TO:<alice@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;al@x\n"
+                         "E:connect\nB:220 postfix\nP:EHLO mail.example.net\nB:250-postfix\n");
+        mail_script_play(fake, ends[i]);
+        mail_host_fake_close(fake);
+    }
+}
+
+static void what_was_not_offered_is_a_parameter_unknown(void **unused)
+{
+    smtp_play("smtp", HELLO "C:MAIL FROM:<joe@good.example.org> RET=HDRS\n"
+                            "S:555 5.5.4 Parameter not known\n");
+    smtp_play("smtp", SENDER "C:RCPT TO:<alice@example.net> NOTIFY=NEVER\n"
+                             "S:555 5.5.4 Parameter not known\n");
+}
+
 static void an_unfaithful_idle_connection_is_replaced(void **unused)
 {
     smtp_play("smtp", MAIL_TAKEN "E:close\n" MAIL "C:RCPT TO:<alice@example.net>\n" CONNECT);
@@ -196,6 +248,9 @@ int main(void)
         cmocka_unit_test(odd_bytes_in_replies_are_blunted),
         cmocka_unit_test(replies_have_limits),
         cmocka_unit_test(parameters_go_where_they_are_offered),
+        cmocka_unit_test(the_offer_is_the_backends_and_what_is_ours_alone),
+        cmocka_unit_test(delivery_reports_are_asked_of_a_backend_that_has_them),
+        cmocka_unit_test(what_was_not_offered_is_a_parameter_unknown),
         cmocka_unit_test(an_unfaithful_idle_connection_is_replaced),
         cmocka_unit_test(a_backend_that_needs_no_identity_is_told_none),
         cmocka_unit_test(a_login_reaches_only_a_connection_of_its_own),
