@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* bans and sessions: asked of all workers, answers joined. */
+/* bans, sessions and servers of backends: asked of all workers, answers joined. */
 #include "api/api_command.h"
 #include "api/api_inquiry.h"
 
 #include "report/session_json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -178,4 +179,104 @@ void api_sessions_list(struct api_request *request)
     struct message question = message_make(MESSAGE_SESSION_LIST, STATUS_ASKED, 0);
     struct inquiry facts = {.rows = json_array()};
     start(request, &question, &facts, sessions_answer, sessions_done);
+}
+
+// Servers of backends, a row for each worker: each has its own view.
+
+static const char *server_text(const struct addr *addr, uint16_t port, char *text, size_t size)
+{
+    char host[ADDR_TEXT_SIZE];
+    bool v4 = addr_is_v4(addr);
+    snprintf(text, size, "%s%s%s:%u", v4 ? "" : "[", addr_format(addr, host), v4 ? "" : "]", port);
+    return text;
+}
+
+static json_t *server_json(const struct server_row *row, unsigned worker)
+{
+    static const char *const healths[SERVER_HEALTH_COUNT] = {"unknown", "up", "down"};
+    char server[ADDR_TEXT_SIZE + 8];
+    const char *failure = row->last_failure ? reason_name((enum reason)row->last_failure) : "";
+    return json_pack(
+        "{s:s, s:s, s:i, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:s}",
+        "backend", row->backend, "server",
+        server_text(&row->addr, row->port, server, sizeof server), "worker", (int)worker, "state",
+        row->drained ? "drained" : healths[row->health], "drained", (int)row->drained, "backup",
+        (int)row->backup, "weight", (int)row->weight, "good", (int)row->good, "failed",
+        (int)row->failed, "spares", (int)row->spares, "connections", (json_int_t)row->connections,
+        "since_ms", (json_int_t)(row->since_us / 1000), "opened", (json_int_t)row->opened,
+        "failures", (json_int_t)row->failures, "checks", (json_int_t)row->checks, "last_failure",
+        failure);
+}
+
+static void servers_answer(void *context, unsigned worker, const struct message *answer)
+{
+    if (answer->status != STATUS_OK)
+        return;
+    for (int i = 0; i < answer->server_page.count; i++)
+        json_array_append_new(((struct inquiry *)context)->rows,
+                              server_json(&answer->server_page.rows[i], worker));
+}
+
+static void servers_done(void *context, int error)
+{
+    struct inquiry *inquiry = (struct inquiry *)context;
+    list_done(inquiry, error, "servers", json_incref(inquiry->rows));
+}
+
+void api_backends_list(struct api_request *request)
+{
+    struct message question = message_make(MESSAGE_SERVER_LIST, STATUS_ASKED, 0);
+    struct inquiry facts = {.rows = json_array()};
+    start(request, &question, &facts, servers_answer, servers_done);
+}
+
+// NAME, or NAME/ADDRESS:PORT as the list shows it.
+static bool server_argument(struct api_request *request, struct server_order *order)
+{
+    const char *text = api_request_text(request, "server");
+    if (!text)
+        return false;
+    char host[ADDR_TEXT_SIZE];
+    uint64_t port = 0;
+    struct span whole = span_of(text, strlen(text));
+    size_t slash = span_find(whole, '/');
+    struct span name = span_head(whole, slash), rest = span_skip(whole, slash + 1);
+    bool sound = name.size > 0 && name.size < sizeof order->backend;
+    const char *colon = slash < whole.size ? strrchr(text + slash, ':') : NULL;
+    if (sound && slash < whole.size) {
+        struct span addr = span_head(rest, colon ? (size_t)(colon - text) - slash - 1 : 0);
+        bool bracketed = addr.size > 2 && addr.at[0] == '[' && addr.at[addr.size - 1] == ']';
+        if (bracketed)
+            addr = span_of(addr.at + 1, addr.size - 2);
+        span_to_text(addr, host, sizeof host);
+        sound = colon && span_to_u64(span_text(colon + 1), UINT16_MAX, &port) && port > 0 &&
+                addr_parse(host, &order->addr);
+    }
+    if (!sound) {
+        api_request_error(request, "server: expected NAME or NAME/ADDRESS:PORT of a backend");
+        return false;
+    }
+    span_to_text(name, order->backend, sizeof order->backend);
+    order->port = (uint16_t)port;
+    return true;
+}
+
+static void drain(struct api_request *request, bool drain)
+{
+    struct message question = message_make(MESSAGE_SERVER_DRAIN, STATUS_ASKED, 0);
+    if (!server_argument(request, &question.server_order))
+        return;
+    question.server_order.drain = drain;
+    struct inquiry facts = {.none = "no such backend or server"};
+    start(request, &question, &facts, order_answer, order_done);
+}
+
+void api_backends_drain(struct api_request *request)
+{
+    drain(request, true);
+}
+
+void api_backends_enable(struct api_request *request)
+{
+    drain(request, false);
 }

@@ -272,6 +272,26 @@ void cli_print_sessions(FILE *out, const json_t *response, bool all)
     print_truncated(out, response);
 }
 
+void cli_print_backends(FILE *out, const json_t *response, bool all)
+{
+    static const struct cli_column columns[] = {
+        {.title = "BACKEND", .key = "backend"},
+        {.title = "SERVER", .key = "server"},
+        {.title = "WORKER", .key = "worker", .right = true},
+        {.title = "STATE", .key = "state"},
+        {.title = "SINCE", .key = "since_ms", .right = true, .format = cli_table_duration},
+        {.title = "OPEN", .key = "connections", .right = true},
+        {.title = "SPARE", .key = "spares", .right = true},
+        {.title = "OPENED", .key = "opened", .right = true},
+        {.title = "CHECKS", .key = "checks", .right = true},
+        {.title = "FAILURES", .key = "failures", .right = true},
+        {.title = "IN A ROW", .key = "failed", .right = true},
+        {.title = "LAST FAILURE", .key = "last_failure"},
+        {0},
+    };
+    cli_table_print(out, json_object_get(response, "servers"), columns);
+}
+
 void cli_print_change(FILE *out, const json_t *response, bool all)
 {
     if (json_is_true(json_object_get(response, "published")))

@@ -17,6 +17,7 @@ cli_print cli_print_list_test;
 cli_print cli_print_limits;
 cli_print cli_print_limit;
 cli_print cli_print_sessions;
+cli_print cli_print_backends;
 cli_print cli_print_change; // of the policy
 cli_print cli_print_order;  // to the workers
 cli_print cli_print_check;

@@ -94,6 +94,8 @@ static uint32_t next_page(const struct message *answer)
         return 0;
     if (answer->kind == MESSAGE_BAN_LIST)
         return answer->ban_page.next;
+    if (answer->kind == MESSAGE_SERVER_LIST)
+        return answer->server_page.next;
     if (answer->kind == MESSAGE_TOP_LIST)
         return answer->top_page.next;
     if (answer->kind == MESSAGE_TRACE)

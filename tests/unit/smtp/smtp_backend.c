@@ -150,8 +150,8 @@ static struct mail_host_fake *with_offer(uint16_t bits, uint64_t size)
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     fake->offer = (struct mail_offer){.known = true, .bits = bits, .size = size};
     mail_host_fake_start(fake);
-    mail_script_play(fake, "E:rdns confirmed client.example\nS:220 mail.example.net ESMTP\n"
-                           "C:EHLO client.example\n");
+    mail_script_play(fake, "E:rdns confirmed client.example\nS:220 mail.example.net ESMTP\n");
+    mail_host_fake_client(fake, "EHLO client.example\r\n");
     return fake;
 }
 

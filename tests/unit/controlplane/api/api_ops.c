@@ -44,6 +44,15 @@ static void wrong_arguments_reach_no_worker(void **state)
         {"{'command':'bans add','address':'192.0.2.1','seconds':31622401}",
          "seconds: expected a number from 1 to 31622400"},
         {"{'command':'bans remove','address':''}", "address: expected an IPv4 or IPv6 address"},
+        {"{'command':'backends drain'}", "server: expected a text"},
+        {"{'command':'backends drain','server':''}",
+         "server: expected NAME or NAME/ADDRESS:PORT of a backend"},
+        {"{'command':'backends drain','server':'b/192.0.2.1'}",
+         "server: expected NAME or NAME/ADDRESS:PORT of a backend"},
+        {"{'command':'backends drain','server':'b/x:25'}",
+         "server: expected NAME or NAME/ADDRESS:PORT of a backend"},
+        {"{'command':'backends enable','server':'a-name-that-is-too-long-for-a-backend'}",
+         "server: expected NAME or NAME/ADDRESS:PORT of a backend"},
         {"{'command':'sessions kill','id':'5'}",
          "id: expected a number from 0 to 9223372036854775807"},
     };
@@ -128,6 +137,47 @@ static void ban_lasts_an_hour_unless_said(void **state)
     assert_int_equal(question.ban.seconds, 3600);
 }
 
+static void a_drain_names_a_server_or_all_of_a_backend(void **state)
+{
+    struct message question;
+    api_rig_start("{'command':'backends drain','server':'b/[2001:db8::1]:2525'}");
+    assert_true(ops_rig_take(&api_rig.ops, 0, &question));
+    assert_string_equal(question.server_order.backend, "b");
+    assert_int_equal(question.server_order.port, 2525);
+    assert_int_equal(question.server_order.drain, 1);
+    assert_false(addr_is_v4(&question.server_order.addr));
+    question.status = STATUS_OK;
+    ops_desk_answer(&api_rig.plane.desk, 0, &question);
+    struct message answer = api_rig_answer(1, STATUS_OK);
+    assert_int_equal(answer.kind, MESSAGE_SERVER_DRAIN);
+    api_rig_send(1, &answer);
+    assert_int_equal(number(api_rig_granted(), "workers"), 2);
+    api_rig_start("{'command':'backends enable','server':'b'}");
+    answer_all(STATUS_NOT_FOUND);
+    api_rig_refused("no such backend or server");
+}
+
+static void servers_are_listed_by_worker(void **state)
+{
+    api_rig_start("{'command':'backends list'}");
+    for (unsigned worker = 0; worker < OPS_RIG_WORKERS; worker++) {
+        struct message answer = api_rig_answer(worker, STATUS_OK);
+        answer.server_page.count = 1;
+        answer.server_page.rows[0] = (struct server_row){.backend = "b",
+                                                         .port = 25,
+                                                         .health = SERVER_DOWN,
+                                                         .drained = worker == 1,
+                                                         .last_failure = REASON_TCP_REFUSED};
+        assert_true(addr_parse("192.0.2.1", &answer.server_page.rows[0].addr));
+        api_rig_send(worker, &answer);
+    }
+    api_rig_granted();
+    assert_string_equal(text(row("servers", 0), "server"), "192.0.2.1:25");
+    assert_string_equal(text(row("servers", 0), "state"), "down");
+    assert_string_equal(text(row("servers", 0), "last_failure"), "tcp_refused");
+    assert_string_equal(text(row("servers", 1), "state"), "drained");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +186,9 @@ int main(void)
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(worker_that_cannot_answer_leaves_the_lists_of_the_others,
                                         api_rig_up, api_rig_down),
+        cmocka_unit_test_setup_teardown(a_drain_names_a_server_or_all_of_a_backend, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(servers_are_listed_by_worker, api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(order_done_by_one_worker_is_done, api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(bans_of_several_workers_are_joined_with_the_longest_time,
                                         api_rig_up, api_rig_down),
