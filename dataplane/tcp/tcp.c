@@ -6,6 +6,7 @@
 #include "tcp/tcp_event.h"
 #include "tcp/tcp_header.h"
 #include "tcp/tcp_input.h"
+#include "tcp/tcp_mtu.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_queue.h"
 #include "tcp/tcp_reassembly.h"
@@ -255,14 +256,8 @@ void tcp_icmp(struct tcp *tcp, const struct packet *quoted, uint16_t next_mtu, b
         tcp_conn_close(tcp, c, REASON_TCP_REFUSED);
         return;
     }
-    // RFC 8201, section 4: IPv6 never goes below 1280. RFC 1191, section 3; smaller offers for IPv4
-    // are forgeries or too odd to serve.
-    uint16_t least = addr_is_v4(&c->remote) ? 552 : 1280;
-    uint16_t mtu = next_mtu < least ? least : next_mtu;
-    if (next_mtu == 0 || c->state < TCP_ESTABLISHED || mtu >= c->mtu)
+    if (next_mtu == 0 || c->state < TCP_ESTABLISHED || !tcp_mtu_lower(tcp, c, next_mtu))
         return;
-    tcp_conn_resize(tcp, c, mtu);
-    tcp_trace_add(tcp, c, TRACE_MTU, mtu);
     tcp_recovery_shrink(tcp, c);
     tcp_output_want(tcp, c);
 }

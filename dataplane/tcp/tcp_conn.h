@@ -181,6 +181,7 @@ struct tcp_cold {
     uint32_t dsack_left;
     uint16_t dsack_size;
     uint8_t reorder_steps; // reo_wnd_mult of RFC 8985
+    uint8_t mtu_tick;      // when mtu was lowered: tcp_mtu.c
 };
 static_assert(sizeof(struct tcp_cold) == 32, "with tcp_conn, table and wheel 306 bytes");
 

@@ -2,6 +2,7 @@
 #include "tcp/tcp_timer.h"
 
 #include "tcp/tcp_event.h"
+#include "tcp/tcp_mtu.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_queue.h"
 #include "tcp/tcp_recovery.h"
@@ -14,19 +15,29 @@ enum {
                                // RFC 8985, section 7.2
 };
 
+// No deadline is further ahead than TCP_KEEPALIVE_MS: what seems so on the circle is long past, as
+// the clock jumped.
+static uint32_t left_ms(const struct tcp *tcp, uint32_t at_ms)
+{
+    uint32_t left = at_ms - tcp->now_ms;
+    return left <= TCP_KEEPALIVE_MS ? left : 0;
+}
+static_assert((int)TCP_RTO_MOST_MS <= (int)TCP_KEEPALIVE_MS &&
+                  (int)TCP_FIN_WAIT_2_MS <= (int)TCP_KEEPALIVE_MS,
+              "nothing waits longer");
+
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *c)
 {
     if (c->flags & TCP_CONN_GONE || c->state == TCP_CLOSED)
         return;
-    uint32_t at = c->life_ms;
-    if (c->rexmit != TCP_REXMIT_NONE && tcp_ms_before(c->send_ms, at))
-        at = c->send_ms;
-    if (c->flags & TCP_CONN_DELACK && tcp_ms_before(c->delack_ms, at))
-        at = c->delack_ms;
-    if (c->flags & TCP_CONN_PACED && tcp_ms_before(c->sent_ms + 1, at))
-        at = c->sent_ms + 1;
-    int32_t left = (int32_t)(at - tcp->now_ms);
-    uint64_t at_us = (tcp->now_us / 1000 + (uint64_t)(left > 0 ? left : 0)) * 1000;
+    uint32_t left = left_ms(tcp, c->life_ms);
+    if (c->rexmit != TCP_REXMIT_NONE)
+        left = tcp_min(left, left_ms(tcp, c->send_ms));
+    if (c->flags & TCP_CONN_DELACK)
+        left = tcp_min(left, left_ms(tcp, c->delack_ms));
+    if (c->flags & TCP_CONN_PACED)
+        left = tcp_min(left, left_ms(tcp, c->sent_ms + 1));
+    uint64_t at_us = (tcp->now_us / 1000 + left) * 1000;
     if (!timer_fires_by(&tcp->wheel, &c->timer, at_us))
         timer_set(&tcp->wheel, &c->timer, at_us);
 }
@@ -118,6 +129,7 @@ static void fire_rto(struct tcp *tcp, struct tcp_conn *c)
     if (given_up(tcp, c))
         return;
     tcp_trace_add(tcp, c, TRACE_TIME_OUT, tcp_rtt_rto_ms(c));
+    tcp_mtu_suspect(tcp, c);
     tcp_recovery_timeout(tcp, c);
     if (c->backoff < UINT8_MAX)
         c->backoff++;
@@ -202,6 +214,7 @@ static void fire_life(struct tcp *tcp, struct tcp_conn *c)
     }
     uint32_t quiet_ms = tcp->now_ms - c->heard_ms;
     if (quiet_ms < TCP_KEEPALIVE_MS) {
+        tcp_mtu_raise(tcp, c);
         tcp_timer_life(tcp, c, TCP_KEEPALIVE_MS - quiet_ms);
         return;
     }
@@ -222,7 +235,7 @@ void tcp_timer_fire(void *context, struct timer *timer)
     struct tcp *tcp = context;
     struct tcp_conn *c =
         (struct tcp_conn *)(void *)((uint8_t *)timer - offsetof(struct tcp_conn, timer));
-    if (c->flags & TCP_CONN_DELACK && !tcp_ms_before(tcp->now_ms, c->delack_ms)) {
+    if (c->flags & TCP_CONN_DELACK && left_ms(tcp, c->delack_ms) == 0) {
         c->flags &= ~(uint32_t)TCP_CONN_DELACK;
         c->flags |= TCP_CONN_ACK_NOW;
         tcp_output_want(tcp, c);
@@ -231,9 +244,9 @@ void tcp_timer_fire(void *context, struct timer *timer)
         c->flags &= ~(uint32_t)TCP_CONN_PACED;
         tcp_output_want(tcp, c);
     }
-    if (c->rexmit != TCP_REXMIT_NONE && !tcp_ms_before(tcp->now_ms, c->send_ms))
+    if (c->rexmit != TCP_REXMIT_NONE && left_ms(tcp, c->send_ms) == 0)
         fire_rexmit(tcp, c);
-    if (c->state != TCP_CLOSED && !tcp_ms_before(tcp->now_ms, c->life_ms))
+    if (c->state != TCP_CLOSED && left_ms(tcp, c->life_ms) == 0)
         fire_life(tcp, c);
     tcp_timer_arm(tcp, c);
 }

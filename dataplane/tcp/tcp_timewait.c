@@ -79,9 +79,16 @@ void tcp_timewait_add(struct tcp *tcp, struct tcp_conn *c)
     tcp_table_insert(tcp, ref);
 }
 
+// 0 also when the clock jumped so far that the end seems ahead again.
+static uint16_t left_s(const struct tcp *tcp, const struct tcp_timewait *w)
+{
+    uint16_t left = (uint16_t)(w->expiry_s - seconds_of(tcp));
+    return left <= TIME_WAIT_S + 1 ? left : 0;
+}
+
 static bool expired(const struct tcp *tcp, const struct tcp_timewait *w)
 {
-    return (int16_t)(seconds_of(tcp) - w->expiry_s) >= 0;
+    return left_s(tcp, w) == 0;
 }
 
 void tcp_timewait_expire(struct tcp *tcp)
@@ -104,10 +111,10 @@ uint64_t tcp_timewait_next_us(const struct tcp *tcp)
     if (tcp->waits_head == tcp->waits_tail)
         return UINT64_MAX;
     const struct tcp_timewait *w = record_of(tcp, ref_of(tcp, tcp->waits_head));
-    int16_t left = (int16_t)(w->expiry_s - seconds_of(tcp));
-    if (!(w->bits & TCP_TIMEWAIT_USED) || left <= 0)
+    uint16_t left = left_s(tcp, w);
+    if (!(w->bits & TCP_TIMEWAIT_USED) || left == 0)
         return tcp->now_us;
-    return (tcp->now_us / 1000000 + (uint64_t)left) * 1000000;
+    return (tcp->now_us / 1000000 + left) * 1000000;
 }
 
 bool tcp_timewait_is(handle h)

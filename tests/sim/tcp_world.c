@@ -599,7 +599,7 @@ static void choose_link(struct world *w, struct link_sim_config *l)
         l->cut_from_us = w->start_us + dice(w, 0, 3000000);
         l->cut_until_us = l->cut_from_us + dice(w, 1000, 20000000);
     }
-    if (one_in(w, 6) && w->icmp)
+    if (one_in(w, 6)) // without ICMP a black hole
         l->mtu = w->mtu - (uint32_t)dice(w, 1, (uint32_t)w->mtu - 1280);
     if (one_in(w, 6) && w->icmp) {
         l->mtu_later = l->mtu - (uint32_t)dice(w, 0, l->mtu - 1280);

@@ -103,6 +103,49 @@ static void the_next_time_is_never_behind_a_deadline(void **state)
     assert_true(s.count > 0);
 }
 
+static const uint64_t jumps_s[] = {3600, 86400 * 20, 86400 * 25, 86400 * 40, 86400 * 49};
+
+static void data_in_flight_is_given_up_after_a_jump_of_the_clock(void **state)
+{
+    for (unsigned i = 0; i < sizeof jumps_s / sizeof jumps_s[0]; i++) {
+        s.base.src_port = (uint16_t)(5000 + i);
+        stage_accept(&s, true, false);
+        stage_send(&s, 10);
+        stage_take_all(&s);
+        s.now_us += jumps_s[i] * 1000000;
+        stage_wait(&s, 3);
+        stage_take_all(&s);
+        assert_int_equal(closed_reason(), REASON_TCP_TIMED_OUT);
+    }
+}
+
+static void an_idle_peer_is_asked_after_a_jump_of_the_clock(void **state)
+{
+    for (unsigned i = 0; i < sizeof jumps_s / sizeof jumps_s[0]; i++) {
+        s.now_us += jumps_s[i] * 1000000;
+        stage_wait(&s, 3);
+        struct stage_segment ping = stage_take(&s);
+        assert_int_equal(stage_seq(&ping), -1);
+        stage_take_none(&s);
+        stage_ack(&s, 0);
+        assert_string_equal(stage_state(&s), "ESTABLISHED");
+        stage_wait(&s, 1000);
+        stage_take_none(&s);
+    }
+}
+
+static void a_clock_that_goes_back_stands_still(void **state)
+{
+    uint64_t before_us = s.now_us;
+    s.now_us -= 500000000;
+    stage_send(&s, 10);
+    assert_int_equal(s.tcp->now_us, before_us);
+    stage_take(&s);
+    s.now_us = before_us;
+    stage_wait(&s, 1100);
+    assert_true(s.count >= 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +156,9 @@ int main(void)
         with(a_released_half_closed_connection_ends),
         with(a_half_closed_connection_that_is_not_released_stays),
         with(the_next_time_is_never_behind_a_deadline),
+        with_bare(data_in_flight_is_given_up_after_a_jump_of_the_clock),
+        with(an_idle_peer_is_asked_after_a_jump_of_the_clock),
+        with(a_clock_that_goes_back_stands_still),
     };
     return stage_run(tests);
 }
