@@ -276,8 +276,8 @@ unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BU
 }
 
 enum reason guard_ack(struct guard *guard, const struct packet *packet,
-                      const struct guard_look *look, uint64_t now_us,
-                      struct tcp_handshake *ret_handshake)
+                      const struct guard_look *look, uint64_t now_us, bool known,
+                      struct tcp_handshake *handshake)
 {
     if (packet->tcp_flags & TCP_RST)
         guard_syncache_forget(&guard->syncache, packet);
@@ -285,20 +285,22 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
         return REASON_OUT_OF_STATE;
     if (look->service < 0)
         return REASON_NO_SERVICE;
-    struct tcp_handshake handshake;
-    if (!guard_cookie_check(&guard->cookie, packet, now_us, &handshake))
+    struct tcp_handshake found;
+    if (known)
+        found = *handshake;
+    else if (!guard_cookie_check(&guard->cookie, packet, now_us, &found))
         return REASON_COOKIE_INVALID;
     guard_syncache_forget(&guard->syncache, packet);
-    struct guard_proven_print print = guard_proven_of_ack(packet, &handshake, now_us);
+    struct guard_proven_print print = guard_proven_of_ack(packet, &found, now_us);
     guard_proven_learn(&guard->answer.proven, &look->place.name, &print, now_us);
     enum reason reason =
         guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
-                                look->class, now_us, &handshake.shadowed);
+                                look->class, now_us, &found.shadowed);
     if (reason != REASON_NONE)
         return reason;
-    shadow_count(guard, handshake.shadowed);
-    handshake.shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
-    *ret_handshake = handshake;
+    shadow_count(guard, found.shadowed);
+    found.shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
+    *handshake = found;
     return REASON_NONE;
 }
 

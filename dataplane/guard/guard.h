@@ -116,10 +116,11 @@ unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BU
                       uint64_t now_us);
 
 // Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake, the
-// connection fits its limits and is counted; *ret_handshake describes it.
+// connection fits its limits and is counted; *handshake describes it. `known`: it did already, as
+// tcp_reopened filled it, and no cookie is asked for.
 enum reason guard_ack(struct guard *guard, const struct packet *packet,
-                      const struct guard_look *look, uint64_t now_us,
-                      struct tcp_handshake *ret_handshake);
+                      const struct guard_look *look, uint64_t now_us, bool known,
+                      struct tcp_handshake *handshake);
 
 // How guard_advance emits: `take` gives an empty mbuf with room for headers before it (NULL: none),
 // `send` takes it with a packet from the IP header on.

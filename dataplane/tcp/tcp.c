@@ -120,6 +120,12 @@ handle tcp_accept(struct tcp *tcp, const struct packet *ack, const struct tcp_ha
     return tcp_conn_handle(tcp, c);
 }
 
+bool tcp_reopened(struct tcp *tcp, const struct packet *ack, struct tcp_handshake *ret_handshake)
+{
+    uint32_t ref = tcp_table_find(tcp, &ack->dst, ack->dst_port, &ack->src, ack->src_port);
+    return ref & TCP_TABLE_WAIT && tcp_timewait_reopened(tcp, ref, ack, ret_handshake);
+}
+
 unsigned tcp_peek(struct tcp *tcp, handle h, struct span *ret_spans, unsigned most)
 {
     struct tcp_conn *c = tcp_conn_of(tcp, h);

@@ -71,6 +71,10 @@ handle tcp_connect(struct tcp *tcp, const struct addr *local, const struct addr 
                    uint16_t remote_port, enum leg leg, uint64_t user, uint64_t now_us,
                    enum reason *ret_reason);
 
+// True: the packet is the final ACK of a SYN that met TIME-WAIT, which tcp_input answered; for
+// tcp_accept, as a cookie's would be.
+bool tcp_reopened(struct tcp *tcp, const struct packet *ack, struct tcp_handshake *ret_handshake);
+
 enum tcp_event_bit {         // several at once are one event
     TCP_EVENT_CONNECTED = 1, // connector only
     TCP_EVENT_READABLE = 2,  // there is data to peek at

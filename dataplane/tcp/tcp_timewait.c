@@ -9,6 +9,17 @@
 
 enum { EXPIRE_A_CALL = 256, TIME_WAIT_S = TCP_TIME_WAIT_MS / 1000 };
 
+enum { // of a number for a new connection
+    OPTION_TIMESTAMPS = 1,
+    OPTION_SACK = 2,
+    SCALE_SHIFT = 2,
+    OPTION_SCALING = 1 << 6,
+    MSS_SHIFT = 7,
+    MSS_STEP = 8,
+    OPTION_BITS = 15,
+    MAC_BITS = 15,
+};
+
 int tcp_timewait_init(struct tcp *tcp, uint32_t records)
 {
     uint64_t slots = 64;
@@ -54,6 +65,7 @@ static uint32_t take_slot(struct tcp *tcp)
     if (tcp->waits_tail - tcp->waits_head > tcp->waits_mask) {
         tcp_timewait_remove(tcp, ref_of(tcp, tcp->waits_head));
         tcp->waits_head++;
+        counter_add(tcp->config.counters, COUNTER_TIME_WAIT_FORGOTTEN, 1);
     }
     return tcp->waits_tail++;
 }
@@ -124,23 +136,101 @@ bool tcp_timewait_is(handle h)
 
 handle tcp_timewait_lookup(struct tcp *tcp, uint32_t ref, const struct packet *packet)
 {
-    struct tcp_timewait *w = record_of(tcp, ref);
-    uint8_t flags = packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
-    if (flags == TCP_SYN) {
-        bool stamped = w->bits & TCP_TIMEWAIT_TIMESTAMPS && packet->options.has_timestamps;
-        bool later = stamped && packet->options.ts_value != w->ts_recent
-                         ? seq_after(packet->options.ts_value, w->ts_recent)
-                         : seq_after(packet->seq, w->rcv_nxt);
-        if (later) {
-            w->bits |= TCP_TIMEWAIT_REOPENING;
-            w->reopen_seq = packet->seq;
-            return HANDLE_NONE;
-        }
-    }
-    if (w->bits & TCP_TIMEWAIT_REOPENING && !(packet->tcp_flags & (TCP_SYN | TCP_RST)) &&
-        packet->seq == w->reopen_seq + 1)
-        return HANDLE_NONE;
-    return ref;
+    struct tcp_handshake handshake;
+    return tcp_timewait_reopened(tcp, ref, packet, &handshake) ? HANDLE_NONE : ref;
+}
+
+// What a SYN-ACK's number is above snd_nxt + 1.
+static uint32_t reopening_of(const struct tcp *tcp, const struct tcp_timewait *w, uint32_t irs,
+                             uint32_t options)
+{
+    struct {
+        struct addr remote, local;
+        uint16_t remote_port, local_port;
+        uint32_t irs, options;
+    } key = {w->remote, tcp->locals[w->local], w->remote_port, w->local_port, irs, options};
+    static_assert(sizeof key == 44, "no padding");
+    return (uint32_t)(siphash(&tcp->config.key, &key, sizeof key) >> (64 - MAC_BITS)
+                                                                         << OPTION_BITS) |
+           options;
+}
+
+bool tcp_timewait_reopened(struct tcp *tcp, uint32_t ref, const struct packet *ack,
+                           struct tcp_handshake *ret_handshake)
+{
+    const struct tcp_timewait *w = record_of(tcp, ref);
+    uint32_t above = ack->ack - 1 - w->snd_nxt - 1;
+    if ((ack->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+        !(w->bits & TCP_TIMEWAIT_REOPENING) || above >> (MAC_BITS + OPTION_BITS))
+        return false;
+    uint32_t options = above & ((1u << OPTION_BITS) - 1);
+    if (above != reopening_of(tcp, w, ack->seq - 1, options))
+        return false;
+    *ret_handshake = (struct tcp_handshake){
+        .iss = ack->ack - 1,
+        .irs = ack->seq - 1,
+        .ts_offset = w->ts_offset,
+        .ts_recent = ack->options.ts_value,
+        .peer_mss = (uint16_t)((options >> MSS_SHIFT) * MSS_STEP),
+        .peer_window_scale = options >> SCALE_SHIFT & 15,
+        .window_scaling = options & OPTION_SCALING,
+        .timestamps = options & OPTION_TIMESTAMPS,
+        .sack = options & OPTION_SACK,
+    };
+    return true;
+}
+
+// RFC 6191, section 2; RFC 1122, section 4.2.2.13.
+static bool may_reopen(const struct tcp_timewait *w, const struct packet *syn)
+{
+    uint8_t flags = syn->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+    if (flags != TCP_SYN || w->bits & TCP_TIMEWAIT_LEG) // nobody may connect from inside
+        return false;
+    bool stamped = w->bits & TCP_TIMEWAIT_TIMESTAMPS && syn->options.has_timestamps;
+    return stamped && syn->options.ts_value != w->ts_recent
+               ? seq_after(syn->options.ts_value, w->ts_recent)
+               : seq_after(syn->seq, w->rcv_nxt);
+}
+
+static void reopen(struct tcp *tcp, struct tcp_timewait *w, const struct packet *syn)
+{
+    if (w->bits & TCP_TIMEWAIT_REOPENING && tcp->now_ms - w->answered_ms < TCP_CHALLENGE_MS)
+        return;
+    const struct tcp_option *o = &syn->options;
+    bool v4 = addr_is_v4(&w->remote);
+    uint32_t mss = o->mss ? o->mss : v4 ? TCP_MSS_DEFAULT_V4 : TCP_MSS_DEFAULT_V6;
+    uint32_t options = tcp_min(mss / MSS_STEP, UINT8_MAX) << MSS_SHIFT |
+                       (uint32_t)(o->window_scale & 15) << SCALE_SHIFT |
+                       (o->has_window_scale ? OPTION_SCALING : 0) |
+                       (o->sack_permitted ? OPTION_SACK : 0) |
+                       (o->has_timestamps ? OPTION_TIMESTAMPS : 0);
+    struct tcp_option answer = {
+        .mss = (uint16_t)(tcp->config.mtu[LEG_OUTSIDE] - (v4 ? 40 : 60)),
+        .has_window_scale = o->has_window_scale,
+        .window_scale = TCP_WINDOW_SCALE_OURS,
+        .sack_permitted = o->sack_permitted,
+        .has_timestamps = o->has_timestamps,
+        .ts_value = tcp->now_ms + w->ts_offset,
+        .ts_echo = o->ts_value,
+    };
+    struct tcp_header header = {
+        .local = &tcp->locals[w->local],
+        .remote = &w->remote,
+        .local_port = w->local_port,
+        .remote_port = w->remote_port,
+        .leg = LEG_OUTSIDE,
+        .flags = TCP_SYN | TCP_ACK,
+        .seq = w->snd_nxt + 1 + reopening_of(tcp, w, syn->seq, options),
+        .ack = syn->seq + 1,
+        .window = (uint16_t)tcp_min(tcp->config.receive_bytes, UINT16_MAX),
+        .option = &answer,
+    };
+    if (!tcp_header_emit(tcp, &header))
+        return;
+    counter_add(tcp->config.counters, COUNTER_SYN_REOPENED, 1);
+    w->bits |= TCP_TIMEWAIT_REOPENING;
+    w->answered_ms = tcp->now_ms;
+    w->expiry_s = (uint16_t)(seconds_of(tcp) + TIME_WAIT_S + 1);
 }
 
 static void answer(struct tcp *tcp, struct tcp_timewait *w, const struct packet *packet)
@@ -168,6 +258,10 @@ void tcp_timewait_input(struct tcp *tcp, handle h, const struct packet *packet)
     struct tcp_timewait *w = record_of(tcp, (uint32_t)h);
     if (!(w->bits & TCP_TIMEWAIT_USED) || packet->tcp_flags & TCP_RST)
         return;
+    if (may_reopen(w, packet)) {
+        reopen(tcp, w, packet);
+        return;
+    }
     bool stamped = w->bits & TCP_TIMEWAIT_TIMESTAMPS && packet->options.has_timestamps;
     bool old = stamped && seq_before(packet->options.ts_value, w->ts_recent);
     uint32_t size =

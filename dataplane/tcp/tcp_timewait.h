@@ -4,10 +4,15 @@
 /* TIME-WAIT (RFC 9293, section 3.6.1) as a 44-byte record beside the connections, in a ring in
  * order of their end, so that no timer is spent on one. A full ring forgets its oldest.
  *
- * Safe reuse (RFC 1122, section 4.2.2.13; RFC 6191): a SYN with a later timestamp or sequence
- * number is let through to the guard, and so is the final ACK that follows from it. The record
- * stays until the new connection is made: a forged SYN ends nothing. A RST does not end it either
- * (RFC 1337).
+ * Safe reuse (RFC 1122, section 4.2.2.13; RFC 6191): a SYN from outside with a later timestamp or
+ * sequence number is answered here, not by a cookie, with a number above all of the old connection:
+ *
+ *   iss = snd_nxt + 1 + (MAC 15 | MSS / 8, 8 | window scaling 1 | scale 4 | SACK 1 | timestamps 1)
+ *
+ * The MAC is over the tuple, the SYN's number and those options, so the final ACK brings back what
+ * must be known, and nothing in the record changes: a forged SYN ends nothing, and who did not see
+ * the SYN-ACK would have to guess snd_nxt. The record stays until the new connection is made. A RST
+ * does not end it either (RFC 1337). Answers to SYNs are at least TCP_CHALLENGE_MS apart.
  */
 
 #include "tcp/tcp_conn.h"
@@ -19,7 +24,7 @@ struct tcp_timewait {
     uint16_t expiry_s;   // low 16 bits of seconds
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
-    uint32_t reopen_seq; // of the SYN that was let through
+    uint32_t answered_ms; // when a SYN was, with REOPENING
 };
 static_assert(sizeof(struct tcp_timewait) == 44, "as promised");
 
@@ -38,7 +43,9 @@ void tcp_timewait_remove(struct tcp *tcp, uint32_t ref);
 void tcp_timewait_expire(struct tcp *tcp); // bounded
 uint64_t tcp_timewait_next_us(const struct tcp *tcp);
 
-// HANDLE_NONE when the packet begins another connection.
+// HANDLE_NONE when the packet is the final ACK of another connection.
 handle tcp_timewait_lookup(struct tcp *tcp, uint32_t ref, const struct packet *packet);
 bool tcp_timewait_is(handle h);
+bool tcp_timewait_reopened(struct tcp *tcp, uint32_t ref, const struct packet *ack,
+                           struct tcp_handshake *ret_handshake);
 void tcp_timewait_input(struct tcp *tcp, handle h, const struct packet *packet);

@@ -71,7 +71,8 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
     }
 
     struct tcp_handshake handshake;
-    enum reason reason = guard_ack(w->guard, packet, look, w->now_us, &handshake);
+    bool known = tcp_reopened(w->tcp, packet, &handshake);
+    enum reason reason = guard_ack(w->guard, packet, look, w->now_us, known, &handshake);
     if (reason != REASON_NONE) {
         if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
             tcp_refuse(w->tcp, packet);

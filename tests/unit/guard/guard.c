@@ -428,10 +428,31 @@ static void any_worker_takes_any_workers_cookie(void **state)
     struct tcp_handshake handshake;
     struct guard_look look;
     guard_look(other, &ack, 1, &look);
-    assert_int_equal(guard_ack(other, &ack, &look, s->now_us + 1000, &handshake), REASON_NONE);
+    assert_int_equal(guard_ack(other, &ack, &look, s->now_us + 1000, false, &handshake),
+                     REASON_NONE);
     assert_int_equal(handshake.peer_mss, 1400);
     assert_int_equal(handshake.iss, seen.seq);
     guard_shut(other);
+}
+
+static void a_known_handshake_needs_no_cookie_but_fits_the_limits(void **state)
+{
+    struct scene *s = *state;
+    struct packet syn = made_syn("198.18.0.1", 25);
+    struct packet ack = made_ack(&syn, 4711, 0);
+    struct tcp_handshake handshake = {.iss = 4711, .peer_mss = 1400};
+    struct guard_look look = look_at(s, &ack);
+    assert_int_equal(guard_ack(s->guard, &ack, &look, s->now_us, false, &handshake),
+                     REASON_COOKIE_INVALID);
+    look = look_at(s, &ack);
+    assert_int_equal(guard_ack(s->guard, &ack, &look, s->now_us, true, &handshake), REASON_NONE);
+    assert_int_equal(handshake.iss, 4711);
+    assert_int_equal(handshake.peer_mss, 1400);
+    enum reason reason = REASON_NONE;
+    for (int i = 0; i < 100000 && reason == REASON_NONE; i++)
+        reason = guard_ack(s->guard, &ack, &look, s->now_us, true, &handshake);
+    assert_int_not_equal(reason, REASON_NONE);
+    assert_int_not_equal(reason, REASON_COOKIE_INVALID);
 }
 
 static void without_a_policy_there_is_no_service(void **state)
@@ -471,6 +492,7 @@ int main(void)
         CASE(without_room_for_an_answer_the_mbuf_stays_the_callers),
         CASE(a_burst_of_syns_is_answered_in_its_order),
         CASE(any_worker_takes_any_workers_cookie),
+        CASE(a_known_handshake_needs_no_cookie_but_fits_the_limits),
         CASE(without_a_policy_there_is_no_service),
     };
     return cmocka_run_group_tests_name("guard", cases, NULL, NULL);

@@ -91,7 +91,7 @@ static inline enum reason take_ack(struct scene *s, const struct packet *ack,
                                    struct tcp_handshake *ret_handshake)
 {
     struct guard_look look = look_at(s, ack);
-    return guard_ack(s->guard, ack, &look, s->now_us, ret_handshake);
+    return guard_ack(s->guard, ack, &look, s->now_us, false, ret_handshake);
 }
 
 // What becomes of m, when it was answered.
