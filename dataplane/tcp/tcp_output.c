@@ -5,6 +5,7 @@
 #include "tcp/tcp_header.h"
 #include "tcp/tcp_pace.h"
 #include "tcp/tcp_queue.h"
+#include "tcp/tcp_quota.h"
 #include "tcp/tcp_reassembly.h"
 #include "tcp/tcp_recovery.h"
 #include "tcp/tcp_rtt.h"
@@ -36,9 +37,9 @@ static uint32_t edge_of(const struct tcp *tcp, const struct tcp_conn *c)
     uint32_t room = c->recv_bytes < most ? most - c->recv_bytes : 0;
     if (!(c->flags & TCP_CONN_SCALING))
         room = tcp_min(room, UINT16_MAX);
-    uint32_t edge = c->rcv_nxt + room;
-    if (!seq_after(edge, c->rcv_edge) || tcp->buffers_recv >= tcp->buffers_most ||
-        edge - c->rcv_edge < tcp_min(most / 2, c->mss))
+    uint32_t quota = tcp_quota(tcp->buffers_recv, tcp->buffers_most);
+    uint32_t edge = c->rcv_nxt + tcp_min(room, quota * c->mss);
+    if (!seq_after(edge, c->rcv_edge) || edge - c->rcv_edge < tcp_min(most / 2, c->mss))
         return c->rcv_edge;
     return edge;
 }

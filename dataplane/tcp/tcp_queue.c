@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/tcp_queue.h"
 
+#include "tcp/tcp_quota.h"
+
 static uint32_t segments_most(const struct tcp *tcp)
 {
-    return tcp_min(tcp->config.send_bytes / 512 + 4, UINT16_MAX);
+    uint32_t quota = tcp_quota(tcp->buffers_send, tcp->buffers_most);
+    return tcp_min(tcp_min(tcp->config.send_bytes / 512 + 4, quota), UINT16_MAX);
 }
 
 static struct tcp_segment *add_segment(struct tcp *tcp, struct tcp_conn *c)
 {
-    if (tcp->buffers_send >= tcp->buffers_most || c->send_segments >= segments_most(tcp))
-        return NULL;
     struct rte_mbuf *m = rte_pktmbuf_alloc(tcp->config.mbufs);
     if (!m) {
         counter_refuse(tcp->config.counters, REASON_TCP_NO_BUFFER);
@@ -43,9 +44,7 @@ size_t tcp_queue_room(const struct tcp *tcp, const struct tcp_conn *c)
 {
     uint32_t most = segments_most(tcp);
     uint32_t more = c->send_segments < most ? most - c->send_segments : 0;
-    if (tcp->buffers_send >= tcp->buffers_most)
-        more = 0;
-    else
+    if (more)
         more = tcp_min(more, tcp->buffers_most - tcp->buffers_send);
     uint64_t room = (uint64_t)more * c->mss + tail_room(tcp, c);
     uint32_t left =

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/tcp_reassembly.h"
 
+#include "tcp/tcp_quota.h"
+
 enum { JOIN_MOST = 512 }; // payloads up to this are copied behind the ones before them
 
 static void give_back(struct tcp *tcp, struct rte_mbuf *m)
@@ -26,32 +28,42 @@ static bool join(struct rte_mbuf *tail, struct rte_mbuf *m)
 
 static uint32_t run_mbufs_most(const struct tcp *tcp)
 {
-    return tcp_min(tcp->config.receive_bytes / 512 + 8, UINT16_MAX);
+    uint32_t quota = tcp_quota(tcp->buffers_recv, tcp->buffers_most / 2);
+    return tcp_min(tcp_min(tcp->config.receive_bytes / 512 + 8, quota), UINT16_MAX);
 }
 
-// Moves what stands in order now to the owner's list.
-static void deliver(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *first,
-                    struct rte_mbuf *last, uint32_t bytes)
+// Moves a buffer that is in order now to the owner's list. Small ones are joined there too, or
+// every second byte sent ahead would hold a buffer for each two bytes.
+static void deliver(struct tcp *tcp, struct tcp_conn *c, struct rte_mbuf *m)
 {
+    uint16_t size = m->data_len;
+    c->recv_bytes += size;
+    c->rcv_nxt += size;
+    if (c->recv_head && join(c->recv_tail, m))
+        return;
+    tcp->buffers_recv++;
     if (c->recv_head)
-        c->recv_tail->next = first;
+        c->recv_tail->next = m;
     else
-        c->recv_head = first;
-    c->recv_tail = last;
-    last->next = NULL;
-    c->recv_bytes += bytes;
-    c->rcv_nxt += bytes;
+        c->recv_head = m;
+    c->recv_tail = m;
+    m->next = NULL;
 }
 
 static void deliver_runs(struct tcp *tcp, struct tcp_conn *c)
 {
     while (c->runs && c->runs->left == c->rcv_nxt) {
-        struct tcp_run *run = c->runs;
-        c->runs = run->next;
+        struct tcp_run run = *c->runs; // it stands in the first buffer, which may be freed
+        c->runs = run.next;
         c->run_count--;
-        for (struct rte_mbuf *m = run->first; m; m = m == run->last ? NULL : m->next)
+        run.last->next = NULL;
+        for (struct rte_mbuf *m = run.first; m;) {
+            struct rte_mbuf *next = m->next;
             c->run_mbufs--;
-        deliver(tcp, c, run->first, run->last, run->right - run->left);
+            tcp->buffers_recv--;
+            deliver(tcp, c, m);
+            m = next;
+        }
     }
 }
 
@@ -65,8 +77,7 @@ static uint32_t next_stamp(const struct tcp_conn *c)
 
 static bool may_hold(const struct tcp *tcp, const struct tcp_conn *c, bool ahead)
 {
-    uint32_t most = ahead ? tcp->buffers_most / 2 : tcp->buffers_most;
-    return tcp->buffers_recv < most && (!ahead || c->run_mbufs < run_mbufs_most(tcp));
+    return ahead ? c->run_mbufs < run_mbufs_most(tcp) : tcp->buffers_recv < tcp->buffers_most;
 }
 
 static enum tcp_reassembly_result refuse(struct tcp *tcp, struct rte_mbuf *m, enum reason reason)
@@ -81,17 +92,12 @@ static enum tcp_reassembly_result take_next(struct tcp *tcp, struct tcp_conn *c,
     // What a run holds already is cut off; what lies behind that run will come again.
     if (c->runs && seq_after(c->rcv_nxt + m->data_len, c->runs->left))
         rte_pktmbuf_trim(m, (uint16_t)(c->rcv_nxt + m->data_len - c->runs->left));
-    uint32_t size = m->data_len;
-    if (size == 0) {
+    if (m->data_len == 0) {
         rte_pktmbuf_free(m);
-    } else if (c->recv_head && join(c->recv_tail, m)) {
-        c->recv_bytes += size;
-        c->rcv_nxt += size;
     } else {
         if (!may_hold(tcp, c, false))
             return refuse(tcp, m, REASON_TCP_NO_BUFFER);
-        tcp->buffers_recv++;
-        deliver(tcp, c, m, m, size);
+        deliver(tcp, c, m);
     }
     deliver_runs(tcp, c);
     return TCP_REASSEMBLY_NEXT;

@@ -47,6 +47,21 @@ static void tiny_segments_ahead_of_a_gap_hold_few_buffers(void **state)
     read_all(0);
 }
 
+static void every_second_byte_ahead_holds_few_buffers(void **state)
+{
+    for (int64_t from = 0; from < 16000; from += 40) { // nobody reads
+        for (int64_t at = 1; at < 40; at += 2)
+            stage_give(&s, TCP_ACK, from + at, 0, 1);
+        for (int64_t at = 0; at < 40; at += 2)
+            stage_give(&s, TCP_ACK, from + at, 0, 1);
+        stage_take_all(&s);
+    }
+    assert_int_equal(tcp_readable(s.tcp, s.h), 16000);
+    assert_true(s.tcp->buffers_recv <= 16000 / 512 + 2);
+    read_all(0);
+    assert_int_equal(s.tcp->buffers_recv, 0);
+}
+
 static void the_latest_island_is_told_first(void **state)
 {
     stage_give(&s, TCP_ACK, 300, 0, 10);
@@ -106,6 +121,7 @@ int main(void)
         with(more_islands_than_the_bound_are_refused),
         with(tiny_segments_hold_few_buffers),
         with(tiny_segments_ahead_of_a_gap_hold_few_buffers),
+        with(every_second_byte_ahead_holds_few_buffers),
         with(the_latest_island_is_told_first),
         with(any_overlap_gives_the_same_bytes),
         with(without_buffers_data_is_left_to_be_sent_again),
