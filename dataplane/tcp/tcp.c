@@ -181,6 +181,25 @@ size_t tcp_unsent(const struct tcp *tcp, handle h)
     return c ? c->send_bytes : 0;
 }
 
+void tcp_nagle(struct tcp *tcp, handle h, bool on)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c)
+        return;
+    c->flags &= ~(uint32_t)TCP_CONN_NAGLE;
+    c->flags |= on ? TCP_CONN_NAGLE : 0;
+    tcp_output_want(tcp, c);
+}
+
+void tcp_push(struct tcp *tcp, handle h)
+{
+    struct tcp_conn *c = tcp_conn_of(tcp, h);
+    if (!c || !c->send_next)
+        return;
+    c->send_tail->bits |= TCP_SEGMENT_PUSH;
+    tcp_output_want(tcp, c);
+}
+
 void tcp_finish(struct tcp *tcp, handle h)
 {
     struct tcp_conn *c = tcp_conn_of(tcp, h);

@@ -102,6 +102,12 @@ size_t tcp_send(struct tcp *tcp, handle h, struct span data); // copies; bytes t
 size_t tcp_send_room(const struct tcp *tcp, handle h);        // bytes
 size_t tcp_unsent(const struct tcp *tcp, handle h); // bytes taken and not yet acknowledged
 
+// Nagle's algorithm (RFC 9293, section 3.7.4), off at first: what does not fill a segment waits
+// while anything is unacknowledged. tcp_push: what was taken up to now is complete and does not
+// wait.
+void tcp_nagle(struct tcp *tcp, handle h, bool on);
+void tcp_push(struct tcp *tcp, handle h);
+
 void tcp_finish(struct tcp *tcp, handle h); // FIN behind what was taken; reading goes on
 void tcp_abort(struct tcp *tcp, handle h);  // RST, gone at once, no event follows
 // From now on the connection's events, those that wait included, come with this user.

@@ -75,15 +75,15 @@ enum { // tcp_conn.flags
     TCP_CONN_DSACK = 1 << 19,        // cold.dsack is to be told
     TCP_CONN_PROGRESS = 1 << 20,     // progress_ms is set
     TCP_CONN_TLP = 1 << 21,          // a tail-loss probe is out
-    TCP_CONN_RTT_KNOWN = 1 << 22,
-    TCP_CONN_SYN_AGAIN = 1 << 23,  // the SYN was sent more than once
-    TCP_CONN_TABLED = 1 << 24,     // in the table
-    TCP_CONN_RACK = 1 << 25,       // rack_* are set
-    TCP_CONN_FIN_SEEN = 1 << 26,   // cold.fin_seq is set: a FIN came, perhaps ahead of data
-    TCP_CONN_TLP_AGAIN = 1 << 27,  // the tail-loss probe was old data
-    TCP_CONN_CHALLENGED = 1 << 28, // challenge_ms is set
-    TCP_CONN_FRTO = 1 << 29,       // F-RTO: only the first segment was sent again
-    TCP_CONN_FRTO_NEW = 1 << 30,   // F-RTO: new data goes before old
+    TCP_CONN_NAGLE = 1 << 22,        // segments that are not full wait
+    TCP_CONN_SYN_AGAIN = 1 << 23,    // the SYN was sent more than once
+    TCP_CONN_TABLED = 1 << 24,       // in the table
+    TCP_CONN_RACK = 1 << 25,         // rack_* are set
+    TCP_CONN_FIN_SEEN = 1 << 26,     // cold.fin_seq is set: a FIN came, perhaps ahead of data
+    TCP_CONN_TLP_AGAIN = 1 << 27,    // the tail-loss probe was old data
+    TCP_CONN_CHALLENGED = 1 << 28,   // challenge_ms is set
+    TCP_CONN_FRTO = 1 << 29,         // F-RTO: only the first segment was sent again
+    TCP_CONN_FRTO_NEW = 1 << 30,     // F-RTO: new data goes before old
 };
 
 enum tcp_rexmit { // what send_ms is the deadline of

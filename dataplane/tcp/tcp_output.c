@@ -238,11 +238,18 @@ static uint16_t window_takes(const struct tcp_conn *c, const struct tcp_segment 
     return usable >= c->snd_wnd_most / 2 && usable ? (uint16_t)usable : 0;
 }
 
+// RFC 9293, section 3.7.4: a segment that is not full waits for what is on its way.
+static bool nagle_holds(const struct tcp_conn *c, const struct tcp_segment *s)
+{
+    return c->flags & TCP_CONN_NAGLE && !s->next && s->size < c->mss && c->snd_nxt != c->snd_una &&
+           !(s->bits & (TCP_SEGMENT_FIN | TCP_SEGMENT_PUSH));
+}
+
 static void send_new(struct tcp *tcp, struct tcp_conn *c, uint32_t *budget)
 {
     while (c->send_next) {
         struct tcp_segment *s = c->send_next;
-        if (!fit(tcp, c, s))
+        if (nagle_holds(c, s) || !fit(tcp, c, s))
             return;
         uint32_t pipe = tcp_recovery_pipe(c);
         if (pipe && pipe + tcp_segment_span(s) > tcp_recovery_cwnd(c)) {

@@ -2,10 +2,10 @@
 #pragma once
 
 /* What goes out, and when: retransmissions first, then new data as the peer's window and cwnd
- * allow, then an ACK if none rode along. Small writes are not held back (Nagle, RFC 9293, section
- * 3.7.4, is off): the owner writes whole replies in a turn. Sender's silly window avoidance
- * (section 3.8.6.2.1): a segment is cut for the window only when that is half of the largest window
- * the peer ever offered, or after the persist time.
+ * allow, then an ACK if none rode along. Small writes are held back (Nagle, RFC 9293, section
+ * 3.7.4) only where the owner asked for it: else he writes whole replies in a turn. Sender's silly
+ * window avoidance (section 3.8.6.2.1): a segment is cut for the window only when that is half of
+ * the largest window the peer ever offered, or after the persist time.
  */
 
 #include "tcp/tcp_conn.h"

@@ -15,6 +15,7 @@ enum { // tcp_segment.bits
     TCP_SEGMENT_LOST = 4,
     TCP_SEGMENT_AGAIN = 8,     // lost, and sent again since
     TCP_SEGMENT_REPEATED = 16, // was ever sent more than once: no RTT from it (Karn)
+    TCP_SEGMENT_PUSH = 64,     // complete: Nagle does not hold it
     TCP_SEGMENT_TWICE = 32,    // was repeated more than once
 };
 

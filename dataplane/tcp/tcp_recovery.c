@@ -50,7 +50,7 @@ static void rack_update(struct tcp *tcp, struct tcp_conn *c, const struct tcp_se
     uint32_t rtt_us = (uint32_t)tcp->now_us - s->sent_us;
     uint32_t end = tcp_segment_end(s);
     if (s->bits & TCP_SEGMENT_REPEATED) {
-        if (c->flags & TCP_CONN_RTT_KNOWN && rtt_us < c->rtt_min_us)
+        if (c->srtt_us && rtt_us < c->rtt_min_us)
             return; // the first copy must have arrived, not this one
     } else {
         work->rtt_us = tcp_min(work->rtt_us, rtt_us);

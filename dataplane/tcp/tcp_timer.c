@@ -53,9 +53,9 @@ void tcp_timer_rexmit(struct tcp *tcp, struct tcp_conn *c, enum tcp_rexmit kind,
 void tcp_timer_flight(struct tcp *tcp, struct tcp_conn *c)
 {
     uint32_t rto_ms = tcp_rtt_rto_ms(c);
-    uint32_t may = TCP_CONN_SACK | TCP_CONN_RTT_KNOWN;
     uint32_t must_not = TCP_CONN_RECOVERY | TCP_CONN_LOSS | TCP_CONN_TLP;
-    if ((c->flags & (may | must_not)) == may && !c->sacked_bytes && !c->backoff) {
+    if ((c->flags & (TCP_CONN_SACK | must_not)) == TCP_CONN_SACK && c->srtt_us &&
+        !c->sacked_bytes && !c->backoff) {
         uint32_t probe_ms = c->srtt_us / 500 + 2;
         if (c->snd_nxt - c->snd_una < 2u * c->mss)
             probe_ms += PROBE_PEER_DELAY_MS;

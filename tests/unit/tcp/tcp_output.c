@@ -95,6 +95,48 @@ static void small_writes_go_out_at_once(void **state)
     }
 }
 
+static void with_nagle_small_writes_wait_for_the_acknowledgment(void **state)
+{
+    tcp_nagle(s.tcp, s.h, true);
+    stage_send(&s, 10);
+    stage_take(&s); // nothing was on its way
+    stage_send(&s, 10);
+    stage_send(&s, 10);
+    stage_take_none(&s);
+    stage_ack(&s, 10);
+    stage_advance(&s);
+    struct stage_segment both = stage_take(&s);
+    assert_int_equal(both.packet.payload_size, 20);
+    stage_send(&s, STAGE_MSS + 10);
+    struct stage_segment full = stage_take(&s);
+    assert_int_equal(full.packet.payload_size, STAGE_MSS);
+    stage_take_none(&s);
+}
+
+static void with_nagle_what_is_pushed_or_last_does_not_wait(void **state)
+{
+    tcp_nagle(s.tcp, s.h, true);
+    stage_send(&s, 10);
+    stage_take(&s);
+    stage_send(&s, 10);
+    stage_take_none(&s);
+    tcp_push(s.tcp, s.h);
+    stage_advance(&s);
+    assert_int_equal(stage_take(&s).packet.payload_size, 10);
+    stage_send(&s, 10);
+    stage_take_none(&s); // pushed was what came before
+    tcp_nagle(s.tcp, s.h, false);
+    stage_advance(&s);
+    assert_int_equal(stage_take(&s).packet.payload_size, 10);
+    tcp_nagle(s.tcp, s.h, true);
+    stage_send(&s, 10);
+    tcp_finish(s.tcp, s.h);
+    stage_advance(&s);
+    struct stage_segment last = stage_take(&s);
+    assert_int_equal(last.packet.payload_size, 10);
+    assert_true(last.packet.tcp_flags & TCP_FIN);
+}
+
 static void writes_of_one_turn_share_a_segment(void **state)
 {
     tcp_send(s.tcp, s.h, span_text("250 "));
@@ -175,6 +217,8 @@ int main(void)
         with(a_small_window_is_not_filled_with_small_segments),
         with(a_window_of_half_its_largest_is_filled),
         with(small_writes_go_out_at_once),
+        with(with_nagle_small_writes_wait_for_the_acknowledgment),
+        with(with_nagle_what_is_pushed_or_last_does_not_wait),
         with(writes_of_one_turn_share_a_segment),
         with(the_initial_window_is_ten_segments),
         with(an_ack_rides_on_data),
