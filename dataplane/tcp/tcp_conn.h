@@ -145,8 +145,8 @@ struct tcp_conn {
     uint16_t run_mbufs;              // held out of order
     uint16_t peer_mss;               // as offered
     uint8_t run_count;
-    uint8_t closed_reason; // enum reason
-    uint32_t srtt_us, rttvar_us, rtt_min_us;
+    uint8_t closed_reason;                   // enum reason
+    uint32_t srtt_us, rttvar_us, rtt_min_us; // srtt_us 0: none is known
 
     // recovery
     uint64_t user;

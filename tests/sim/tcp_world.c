@@ -28,7 +28,7 @@ enum {
     // Work (work.h) that a segment may cost: at all, and for each thing that a queue holds.
     WORK_SEGMENT = 300,
     WORK_QUEUED = 40,
-    WORK_SENT = 120, // for each segment sent
+    WORK_SENT = 130, // for each segment sent
 };
 
 enum kind { BULK, TALK, HALF_CLOSE, ABORT, VANISH, RELEASE, KIND_COUNT };
