@@ -2,22 +2,7 @@
 #include "tcp/tcp_mtu.h"
 #include "stage.h"
 
-static struct stage s;
-
 enum { HEADERS = 40, M = STAGE_MSS };
-
-static int up(void **state)
-{
-    stage_open(&s);
-    stage_accept(&s, true, false);
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
-    return 0;
-}
 
 static void time_out(void)
 {
@@ -116,8 +101,6 @@ static void a_quote_lowers_to_the_least_at_most(void **state)
     assert_int_equal(stage_conn(&s)->mss, 552 - HEADERS);
     assert_false(tcp_mtu_lower(s.tcp, stage_conn(&s), 1400)); // never up
 }
-
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
 
 int main(void)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/tcp_quota.h"
-#include "stage.h"
 #include "tcp/tcp_queue.h"
 
-static struct stage s;
+#include "stage.h"
 
 enum { M = STAGE_MSS, MOST = 256 };
 
@@ -11,12 +10,6 @@ static int up(void **state)
 {
     stage_open(&s);
     s.tcp->buffers_most = MOST;
-    return 0;
-}
-
-static int down(void **state)
-{
-    stage_shut(&s);
     return 0;
 }
 
@@ -86,16 +79,16 @@ static void out_of_order_data_is_refused_by_quota_and_counted(void **state)
     s.tcp->buffers_recv = 1;
 }
 
-#define with(test) cmocka_unit_test_setup_teardown(test, up, down)
+#define with_few(test) cmocka_unit_test_setup_teardown(test, up, stage_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with(when_all_are_held_nobody_gets_one),
-        with(the_last_of_many_senders_can_send_too),
-        with(a_fin_needs_no_quota),
-        with(windows_shrink_with_what_is_free),
-        with(out_of_order_data_is_refused_by_quota_and_counted),
+        with_few(when_all_are_held_nobody_gets_one),
+        with_few(the_last_of_many_senders_can_send_too),
+        with_few(a_fin_needs_no_quota),
+        with_few(windows_shrink_with_what_is_free),
+        with_few(out_of_order_data_is_refused_by_quota_and_counted),
     };
     return stage_run(tests);
 }
