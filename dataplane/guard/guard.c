@@ -6,6 +6,7 @@
 #include "guard/guard_connection.h"
 #include "guard/guard_cookie.h"
 #include "guard/guard_lists.h"
+#include "guard/guard_quota.h"
 #include "guard/guard_shadow.h"
 #include "guard/guard_synack.h"
 #include "guard/guard_syncache.h"
@@ -34,6 +35,7 @@ struct guard {
     struct guard_answer answer;
     struct guard_syncache syncache;
     struct guard_connection connections;
+    struct guard_quota quota;
     struct guard_peers alone; // of a single worker
     struct guard_ban bans;
     struct guard_shadow shadow;
@@ -51,7 +53,15 @@ static struct siphash_key subkey(const struct siphash_key *key, uint32_t use)
     return derived;
 }
 
-enum key_use { KEY_ANSWER, KEY_CONNECTION, KEY_BAN, KEY_COOKIE, KEY_SYNCACHE, KEY_SHADOW };
+enum key_use {
+    KEY_ANSWER,
+    KEY_CONNECTION,
+    KEY_BAN,
+    KEY_COOKIE,
+    KEY_SYNCACHE,
+    KEY_SHADOW,
+    KEY_QUOTA
+};
 
 static int open_tables(struct guard *guard)
 {
@@ -59,6 +69,7 @@ static int open_tables(struct guard *guard)
     struct guard_peers *peers = c->peers ? c->peers : &guard->alone;
     struct siphash_key answer = subkey(&c->key, KEY_ANSWER);
     struct siphash_key connection = subkey(&c->key, KEY_CONNECTION);
+    struct siphash_key quota = subkey(&c->key, KEY_QUOTA);
     struct siphash_key ban = subkey(&c->key, KEY_BAN);
     struct siphash_key syncache = subkey(&c->key, KEY_SYNCACHE);
     struct siphash_key shadow = subkey(&c->key, KEY_SHADOW);
@@ -69,6 +80,9 @@ static int open_tables(struct guard *guard)
     if (!error)
         error = guard_connection_init(&guard->connections, c->sessions, c->numa_node, &connection,
                                       peers, c->worker, c->workers);
+    if (!error)
+        error = guard_quota_init(&guard->quota, c->sessions * 2, c->numa_node, &quota, peers,
+                                 c->worker, c->workers);
     if (!error)
         error = guard_ban_init(&guard->bans, c->numa_node, &ban);
     if (!error)
@@ -101,6 +115,7 @@ void guard_shut(struct guard *guard)
     guard_answer_done(&guard->answer);
     guard_syncache_done(&guard->syncache);
     guard_connection_done(&guard->connections);
+    guard_quota_done(&guard->quota);
     guard_ban_done(&guard->bans);
     guard_shadow_done(&guard->shadow);
     explicit_bzero(guard, sizeof *guard);
@@ -137,6 +152,7 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
     guard_pressure_marks(&guard->answer.pressure, policy->limits[LIMIT_SYN_ATTACK_HIGH],
                          policy->limits[LIMIT_SYN_ATTACK_LOW]);
     guard_connection_policy(&guard->connections, policy);
+    guard_quota_policy(&guard->quota, policy);
     if (guard->config.worker == 0)
         counter_set(guard->config.counters, COUNTER_LISTS_BYTES,
                     lists ? guard_lists_bytes(lists) : 0);
@@ -324,6 +340,17 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
         counter_add(guard->config.counters, COUNTER_SYN_ACKS_RETRANSMITTED, 1);
         output->send(output->context, m, (enum leg)syn.leg, now_us);
     }
+}
+
+enum reason guard_charge(struct guard *guard, enum charge charge, const struct addr *client,
+                         struct span user, uint64_t now_us, uint64_t *shadowed)
+{
+    uint64_t now_shadowed;
+    enum reason reason = guard_quota_charge(&guard->quota, charge, client, user,
+                                            classify(guard, client), now_us, &now_shadowed);
+    shadow_count(guard, now_shadowed);
+    *shadowed |= now_shadowed;
+    return reason;
 }
 
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service)

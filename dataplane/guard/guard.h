@@ -36,6 +36,7 @@
 
 #include "base/packet.h"
 #include "base/siphash.h"
+#include "contract/charge.h"
 #include "contract/counter.h"
 #include "contract/message.h"
 #include "contract/policy.h"
@@ -46,11 +47,13 @@ struct guard;
 struct guard_lists; // allow and deny prefixes, longest match
 
 struct guard_connection;
+struct guard_quota;
 
 // Where the guards of all workers find one another; zeroed by the caller, outlives them.
 struct guard_peers {
     struct guard_connection *connections[WORKERS_MAX];
     struct guard_answer *answers[WORKERS_MAX];
+    struct guard_quota *quotas[WORKERS_MAX];
 };
 
 struct guard_config {
@@ -136,6 +139,11 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
 // The connection that guard_ack counted has ended (or could not be made). `service` is what its
 // look said then, also when the policy has another order by now.
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service);
+
+// Before a client or user does what has a rate (guard_quota.h). REASON_NONE: it may, and is
+// charged; what a limit in shadow mode would have refused is counted, and noted in *shadowed.
+enum reason guard_charge(struct guard *guard, enum charge charge, const struct addr *client,
+                         struct span user, uint64_t now_us, uint64_t *shadowed);
 
 // Bans of this worker. An IPv6 address stands for its /64. Bounded; add returns false when the
 // table is full or the address is on the allow list.

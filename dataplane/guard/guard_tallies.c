@@ -32,8 +32,7 @@ void guard_tallies_done(struct guard_tallies *table)
     memset(table, 0, sizeof *table);
 }
 
-struct guard_tallies_place guard_tallies_locate(const struct guard_tallies *table,
-                                                const struct addr *addr, uint8_t bits)
+uint64_t guard_tallies_number(const struct addr *addr, uint8_t bits)
 {
     bool v4 = addr_is_v4(addr);
     CHECK(v4 ? bits == 128 || bits == 120 : bits == 64 || bits == 56 || bits == 48);
@@ -45,7 +44,14 @@ struct guard_tallies_place guard_tallies_locate(const struct guard_tallies *tabl
     unsigned width = v4 ? 128 : 64;
     if (bits < width)
         number = (number >> (width - bits) << (width - bits)) | bits;
+    return number;
+}
+
+struct guard_tallies_place guard_tallies_place_of(const struct guard_tallies *table,
+                                                  uint64_t number)
+{
     number++; // 0 is free; 255.255.255.255 is nobody's source
+    number += number == 0;
     uint64_t hash = siphash(&table->key, &number, sizeof number);
     return (struct guard_tallies_place){
         .key = number,

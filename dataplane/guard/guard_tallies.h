@@ -12,7 +12,7 @@
  * room.
  *
  * The key is 64 bits of exact address: IPv6 a /64, /56 or /48, IPv4 an address or /24. The length
- * stands in what the prefix leaves free.
+ * stands in what the prefix leaves free. Other numbers may be keys, too, in a table of their own.
  */
 
 #include "base/addr.h"
@@ -34,9 +34,15 @@ struct guard_tallies_place { // in the tables of all workers
     uint64_t key;
     uint32_t buckets[2];
 };
+struct guard_tallies_place guard_tallies_place_of(const struct guard_tallies *table,
+                                                  uint64_t number);
 // `bits` as in struct prefix: 128 and 120 of IPv4; 64, 56 and 48 of IPv6.
-struct guard_tallies_place guard_tallies_locate(const struct guard_tallies *table,
-                                                const struct addr *addr, uint8_t bits);
+uint64_t guard_tallies_number(const struct addr *addr, uint8_t bits);
+static inline struct guard_tallies_place guard_tallies_locate(const struct guard_tallies *table,
+                                                              const struct addr *addr, uint8_t bits)
+{
+    return guard_tallies_place_of(table, guard_tallies_number(addr, bits));
+}
 
 // Own entry, or NULL. Stays where it is as long as it has open connections.
 struct guard_tally *guard_tallies_find(const struct guard_tallies *table,

@@ -25,6 +25,7 @@
 
 #include "base/packet.h"
 #include "base/span.h"
+#include "contract/charge.h"
 #include "contract/message.h"
 #include "contract/policy.h"
 #include "contract/reason.h"
@@ -89,6 +90,8 @@ struct mail_host_ops {
     void (*deadline)(struct mail_host *host, uint64_t at_us); // timeout() then; UINT64_MAX: none
     // The session ends after what was sent has gone out. The reason is counted and logged.
     void (*finish)(struct mail_host *host, enum reason reason);
+    // Before the client, or its user unless that is empty, does what has a rate; NONE: it may.
+    enum reason (*charge)(struct mail_host *host, enum charge charge, struct span user);
     void (*count)(struct mail_host *host, enum reason reason);  // a refusal that ends nothing
     void (*shadow)(struct mail_host *host, enum reason reason); // one that would have been
 };

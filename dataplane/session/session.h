@@ -13,6 +13,7 @@
 #include "base/packet.h"
 #include "base/pool.h"
 #include "contract/attach.h"
+#include "contract/charge.h"
 #include "contract/counter.h"
 #include "contract/message.h"
 #include "session/snapshot.h"
@@ -34,6 +35,10 @@ struct sessions_config {
     void (*report)(void *context, const struct message *report);
     // The client's connection of that service is gone (guard's counts).
     void (*client_gone)(void *context, const struct addr *client, unsigned service);
+    // Before the client or its user does what has a rate; NONE: it may. *shadowed: bits of limits
+    // in shadow mode that would have refused it are added.
+    enum reason (*charge)(void *context, enum charge charge, const struct addr *client,
+                          struct span user, uint64_t *shadowed);
     void *context;
 };
 

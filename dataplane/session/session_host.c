@@ -96,6 +96,17 @@ static void host_shadow(struct mail_host *host, enum reason reason)
     counter_shadow(session_of(host)->all->config.counters, reason);
 }
 
+enum reason session_charge(struct session *s, enum charge charge, struct span user)
+{
+    const struct sessions_config *config = &s->all->config;
+    return config->charge(config->context, charge, &s->host.client, user, &s->shadowed);
+}
+
+static enum reason host_charge(struct mail_host *host, enum charge charge, struct span user)
+{
+    return session_charge(session_of(host), charge, user);
+}
+
 const struct mail_host_ops session_host_ops = {
     .room = host_room,
     .send = host_send,
@@ -110,6 +121,7 @@ const struct mail_host_ops session_host_ops = {
     .scan_feed = host_scan_feed,
     .deadline = host_deadline,
     .finish = host_finish,
+    .charge = host_charge,
     .count = host_count,
     .shadow = host_shadow,
 };

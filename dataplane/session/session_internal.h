@@ -128,6 +128,9 @@ void session_question_drop(struct session *s);       // all of the session's
 void session_question_advance(struct sessions *all); // asks again what is due; bounded
 bool session_question_fail(struct session *s); // tells the machine of those that could not be asked
 
+// session_host.c
+enum reason session_charge(struct session *s, enum charge charge, struct span user);
+
 // session_report.c
 void session_report_send(struct session *s);
 

@@ -133,6 +133,11 @@ void session_stream_start_tls(struct session *s)
         stream_skip(s->all, client, stream_input(client).size);
         tcp_consume(tcp, client->connection, tcp_readable(tcp, client->connection));
     }
+    enum reason reason = session_charge(s, CHARGE_TLS, (struct span){0});
+    if (reason != REASON_NONE) {
+        session_end(s, reason);
+        return;
+    }
     const struct policy_service *service = &s->host.policy->services[s->host.service];
     client->tls = tls_open(s->snapshot->tls, (enum protocol)service->protocol);
     if (!client->tls) {

@@ -31,6 +31,29 @@ bool smtp_budget_mail(struct smtp *smtp)
     return false;
 }
 
+bool smtp_budget_charge(struct smtp *smtp, enum charge charge)
+{
+    static const struct {
+        enum reason reason;
+        enum smtp_refusal refusal;
+    } refusals[] = {{REASON_MESSAGE_RATE_SOURCE, REFUSE_MESSAGE_RATE_SOURCE},
+                    {REASON_MESSAGE_RATE_USER, REFUSE_MESSAGE_RATE_USER},
+                    {REASON_RECIPIENT_RATE_SOURCE, REFUSE_RECIPIENT_RATE_SOURCE},
+                    {REASON_RECIPIENT_RATE_USER, REFUSE_RECIPIENT_RATE_USER}};
+    struct mail_host *host = smtp->host;
+    if (policy_may_relay(host->policy, &host->client))
+        return true;
+    enum reason reason = host->ops->charge(host, charge, smtp_user(smtp));
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i].reason == reason) {
+            smtp_enter(smtp, (enum smtp_state)smtp->state); // time for the next command
+            smtp_refuse(smtp, refusals[i].refusal);
+            return false;
+        }
+    CHECK(reason == REASON_NONE);
+    return true;
+}
+
 void smtp_budget_message(struct smtp *smtp)
 {
     smtp->budget.messages++;

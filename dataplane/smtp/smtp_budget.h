@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* What one session may do in all: recipients that fail (harvesting of addresses), commands that
- * lead to no mail, messages, and time. Each is a limit of the policy; whoever passes one is told
- * 421 and may come again.
+/* What one session may do in all, and in a minute: recipients that fail (harvesting of addresses),
+ * commands that lead to no mail, messages, and time. Each is a limit of the policy; whoever passes
+ * one is told 421 and may come again.
  */
 
 #include "base/check.h"
+#include "contract/charge.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,10 @@ void smtp_budget_recipient_failed(struct smtp *smtp);
 // session is over.
 bool smtp_budget_junk(struct smtp *smtp) MUST_CHECK;
 bool smtp_budget_mail(struct smtp *smtp) MUST_CHECK;
+
+// A message or recipient of the client and its user, which have rates; false: it was refused. Those
+// who may relay have none.
+bool smtp_budget_charge(struct smtp *smtp, enum charge charge) MUST_CHECK;
 
 void smtp_budget_message(struct smtp *smtp); // its text was asked for
 

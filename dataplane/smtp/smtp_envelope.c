@@ -231,7 +231,7 @@ void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result)
 
 void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
-    if (!smtp_budget_mail(smtp))
+    if (!smtp_budget_mail(smtp) || !smtp_budget_charge(smtp, CHARGE_MESSAGE))
         return;
     smtp_reset(smtp);
     struct smtp_mail *mail = &smtp->mail;
@@ -343,6 +343,8 @@ enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
 
 void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
+    if (!smtp_budget_charge(smtp, CHARGE_RECIPIENT))
+        return;
     struct smtp_mail *mail = &smtp->mail;
     mail->to_size = (uint16_t)arguments->path.size;
     memcpy(mail->to, arguments->path.at, mail->to_size);

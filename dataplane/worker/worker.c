@@ -34,6 +34,13 @@ static void client_gone(void *worker, const struct addr *client, unsigned servic
     guard_connection_closed(w->guard, client, service);
 }
 
+static enum reason charge(void *worker, enum charge charge, const struct addr *client,
+                          struct span user, uint64_t *shadowed)
+{
+    struct worker *w = worker;
+    return guard_charge(w->guard, charge, client, user, w->now_us, shadowed);
+}
+
 static int64_t unix_offset_us(const struct worker *w)
 {
     struct timespec now;
@@ -96,6 +103,7 @@ static const char *open_stations(struct worker *w)
                                        .ask = worker_link_ask,
                                        .report = worker_link_report,
                                        .client_gone = client_gone,
+                                       .charge = charge,
                                        .context = w};
     if (!(w->sessions = sessions_open(&sessions)))
         return "no memory for the session table";

@@ -330,6 +330,13 @@ static void report(void *context, const struct message *message)
 {
 }
 
+static enum reason charge(void *context, enum charge charge, const struct addr *client,
+                          struct span user, uint64_t *shadowed)
+{
+    struct end *end = context;
+    return guard_charge(end->guard, charge, client, user, end->rig->now_us, shadowed);
+}
+
 static void client_gone(void *context, const struct addr *client, unsigned service)
 {
     guard_connection_closed(((struct end *)context)->guard, client, service);
@@ -352,7 +359,9 @@ static struct policy *policy_make(const struct mail_rig *rig, const struct addr 
                                       LIMIT_CONNECTION_BURST_PREFIX,  LIMIT_CONNECTION_RATE_SERVICE,
                                       LIMIT_CONNECTION_BURST_SERVICE, LIMIT_CONNECTION_RATE_TOTAL,
                                       LIMIT_CONNECTION_BURST_TOTAL,   LIMIT_CONNECTIONS_DAY_SOURCE,
-                                      LIMIT_CONNECTIONS_DAY_PREFIX};
+                                      LIMIT_CONNECTIONS_DAY_PREFIX,   LIMIT_TLS_RATE_SOURCE,
+                                      LIMIT_TLS_RATE_PREFIX,          LIMIT_MESSAGE_RATE_SOURCE,
+                                      LIMIT_RECIPIENT_RATE_SOURCE};
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
         p->limits[wide[i]] = limit_facts(wide[i])->most;
     p->boot.legs[LEG_OUTSIDE].addr[FAMILY_V4] = *own;
@@ -468,6 +477,7 @@ struct mail_rig *mail_rig_open(const struct mail_rig_play *play)
                                        .ask = ask,
                                        .report = report,
                                        .client_gone = client_gone,
+                                       .charge = charge,
                                        .context = &rig->shield};
     rig->sessions = sessions_open(&sessions);
     rig->snapshot.policy = rig->shield.policy;

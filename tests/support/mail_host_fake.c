@@ -150,6 +150,14 @@ static void fake_finish(struct mail_host *host, enum reason reason)
     fake->reason = reason;
 }
 
+static enum reason fake_charge(struct mail_host *host, enum charge charge, struct span user)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    fake->charged[charge]++;
+    fake->charged_user = user.size > 0;
+    return fake->charge_reason;
+}
+
 static void fake_count(struct mail_host *host, enum reason reason)
 {
     CHECK(reason > REASON_NONE && reason < REASON_COUNT);
@@ -176,6 +184,7 @@ static const struct mail_host_ops fake_ops = {
     .scan_feed = fake_scan_feed,
     .deadline = fake_deadline,
     .finish = fake_finish,
+    .charge = fake_charge,
     .count = fake_count,
     .shadow = fake_shadow,
 };

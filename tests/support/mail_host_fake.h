@@ -57,6 +57,9 @@ struct mail_host_fake {
     uint32_t mechanisms; // of the back end
     struct mail_master masters[BACKENDS_MAX];
 
+    enum reason charge_reason; // what every charge is answered with
+    unsigned charged[CHARGE_COUNT];
+    bool charged_user;          // the last one was for a user, too
     unsigned connects, backend; // how often; the last one's index
     bool connecting, connected;
     bool opened;             // and the machine knows

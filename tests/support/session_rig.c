@@ -186,6 +186,13 @@ static void report(void *context, const struct message *message)
     rig->reported = true;
 }
 
+static enum reason charge(void *context, enum charge charge, const struct addr *client,
+                          struct span user, uint64_t *shadowed)
+{
+    struct end *end = context;
+    return guard_charge(end->guard, charge, client, user, end->rig->now_us, shadowed);
+}
+
 static void client_gone(void *context, const struct addr *client, unsigned service)
 {
     guard_connection_closed(((struct end *)context)->guard, client, service);
@@ -295,6 +302,7 @@ struct rig *rig_open(void)
                                        .ask = ask,
                                        .report = report,
                                        .client_gone = client_gone,
+                                       .charge = charge,
                                        .context = &rig->shield};
     rig->sessions = sessions_open(&sessions);
     assert_non_null(rig->sessions);

@@ -45,6 +45,31 @@ static void failed_recipients_have_a_limit(void **unused)
     }
 }
 
+static void a_mail_over_its_rate_is_put_off_and_the_session_goes_on(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    mail_host_fake_start(fake);
+    fake->charge_reason = REASON_MESSAGE_RATE_SOURCE;
+    mail_script_play(fake, HELLO
+                     "C:MAIL FROM:<joe@good.example.org>\n"
+                     "S:450 4.7.1 Too many messages from your address, try again later\n" QUIT);
+    assert_int_equal(fake->charged[CHARGE_MESSAGE], 1);
+    assert_int_equal(fake->counted[REASON_MESSAGE_RATE_SOURCE], 1);
+    mail_host_fake_close(fake);
+}
+
+static void a_recipient_over_its_rate_is_put_off(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    mail_host_fake_start(fake);
+    mail_script_play(fake, SENDER);
+    fake->charge_reason = REASON_RECIPIENT_RATE_SOURCE;
+    mail_script_play(fake, "C:RCPT TO:<alice@example.net>\n"
+                           "S:450 4.7.1 Too many recipients from your address, try again later\n");
+    assert_int_equal(fake->connects, 0);
+    mail_host_fake_close(fake);
+}
+
 static void the_last_failure_is_answered_before_the_end(void **unused)
 {
     struct mail_host_fake *fake = open_with("smtp", LIMIT_RECIPIENT_FAILURES_SESSION, 1);
@@ -170,6 +195,8 @@ int main(void)
         cmocka_unit_test(commands_without_mail_have_a_limit),
         cmocka_unit_test(a_mail_pays_for_later_junk),
         cmocka_unit_test(messages_have_a_limit),
+        cmocka_unit_test(a_mail_over_its_rate_is_put_off_and_the_session_goes_on),
+        cmocka_unit_test(a_recipient_over_its_rate_is_put_off),
         cmocka_unit_test(a_session_has_its_time),
         cmocka_unit_test(a_message_at_the_backend_is_waited_for_beyond_that_time),
     };
