@@ -3,7 +3,8 @@
 
 Postfix takes mail for example.net and hands it to Dovecot over LMTP; what authenticated users send
 elsewhere is kept too, in build/lab/mail/DOMAIN/USER. It believes XCLIENT from the shield alone, and
-asks Dovecot's auth socket so that XCLIENT LOGIN counts.
+asks Dovecot's auth socket so that XCLIENT LOGIN counts. Further listeners take PROXY headers and
+TLS, behind a fence that only the shield passes.
 """
 
 import os
@@ -11,7 +12,7 @@ import secrets
 import shutil
 import socket
 
-from . import names
+from . import certificate, names
 from .system import fill, run, start, wait_until, within
 
 HOME = names.MOUNT / "postfix"
@@ -22,6 +23,7 @@ QUEUES = {"active": 0o700, "bounce": 0o700, "corrupt": 0o700, "defer": 0o700, "d
 
 
 def up():
+    fence()
     dovecot_write()
     postfix_write()
     library = {"LD_LIBRARY_PATH": str(PACKAGE)}
@@ -35,6 +37,18 @@ def up():
         for address in (names.BACKEND4, names.BACKEND6):
             wait_until(f"backend port {port}", lambda: is_greeting(address, port, greeting), 20,
                        servers)
+
+
+def fence():
+    ports = ", ".join(map(str, names.FENCED.values()))
+    run(*within(names.BACKEND, "nft", "-f", "-"), stdin=f"""table inet fence {{
+        chain input {{
+            type filter hook input priority 0
+            ip saddr {names.INSIDE4} accept
+            ip6 saddr {names.INSIDE6} accept
+            tcp dport {{ {ports} }} reject with tcp reset
+        }}
+    }}\n""")
 
 
 def is_greeting(address, port, greeting):
@@ -57,17 +71,19 @@ def dovecot_write():
     shutil.chown(users, "root", "dovecot")
     fill("dovecot.conf", home / "dovecot.conf", users=users, master=master_write(), mail=mail,
          run=names.RUN, log=names.LOG, address4=names.BACKEND4, address6=names.BACKEND6,
-         shield4=names.INSIDE4, shield6=names.INSIDE6)
+         shield4=names.INSIDE4, shield6=names.INSIDE6, certificate=certificate.LEAF,
+         key=certificate.KEY, **names.FENCED)
 
 
 def master_write():
     """The shield's way into Dovecot for users whose passwords it never learns: its own file, and
-    Dovecot's, where the name has the address that the connection really comes from."""
+    Dovecot's, good for connections that really come from it alone."""
     secret = secrets.token_urlsafe(24)
     ours, theirs = names.MOUNT / "master", names.MOUNT / "dovecot/masters"
     ours.write_text(f"weir:{secret}\n")
     ours.chmod(0o600)
-    theirs.write_text(f"weir/{names.INSIDE4}:{{PLAIN}}{secret}\n")
+    theirs.write_text(f"weir:{{PLAIN}}{secret}::::::"
+                      f"allow_real_nets={names.INSIDE4},{names.INSIDE6}\n")
     theirs.chmod(0o640)
     shutil.chown(theirs, "root", "dovecot")
     return theirs
@@ -89,6 +105,7 @@ def postfix_write():
     fill("main.cf", etc / "main.cf", package=PACKAGE, queue=queue, data=data, etc=etc,
          log=names.LOG, run=names.RUN, address4=names.BACKEND4, address6=names.BACKEND6,
          shield4=names.INSIDE4, shield6=names.INSIDE6,
+         certificate=certificate.LEAF, key=certificate.KEY,
          recipients=", ".join(f"{user}=ok" for user in names.ACCOUNTS))
-    fill("master.cf", etc / "master.cf")
+    fill("master.cf", etc / "master.cf", **names.FENCED)
     (etc / "dynamicmaps.cf").write_text("")

@@ -34,6 +34,9 @@ DNS_PORT, METRICS = 5300, "127.0.0.1:9464"
 
 SERVICES = {"smtp": 25, "submission": 587, "submissions": 465, "imap": 143, "imaps": 993,
             "pop3": 110, "pop3s": 995}
+# The backend's further listeners, for the shield alone: those that take PROXY believe anybody.
+FENCED = {"smtp_proxied": 10025, "smtp_starttls": 10026, "imap_proxied": 10143,
+          "imaps_proxied": 10993, "pop3_proxied": 10110, "pop3s_proxied": 10995}
 ACCOUNTS = {"alice@example.net": "wonderland", "bob@example.net": "builder"}
 
 
