@@ -66,9 +66,10 @@ int port_open(struct port *port, const struct policy_boot *boot, enum leg leg,
         return error;
     }
     log_info("what=\"port open\" device=\"%s\" mac=%02x:%02x:%02x:%02x:%02x:%02x "
-             "rx_queues=%u tx_queues=%u source_rss=%s",
+             "rx_queues=%u tx_queues=%u source_rss=%s tcp_checksums=%s",
              device, fresh.mac[0], fresh.mac[1], fresh.mac[2], fresh.mac[3], fresh.mac[4],
-             fresh.mac[5], fresh.rx_queues, fresh.tx_queues, spread_text(&fresh));
+             fresh.mac[5], fresh.rx_queues, fresh.tx_queues, spread_text(&fresh),
+             fresh.completes_tcp ? "yes" : "no");
     *slot = (struct opened){.port = fresh, .users = 1};
     *port = fresh;
     return 0;
@@ -177,11 +178,12 @@ static int configure(struct port *port, const struct policy_boot *boot,
     const uint64_t types = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV6 |
                            RTE_ETH_RSS_NONFRAG_IPV6_TCP;
     const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-    const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
     struct rte_eth_conf conf = {
         .rxmode = {.offloads = info->rx_offload_capa & rx_wanted},
         .txmode = {.offloads = info->tx_offload_capa & tx_wanted},
     };
+    port->completes_tcp = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
     port->rx_queues = info->max_rx_queues >= boot->workers ? boot->workers : 1;
     bool keyed = info->hash_key_size > 0 && info->hash_key_size <= RSS_KEY_MAX;
     uint64_t usable = info->flow_type_rss_offloads & types;
@@ -279,7 +281,10 @@ uint16_t port_receive(const struct port *port, uint16_t queue, struct rte_mbuf *
 uint16_t port_transmit(const struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
                        uint16_t count)
 {
-    uint16_t taken = rte_eth_tx_burst(port->id, queue, mbufs, count);
+    uint16_t ready = count;
+    if (port->completes_tcp) // some drivers want other bytes than we left
+        ready = rte_eth_tx_prepare(port->id, queue, mbufs, count);
+    uint16_t taken = rte_eth_tx_burst(port->id, queue, mbufs, ready);
     if (unlikely(taken < count))
         rte_pktmbuf_free_bulk(mbufs + taken, (unsigned)(count - taken));
     return taken;

@@ -6,8 +6,9 @@
  * port_eal_init starts EAL from the boot part: huge pages when the machine has enough of them, else
  * --no-huge, and says which. port_open makes a vdev or finds a PCI device, gives it one rx and one
  * tx queue a worker where it can (RSS by source address with a secret key where the port has it),
- * one rx queue otherwise. Offloads are used where offered; net/ completes checksums in software
- * always, so none is needed.
+ * one rx queue otherwise. Offloads are used where offered, and none is needed: what a port
+ * says of received checksums saves net/ to verify them, and tcp/ leaves those of its segments to a
+ * port that completes_tcp. SYN-ACKs, RSTs to strangers, ICMP and ND are summed in software always.
  *
  * Known of drivers: net_af_packet has the kernel reassemble IPv4 fragments before we see them, and
  * cuts what is longer than its framesz; a queue pair a worker is asked for (qpairs) unless the
@@ -27,6 +28,7 @@ struct port {
     uint16_t rx_queues; // 1, or workers
     uint16_t tx_queues; // workers
     uint8_t mac[6];
+    bool completes_tcp;         // checksums of segments sent that ask for it
     bool spreads[FAMILY_COUNT]; // by source address (IPv6: its first 64 bits) over the queues
     char device[128];
 };

@@ -66,5 +66,7 @@ void ether_send(struct net *net, struct rte_mbuf *m, enum leg leg, const uint8_t
         store_u16(frame + 14, own->vlan);
     }
     store_u16(frame + header - 2, type);
+    if (m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM)
+        m->l2_len = header;
     net->config.transmit(net->config.context, m, leg);
 }

@@ -9,6 +9,6 @@
 // Fills in->frame, ip, group, and leg where the tag decides it. *ret_type is what follows the tag.
 enum reason ether_parse(struct input *in, uint16_t *ret_type);
 
-// Prepends the link header and transmits. Takes m.
+// Prepends the link header, also for the port that completes a checksum, and transmits. Takes m.
 void ether_send(struct net *net, struct rte_mbuf *m, enum leg leg, const uint8_t to[6],
                 uint16_t type);

@@ -11,7 +11,12 @@
  * given mempool.
  *
  * mbufs start at the IP header. tcp_input takes its mbuf: keeps or frees it. emit gets the mbuf for
- * good; checksums are complete, there is headroom for a link header.
+ * good; there is headroom for a link header, and checksums are complete, but where the leg's port
+ * completes them (port_sums): then the mbuf says so as DPDK wants it, all but l2_len.
+ *
+ * No segmentation offload: recovery counts, paces and times segments one by one. Its place would be
+ * tcp_output's burst: neighbouring segments of one size, chained behind one header by
+ * tcp_header_emit, with tso_segsz beside the lengths.
  *
  * The owner (session/) names a connection by handle, HANDLE_NONE is none; a handle of a connection
  * that is gone finds nothing and every call with it is a harmless no-op (sizes 0). It learns what
@@ -36,8 +41,9 @@ struct tcp_config {
     uint32_t send_bytes;  // most bytes a connection holds for sending (unacknowledged + unsent)
     uint32_t receive_bytes; // most bytes a connection holds unread: its largest window
     uint16_t mtu[LEG_COUNT];
-    uint16_t worker, workers; // local ports of connects are ≡ worker modulo workers
-    struct siphash_key key;   // ISNs and ports (RFC 6528, RFC 6056), table hash
+    bool port_sums[LEG_COUNT]; // the leg's port completes TCP checksums
+    uint16_t worker, workers;  // local ports of connects are ≡ worker modulo workers
+    struct siphash_key key;    // ISNs and ports (RFC 6528, RFC 6056), table hash
     struct rte_mempool *mbufs;
     struct counter_block *counters;
     void (*emit)(void *context, struct rte_mbuf *m, enum leg leg);

@@ -33,15 +33,15 @@ static uint16_t fold(uint64_t sum)
     return (uint16_t)~sum;
 }
 
-// Of the TCP segment at `tcp`, behind the IP header's two addresses.
-static uint16_t checksum_of(const uint8_t *addrs, size_t addrs_size, const void *tcp, size_t size)
+// Of the pseudo header (RFC 9293, section 3.1) of `size` bytes of TCP.
+static uint64_t pseudo_sum(const uint8_t *addrs, size_t addrs_size, size_t size)
 {
-    uint64_t sum = sum_of(addrs, addrs_size) + sum_of(tcp, size);
-    sum += rte_cpu_to_be_16((uint16_t)size) + (uint64_t)rte_cpu_to_be_16(IPPROTO_TCP);
-    return fold(sum);
+    return sum_of(addrs, addrs_size) + rte_cpu_to_be_16((uint16_t)size) +
+           rte_cpu_to_be_16(IPPROTO_TCP);
 }
 
-static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, size_t size)
+// These return the pseudo header's sum.
+static uint64_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, size_t size)
 {
     *ip = (struct rte_ipv4_hdr){
         .version_ihl = RTE_IPV4_VHL_DEF,
@@ -56,10 +56,10 @@ static uint16_t fill_v4(struct rte_ipv4_hdr *ip, const struct tcp_header *h, siz
     uint64_t sum = rte_cpu_to_be_16(RTE_IPV4_VHL_DEF << 8) + (uint64_t)ip->total_length;
     sum += ip->fragment_offset + (uint64_t)rte_cpu_to_be_16(HOPS << 8 | IPPROTO_TCP);
     ip->hdr_checksum = fold(sum + ip->src_addr + ip->dst_addr);
-    return checksum_of((const uint8_t *)&ip->src_addr, 8, ip + 1, size);
+    return pseudo_sum((const uint8_t *)&ip->src_addr, 8, size);
 }
 
-static uint16_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, size_t size)
+static uint64_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, size_t size)
 {
     *ip = (struct rte_ipv6_hdr){
         .vtc_flow = rte_cpu_to_be_32(6u << 28),
@@ -69,7 +69,15 @@ static uint16_t fill_v6(struct rte_ipv6_hdr *ip, const struct tcp_header *h, siz
     };
     memcpy(ip->src_addr, h->local->bytes, 16);
     memcpy(ip->dst_addr, h->remote->bytes, 16);
-    return checksum_of(ip->src_addr, 32, ip + 1, size);
+    return pseudo_sum(ip->src_addr, 32, size);
+}
+
+// The port adds what is behind the IP header; the pseudo header's sum stands there already. net/
+// knows how long its link header is.
+static void leave_sum_to_port(struct rte_mbuf *m, bool v4, size_t ip_size, size_t tcp_size)
+{
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+    m->tx_offload = rte_mbuf_tx_offload(0, ip_size, tcp_size, 0, 0, 0, 0);
 }
 
 bool tcp_header_emit(struct tcp *tcp, const struct tcp_header *h)
@@ -101,8 +109,14 @@ bool tcp_header_emit(struct tcp *tcp, const struct tcp_header *h)
     if (h->data.size)
         memcpy(at + ip_size + tcp_size, h->data.at, h->data.size);
     size_t size = tcp_size + h->data.size;
-    tcp_header->cksum = v4 ? fill_v4((struct rte_ipv4_hdr *)at, h, size)
-                           : fill_v6((struct rte_ipv6_hdr *)at, h, size);
+    uint64_t sum = v4 ? fill_v4((struct rte_ipv4_hdr *)at, h, size)
+                      : fill_v6((struct rte_ipv6_hdr *)at, h, size);
+    if (tcp->config.port_sums[h->leg]) {
+        tcp_header->cksum = (uint16_t)~fold(sum);
+        leave_sum_to_port(m, v4, ip_size, tcp_size);
+    } else {
+        tcp_header->cksum = fold(sum + sum_of((const uint8_t *)tcp_header, size));
+    }
     tcp->config.emit(tcp->config.context, m, h->leg);
     return true;
 }

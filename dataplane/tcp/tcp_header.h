@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* From a segment's fields to an IP packet in an mbuf with complete checksums, given to emit. */
+/* From a segment's fields to an IP packet in an mbuf, given to emit. The TCP checksum is complete,
+ * or marked for the leg's port to complete; the IPv4 header's is made of fields at hand and always
+ * complete.
+ */
 
 #include "tcp/tcp_conn.h"
 

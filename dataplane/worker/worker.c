@@ -89,8 +89,10 @@ static const char *open_stations(struct worker *w)
                              .counters = w->counters,
                              .emit = emit_packet,
                              .context = w};
-    for (int leg = 0; leg < LEG_COUNT; leg++)
+    for (int leg = 0; leg < LEG_COUNT; leg++) {
         tcp.mtu[leg] = boot->legs[leg].mtu;
+        tcp.port_sums[leg] = c->ports[leg]->completes_tcp;
+    }
     if (!(w->tcp = tcp_open(&tcp)))
         return "no memory for the connection table";
 

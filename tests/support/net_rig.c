@@ -58,6 +58,7 @@ static void keep_sent(void *context, struct rte_mbuf *m, enum leg leg)
 {
     struct rig *rig = context;
     CHECK(m->nb_segs == 1);
+    eal_fixture_complete(m);
     if (rig->sent_count < RIG_SENT_MAX) {
         struct frame *frame = &rig->sent[rig->sent_count];
         rig->sent_leg[rig->sent_count++] = leg;

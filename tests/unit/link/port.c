@@ -2,12 +2,21 @@
 #include "link/port.h"
 
 #include "support/eal_fixture.h"
+#include "support/link_sim_packet.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +149,65 @@ static void a_closed_device_can_be_opened_again(void **state)
     }
 }
 
+// A segment in a frame of an unknown MAC, with its checksum left to the port, and complete in
+// `whole`.
+static struct rte_mbuf *frame_left_to_port(const char *from, const char *to, struct span *whole)
+{
+    static uint8_t bytes[2048];
+    struct packet p = {.src_port = 25, .dst_port = 1, .tcp_flags = TCP_ACK, .seq = 3, .ack = 4};
+    assert_true(addr_parse(from, &p.src) && addr_parse(to, &p.dst));
+    bool v4 = addr_is_v4(&p.src);
+    struct rte_mbuf *m = link_sim_packet_make(mbufs, &p, span_text("an odd number of octets"));
+    struct rte_ether_hdr *ether = (void *)rte_pktmbuf_prepend(m, sizeof *ether);
+    memset(ether, 2, sizeof *ether);
+    ether->ether_type = htons(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+    memcpy(bytes, ether, m->data_len);
+    *whole = span_of(bytes, m->data_len);
+    m->l2_len = sizeof *ether;
+    m->l3_len = v4 ? 20 : 40;
+    m->l4_len = 20;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+    uint16_t sum = v4 ? rte_ipv4_phdr_cksum((void *)(ether + 1), 0)
+                      : rte_ipv6_phdr_cksum((void *)(ether + 1), 0);
+    memcpy((uint8_t *)(ether + 1) + m->l3_len + 16, &sum, sizeof sum);
+    return m;
+}
+
+static void a_port_that_completes_checksums_is_let(void **state)
+{
+    name(LEG_OUTSIDE, "net_null8"); // which does not
+    assert_int_equal(port_open(&port, &boot, LEG_OUTSIDE, mbufs, &what), 0);
+    assert_false(port.completes_tcp);
+    port_close(&port);
+
+    if (unshare(CLONE_NEWNET) < 0)
+        skip();
+    name(LEG_OUTSIDE, "net_tap9,iface=unit-tap");
+    assert_int_equal(port_open(&port, &boot, LEG_OUTSIDE, mbufs, &what), 0);
+    assert_true(port.completes_tcp);
+    int fd = socket(AF_PACKET, SOCK_RAW, htons(0x0003)); // ETH_P_ALL
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(0x0003),
+                             .sll_ifindex = (int)if_nametoindex("unit-tap")};
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    static const char *const ways[][2] = {{"192.0.2.1", "192.0.2.2"},
+                                          {"2001:db8::1", "2001:db8::2"}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct span whole;
+        struct rte_mbuf *m = frame_left_to_port(ways[i][0], ways[i][1], &whole);
+        assert_int_equal(port_transmit(&port, 0, &m, 1), 1);
+        uint8_t got[2048];
+        ssize_t size;
+        do // what the kernel sends there of itself is not ours
+            size = recv(fd, got, sizeof got, 0);
+        while (size > 0 && got[6] != 2);
+        assert_int_equal(size, whole.size);
+        assert_memory_equal(got, whole.at, whole.size);
+    }
+    close(fd);
+    port_close(&port);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup(one_device_for_both_legs_is_one_port, start),
         cmocka_unit_test_setup(frames_go_out_and_come_in_and_those_not_taken_are_freed, start),
         cmocka_unit_test_setup(a_closed_device_can_be_opened_again, start),
+        cmocka_unit_test_setup(a_port_that_completes_checksums_is_let, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "net_test.h"
 
+#include "net/ether.h"
+
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
 
@@ -107,6 +110,35 @@ static void answers_carry_the_tag(void **state)
     assert_memory_equal(rig.sent[0].at + 6, rig_mac[LEG_OUTSIDE], 6);
 }
 
+// A segment whose TCP checksum is left to the port, as tcp/ leaves it.
+static struct rte_mbuf *segment_left_to_port(void)
+{
+    struct frame f = frame_tcp(LEG_OUTSIDE, "198.51.100.1", "198.51.100.10", TCP_ACK);
+    struct rte_mbuf *m = rte_pktmbuf_alloc(rig_pool());
+    assert_non_null(m);
+    memcpy(rte_pktmbuf_append(m, 40), f.at + AT_IP, 40);
+    uint16_t pseudo = rte_ipv4_phdr_cksum(rte_pktmbuf_mtod(m, const void *), 0);
+    memcpy(rte_pktmbuf_mtod_offset(m, void *, 36), &pseudo, sizeof pseudo);
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
+    m->l3_len = m->l4_len = 20;
+    return m;
+}
+
+static void the_port_that_completes_a_checksum_finds_it_behind_the_link_header(void **state)
+{
+    rig_forget(&rig);
+    ether_send(rig.net, segment_left_to_port(), LEG_OUTSIDE, peer_mac, 0x0800);
+    assert_true(frame_sums_are_right(&rig.sent[0]));
+    reopen(100, 0, false);
+    rig_forget(&rig);
+    ether_send(rig.net, segment_left_to_port(), LEG_OUTSIDE, peer_mac, 0x0800);
+    struct frame *tagged = &rig.sent[0];
+    assert_int_equal(frame_u16(tagged, 12), 0x8100);
+    tagged->size -= 4;
+    memmove(tagged->at + 12, tagged->at + 16, tagged->size - 12);
+    assert_true(frame_sums_are_right(tagged));
+}
+
 static void one_port_for_both_legs_is_told_apart_by_tag(void **state)
 {
     reopen(100, 200, true);
@@ -159,6 +191,7 @@ int main(void)
         TEST(a_priority_tag_is_no_tag),
         TEST(a_tag_that_the_port_stripped_counts),
         TEST(answers_carry_the_tag),
+        TEST(the_port_that_completes_a_checksum_finds_it_behind_the_link_header),
         TEST(one_port_for_both_legs_is_told_apart_by_tag),
         TEST(one_port_without_tags_is_told_apart_by_destination),
         TEST(a_frame_in_two_buffers_is_joined),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "net_test.h"
 
+#include <rte_mbuf.h>
+
 static struct frame syn(void)
 {
     return frame_tcp(LEG_OUTSIDE, "198.51.100.10", "198.51.100.1", TCP_SYN);
@@ -50,6 +52,18 @@ static void a_wrong_header_checksum_is_refused(void **state)
         f.at[AT_IP + 10 + bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_refused(&f, LEG_OUTSIDE, REASON_IP_BAD_CHECKSUM);
     }
+}
+
+static void what_the_port_says_of_the_header_is_believed(void **state)
+{
+    struct frame f = syn();
+    rig.ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
+    assert_refused(&f, LEG_OUTSIDE, REASON_IP_BAD_CHECKSUM);
+    f.at[AT_IP + 10] ^= 1;
+    rig.ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    assert_kind(&f, LEG_OUTSIDE, NET_TCP);
+    rig.ol_flags = RTE_MBUF_F_RX_IP_CKSUM_NONE;
+    assert_kind(&f, LEG_OUTSIDE, NET_TCP);
 }
 
 static void fragments_are_refused(void **state)
@@ -149,6 +163,7 @@ int main(void)
         TEST(options_are_refused),
         TEST(a_total_length_beyond_the_frame_or_below_the_header_is_refused),
         TEST(a_wrong_header_checksum_is_refused),
+        TEST(what_the_port_says_of_the_header_is_believed),
         TEST(fragments_are_refused),
         TEST(sources_that_cannot_be_are_refused),
         TEST(other_destinations_are_refused),

@@ -114,14 +114,19 @@ static void the_checksum_covers_the_addresses(void **state)
     assert_refused(&f, LEG_OUTSIDE, REASON_TCP_BAD_CHECKSUM);
 }
 
-static void the_port_is_believed_about_a_good_checksum_only(void **state)
+static void what_the_port_says_of_a_checksum_is_believed(void **state)
 {
     struct frame f = segment(TCP_ACK);
     f.at[AT_L4 + 16] ^= 1;
-    rig.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    rig.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN; // so it is summed
     assert_refused(&f, LEG_OUTSIDE, REASON_TCP_BAD_CHECKSUM);
     rig.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     assert_kind(&f, LEG_OUTSIDE, NET_TCP);
+    rig.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE; // the data was on no wire
+    assert_kind(&f, LEG_OUTSIDE, NET_TCP);
+    f.at[AT_L4 + 16] ^= 1;
+    rig.ol_flags = RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    assert_refused(&f, LEG_OUTSIDE, REASON_TCP_BAD_CHECKSUM);
 }
 
 static void impossible_options_are_refused(void **state)
@@ -180,7 +185,7 @@ int main(void)
         TEST(flags_that_no_client_sends_are_refused),
         TEST(any_wrong_bit_fails_the_checksum),
         TEST(the_checksum_covers_the_addresses),
-        TEST(the_port_is_believed_about_a_good_checksum_only),
+        TEST(what_the_port_says_of_a_checksum_is_believed),
         TEST(impossible_options_are_refused),
         TEST(flags_of_real_life_pass),
         TEST(options_and_payload_are_found),

@@ -14,6 +14,8 @@ static void emit(void *context, struct rte_mbuf *m, enum leg leg)
     struct stage *stage = context;
     assert_true(stage->count < STAGE_KEPT);
     struct stage_segment *kept = &stage->kept[stage->count++];
+    stage->left_to_port += !!(m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM);
+    eal_fixture_complete(m);
     assert_true(link_sim_packet_parse(m, leg, &kept->packet));
     assert_true(rte_pktmbuf_headroom(m) >= 128);
     memcpy(kept->data, rte_pktmbuf_mtod_offset(m, uint8_t *, kept->packet.payload_offset),

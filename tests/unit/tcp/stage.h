@@ -33,9 +33,10 @@ struct stage {
     struct rte_mempool *mbufs;
     struct counter_block counters;
     uint64_t now_us;
-    handle h;           // of stage_accept or stage_connect
-    struct packet base; // addresses and ports of a segment from the peer
-    unsigned count;     // emitted and not yet taken
+    handle h;              // of stage_accept or stage_connect
+    struct packet base;    // addresses and ports of a segment from the peer
+    unsigned count;        // emitted and not yet taken
+    unsigned left_to_port; // of those emitted, by their checksums
     struct stage_segment kept[STAGE_KEPT];
 };
 

@@ -26,7 +26,7 @@ static void a_reset_stands_where_the_peer_waits_for_it(void **state) // RFC 9293
     assert_int_equal(stage_acked(&reset), 17);
 }
 
-static void both_families_are_whole(void **state) // stage.c checks lengths and checksums
+static void assert_segments_are_whole(void) // stage.c checks lengths and checksums
 {
     uint8_t data[1400];
     for (size_t i = 0; i < sizeof data; i++)
@@ -66,12 +66,31 @@ static void both_families_are_whole(void **state) // stage.c checks lengths and 
         }
 }
 
+static void both_families_are_whole(void **state)
+{
+    assert_segments_are_whole();
+}
+
+static void a_port_that_completes_checksums_is_left_the_segment_alone(void **state)
+{
+    s.tcp->config.port_sums[LEG_INSIDE] = true;
+    assert_segments_are_whole();
+    assert_true(s.left_to_port > 0);
+    s.left_to_port = 0;
+    struct packet p = stage_segment(&s, TCP_ACK, 5, 9);
+    p.leg = LEG_OUTSIDE; // whose port does not
+    tcp_header_reset(s.tcp, &p);
+    stage_take(&s);
+    assert_int_equal(s.left_to_port, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_bare(a_reset_gets_no_reset),
         with_bare(a_reset_stands_where_the_peer_waits_for_it),
         with_bare(both_families_are_whole),
+        with_bare(a_port_that_completes_checksums_is_left_the_segment_alone),
     };
     return stage_run(tests);
 }
