@@ -11,7 +11,7 @@
 
 enum {
     TCP_SEND_BYTES = 393216, // 100 Mbit/s over 20 ms, and half as much in the bottleneck's queue
-    TCP_RECEIVE_BYTES = 262144,
+    TCP_RECEIVE_BYTES = 393216,
     IDLE_TURNS_BEFORE_SLEEP = 16,
     MBUFS_RESERVE_PART = 16
 };

@@ -28,7 +28,7 @@
 enum {
     MBUFS = 32767,
     SEND_BYTES = 393216, // as the worker has it
-    RECEIVE_BYTES = 262144,
+    RECEIVE_BYTES = 393216,
     SLOW_US = 10000,
     AGAIN_US = 1000000, // between SYN-ACKs, as the guard's SYN cache repeats them
     QUIET_US = 3000000, // patience before `quiet` is answered
