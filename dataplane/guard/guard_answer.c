@@ -20,7 +20,7 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
     if (!error)
         error = guard_tallies_init(&answer->prefixes, PREFIXES, numa_node, key);
     if (!error)
-        error = guard_source_init(&answer->full_prefixes, PREFIXES * 16, numa_node);
+        error = guard_source_init(&answer->full_prefixes, GUARD_ANSWER_PREFIXES_V4 * 4, numa_node);
     if (!error)
         error = guard_source_init(&answer->returning[0], RETURNING, numa_node);
     if (!error)

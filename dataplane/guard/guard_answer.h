@@ -27,6 +27,10 @@
 #include "guard/guard_source.h"
 #include "guard/guard_tallies.h"
 
+// So many prefixes may owe at a time before a lone worker forgets debt; even if all of them are
+// flooded at five times their budget, what is answered is less than 1 % above it.
+enum { GUARD_ANSWER_PREFIXES_V4 = 1 << 16, GUARD_ANSWER_PREFIXES_V6 = 1 << 14 };
+
 struct guard_answer_limit {
     struct guard_rate rate;
     enum limit_mode mode;

@@ -314,6 +314,44 @@ static void under_attack_a_prefix_has_a_budget(void **state)
     }
 }
 
+/* As many prefixes as are promised to be told apart, all flooded: one SYN of each every 50 ms of a
+ * second, other hosts of it in turn. What is answered, for each prefix 1,000 times. */
+static uint64_t answered_per_mille(struct scene *s, bool v4, uint32_t prefixes)
+{
+    enum { ROUNDS = 20 };
+    uint64_t answered = 0;
+    struct rng rng;
+    rng_seed(&rng, prefixes);
+    for (uint64_t round = 0; round < ROUNDS; round++, s->now_us += 1000000 / ROUNDS)
+        for (uint32_t i = 0; i < prefixes; i++) {
+            struct packet syn = forged(v4 ? "45.0.0.0" : "2a00::1", NULL, &rng);
+            uint32_t v4_network = rte_cpu_to_be_32(45u << 24 | i << 8);
+            uint32_t v6_network = rte_cpu_to_be_32(i);
+            memcpy(v4 ? syn.src.bytes + 12 : syn.src.bytes + 2, v4 ? &v4_network : &v6_network, 4);
+            syn.src.bytes[v4 ? 15 : 7] = (uint8_t)round;
+            struct made_mbuf made;
+            answered += answer_mbuf(s, &syn, made_mbuf_init(&made, 60, 128)) == REASON_NONE;
+        }
+    return answered * 1000 / prefixes;
+}
+
+// 2 a second and 3 at once, four until the second is over; a table that forgets answers up to 20.
+static void budgets_are_held_for_as_many_prefixes_as_promised(void **state)
+{
+    struct scene *s = *state;
+    s->policy.policy.limits[LIMIT_SYN_ATTACK_HIGH] = s->policy.policy.limits[LIMIT_SYN_ATTACK_LOW] =
+        10;
+    s->policy.policy.limits[LIMIT_SYN_ANSWERS_PREFIX] = 2;
+    s->policy.policy.limits[LIMIT_SYN_ANSWERS_TOTAL] = 100000000;
+    scene_policy(s);
+    for (int family = 0; family < 2; family++) {
+        uint32_t prefixes = family ? GUARD_ANSWER_PREFIXES_V6 : GUARD_ANSWER_PREFIXES_V4;
+        uint64_t answered = answered_per_mille(s, !family, prefixes);
+        print_message("%u prefixes flooded: each answered %lu / 1000\n", prefixes, answered);
+        assert_in_range(answered, 4000, 4000 * 101 / 100);
+    }
+}
+
 static void in_peace_no_prefix_and_no_total_is_refused(void **state)
 {
     struct scene *s = *state;
@@ -394,6 +432,7 @@ int main(void)
         CASE(a_flood_that_goes_round_does_not_keep_it_out_either),
         CASE(a_random_flood_is_dropped_by_reason_and_not_reflected),
         CASE(under_attack_a_prefix_has_a_budget),
+        CASE(budgets_are_held_for_as_many_prefixes_as_promised),
         CASE(the_budget_in_all_is_whole_for_one_worker_and_one_for_two),
         CASE(a_prefix_s_budget_is_whole_for_one_worker_and_one_for_two),
         CASE(in_peace_no_prefix_and_no_total_is_refused),
