@@ -53,7 +53,7 @@ smtp:
 tls: {{certificates: []}}
 auth: {{passwd_file: {run}/passwd}}
 dns: {{servers: ["127.0.0.1:53"], timeout_ms: 2000}}
-limits: {{}}
+limits: {{backend_check_seconds: 0}} # there is none
 lists: {{allow: [], deny: []}}
 rules: {{file: ""}}
 """
