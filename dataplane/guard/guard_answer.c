@@ -76,6 +76,10 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
         parts[worker] = part ? &part->pressure : NULL;
     }
     guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
+    guard_source_advance(&answer->sources, now_us * 1000);
+    guard_source_advance(&answer->full_prefixes, now_us * 1000);
+    guard_source_advance(&answer->returning[0], now_us * 1000);
+    guard_source_advance(&answer->returning[1], now_us * 1000);
 }
 
 static bool take(struct guard_source *table, const struct guard_name *name,

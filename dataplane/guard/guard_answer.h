@@ -85,7 +85,7 @@ void guard_answer_done(struct guard_answer *answer); // the other workers have s
 // The limits of all classes have changed.
 void guard_answer_policy(struct guard_answer *answer,
                          const struct guard_answer_limits limits[CLASSES_MAX]);
-// To be called some 100 times a second: peace or attack.
+// To be called some 100 times a second: peace or attack, and the tables' origins move on.
 void guard_answer_advance(struct guard_answer *answer, uint64_t now_us);
 
 // Where judging will look for a packet, and the memory that it may read there is asked

@@ -110,7 +110,7 @@ static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_
                            const struct guard_rate *rate, uint64_t now)
 {
     uint64_t least = least_v4(bucket, tag, time_mask), tat = tat_of(least);
-    bool conforming = guard_rate_judge(&tat, rate, now & time_mask);
+    bool conforming = guard_rate_judge(&tat, rate, now);
     bucket->entries[way_of(least)] = tag | (tat < time_mask ? tat : time_mask);
     return conforming;
 }
@@ -125,18 +125,20 @@ static inline bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
     return conforming;
 }
 
-static uint32_t take(const struct guard_source_slot *slots, unsigned count, uint64_t time_mask,
-                     const struct guard_rate *rate, uint64_t now,
+static uint32_t take(const struct guard_source_slot *slots, unsigned count,
+                     const struct guard_bucket_now *now, const struct guard_rate *rate,
                      const struct guard_source_slot *ahead)
 {
     const struct guard_rate r = *rate; // which no entry can be, though the compiler fears it
+    const struct guard_bucket_now at = *now;
     uint32_t conforming = 0;
     for (unsigned i = 0; i < count; i++) {
         if (ahead)
             guard_source_prefetch(&ahead[i]);
         const struct guard_source_slot *s = &slots[i];
-        bool conforms = s->v4 ? take_v4(s->line, s->tag, time_mask, &r, now)
-                              : take_v6(s->line, s->tag, &r, now);
+        uint64_t v4_now = s->line < at.swept ? at.v4_before : at.v4_rest;
+        bool conforms = s->v4 ? take_v4(s->line, s->tag, at.v4_mask, &r, v4_now)
+                              : take_v6(s->line, s->tag, &r, at.v6);
         conforming |= (uint32_t)conforms << i;
     }
     return conforming;

@@ -9,12 +9,19 @@
 
 #include "guard/guard_source.h"
 
+// When it is, in ticks: IPv4 buckets before `swept` count from another origin than the rest.
+struct guard_bucket_now {
+    uint64_t v4_before, v4_rest, v6;
+    const void *swept;
+    uint64_t v4_mask; // of a TAT in an entry
+};
+
 struct guard_bucket_ways {
     // The TAT of the slot's entry in ticks, 0 when there is none.
     uint64_t (*tat)(const struct guard_source_slot *slot, uint64_t time_mask);
-    // guard_source_take_burst's, all times in ticks.
-    uint32_t (*take)(const struct guard_source_slot *slots, unsigned count, uint64_t time_mask,
-                     const struct guard_rate *rate, uint64_t now,
+    // guard_source_take_burst's, the rate too in ticks.
+    uint32_t (*take)(const struct guard_source_slot *slots, unsigned count,
+                     const struct guard_bucket_now *now, const struct guard_rate *rate,
                      const struct guard_source_slot *ahead);
 };
 extern const struct guard_bucket_ways guard_bucket_sse4, guard_bucket_avx2;

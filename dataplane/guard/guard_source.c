@@ -28,12 +28,11 @@ static size_t v6_size(const struct guard_source *table)
 }
 
 // Entries that say nothing, of a bucket no two the same source's.
-static void clear_v4(struct guard_source *table, uint64_t epoch)
+static void clear_v4(struct guard_source *table)
 {
     for (size_t i = 0; i < (size_t)1 << table->v4_bits; i++)
         for (uint64_t way = 0; way < GUARD_SOURCE_V4_WAYS; way++)
             table->v4[i].entries[way] = way << (32 + table->v4_bits);
-    table->v4_epoch = epoch;
 }
 
 static void clear_v6(struct guard_source *table)
@@ -57,8 +56,9 @@ int guard_source_init(struct guard_source *table, uint32_t sources, int numa_nod
         guard_source_done(table);
         return -ENOMEM;
     }
-    clear_v4(table, 0);
+    clear_v4(table);
     clear_v6(table);
+    table->v4_swept = table->v4;
     return 0;
 }
 
@@ -69,25 +69,61 @@ void guard_source_done(struct guard_source *table)
     memset(table, 0, sizeof *table);
 }
 
+// A clock that jumped back beyond the origin stands there until guard_source_advance.
+static uint64_t since(uint64_t origin, uint64_t now)
+{
+    return now > origin ? now - origin : 0;
+}
+
+static void rebase(struct guard_source_v4 *bucket, uint64_t time_mask, uint64_t moved)
+{
+    for (unsigned way = 0; way < GUARD_SOURCE_V4_WAYS; way++) {
+        uint64_t entry = bucket->entries[way], tat = entry & time_mask;
+        bucket->entries[way] = (entry & ~time_mask) | since(moved, tat);
+    }
+}
+
+void guard_source_advance(struct guard_source *table, uint64_t now_ns)
+{
+    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
+    struct guard_source_v4 *end = table->v4 + ((size_t)1 << table->v4_bits);
+    if (now < table->v4_origin || now < table->v4_next_origin) {
+        table->v4_origin = table->v4_next_origin = now;
+        table->v4_swept = table->v4;
+    }
+    if (table->v4_origin == table->v4_next_origin) {
+        if (now - table->v4_origin <= table->v4_time_mask / 2)
+            return;
+        table->v4_next_origin = now;
+    }
+    uint64_t moved = table->v4_next_origin - table->v4_origin;
+    for (unsigned i = 0; i < GUARD_SOURCE_SWEEP && table->v4_swept < end; i++)
+        rebase(table->v4_swept++, table->v4_time_mask, moved);
+    if (table->v4_swept == end) {
+        table->v4_origin = table->v4_next_origin;
+        table->v4_swept = table->v4;
+    }
+}
+
 uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
                                  unsigned count, const struct guard_rate *rate, uint64_t now_ns,
                                  const struct guard_source_slot *ahead)
 {
     CHECK(count <= GUARD_SOURCE_BURST);
-    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS, epoch = now & ~table->v4_time_mask;
-    if (__builtin_expect(epoch != table->v4_epoch, 0)) // once in months to decades
-        clear_v4(table, epoch);
+    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
+    struct guard_bucket_now at = {since(table->v4_next_origin, now), since(table->v4_origin, now),
+                                  now, table->v4_swept, table->v4_time_mask};
     struct guard_rate in_ticks = {rate->emission >> GUARD_SOURCE_TICK_BITS,
                                   rate->tolerance >> GUARD_SOURCE_TICK_BITS};
-    return table->ways->take(slots, count, table->v4_time_mask, &in_ticks, now, ahead);
+    return table->ways->take(slots, count, &at, &in_ticks, ahead);
 }
 
 uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
                            uint64_t now_ns)
 {
     uint64_t tat = table->ways->tat(slot, table->v4_time_mask);
-    if (slot->v4)
-        tat |= table->v4_epoch;
+    if (slot->v4 && tat)
+        tat += slot->line < (void *)table->v4_swept ? table->v4_next_origin : table->v4_origin;
     tat <<= GUARD_SOURCE_TICK_BITS;
     return tat > now_ns ? tat - now_ns : 0;
 }

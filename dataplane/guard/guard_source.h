@@ -10,10 +10,14 @@
  *
  * IPv4 entries are 8 bytes and exact although time has more than 32 bits: the first b bits of the
  * address's hash choose one of 2^b buckets, and as the hash is one to one, the other 32 - b, the
- * tag, are all that need be stored. What that saves goes to the TAT, which has 32 + b bits of 16
- * ns; when they are used up (10 hours with the smallest table, 3 months with a million sources, 4
- * years with 16 millions) the table is cleared, which forgets debt. A plain {address, 32-bit TAT}
- * wraps within hours and then reads entries nobody touched as debt, unless something scans them.
+ * tag, are all that need be stored. What that saves goes to the TAT, which has 32 + b bits of 16 ns
+ * from the table's origin on. When half of them are used up (5 hours with the smallest table, 7
+ * weeks with a million sources, 2 years with 16 millions), guard_source_advance moves the origin to
+ * now, GUARD_SOURCE_SWEEP buckets a call, by taking from each entry what the origin moved: all debt
+ * stays what it was. At 100 calls a second it is done in 1/200,000 of the time that is left. A
+ * plain {address, 32-bit TAT} wraps within hours and then reads entries nobody touched as debt.
+ * Debt that no TAT can hold is cut; so would be all of it without guard_source_advance, but none be
+ * made.
  *
  * What is charged is rounded down to 16 ns: never stricter than said, and more lenient by less than
  * the rate times 16 ns: 1.6 % at a million a second, 0.03 % at 20,000.
@@ -32,7 +36,8 @@ enum {
     GUARD_SOURCE_V4_WAYS = 8,
     GUARD_SOURCE_V6_WAYS = 4,
     GUARD_SOURCE_BURST = 32,
-    GUARD_SOURCE_TICK_BITS = 4
+    GUARD_SOURCE_TICK_BITS = 4,
+    GUARD_SOURCE_SWEEP = 64, // some µs
 };
 
 struct guard_source_v4 {                                 // a bucket
@@ -53,13 +58,18 @@ struct guard_source {
     struct guard_source_v6 *v6;
     unsigned v4_bits, v6_bits; // log2 of the buckets
     uint64_t v4_time_mask;     // 32 + v4_bits bits
-    uint64_t v4_epoch;         // ticks beyond the mask, of what the table holds
+    uint64_t v4_origin;        // in ticks: TATs count from it
+    uint64_t v4_next_origin;   // that of the buckets before v4_swept
+    struct guard_source_v4 *v4_swept;
 };
 
 // `sources` IPv4 entries (raised to the minimum, then to a power of two), half as many for IPv6.
 // 0 or -ENOMEM.
 int guard_source_init(struct guard_source *table, uint32_t sources, int numa_node) MUST_CHECK;
 void guard_source_done(struct guard_source *table);
+
+// To be called some 100 times a second.
+void guard_source_advance(struct guard_source *table, uint64_t now_ns);
 
 struct guard_source_slot {
     void *line;   // the bucket

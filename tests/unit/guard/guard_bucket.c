@@ -45,7 +45,9 @@ static uint32_t step(struct rival *rival, uint64_t number, const struct guard_ra
 {
     const struct guard_source_slot slots[] = {slot_v4(rival, number & 15),
                                               slot_v6(rival, number & 7)};
-    return rival->ways->take(slots, 2, time_mask, rate, now, slots);
+    struct guard_bucket_now at = {
+        .v4_before = UINT64_MAX, .v4_rest = now, .v6 = now, .swept = NULL, .v4_mask = time_mask};
+    return rival->ways->take(slots, 2, &at, rate, slots);
 }
 
 static uint64_t tat_v4(struct rival *rival, uint64_t number)

@@ -269,31 +269,137 @@ static void an_older_policys_debt_is_cut_to_what_the_new_rate_allows(void **stat
     assert_true(take_ns(source, &quick, quick.emission));
 }
 
-/* The clock's bits in an entry: at any time, also around where they are used up, a source that was
- * not seen for a burst's time is new.
- */
+static uint64_t debt_ns(struct addr source, uint64_t now_ns)
+{
+    struct guard_source_slot slot = locate(source);
+    return guard_source_debt(&table, &slot, now_ns);
+}
+
+static uint64_t half_range_ns(void)
+{
+    return table.v4_time_mask / 2 << GUARD_SOURCE_TICK_BITS;
+}
+
+static bool is_swept(void)
+{
+    return table.v4_origin == table.v4_next_origin;
+}
+
+// Also when nobody calls guard_source_advance: a source not seen for a burst's time is new.
 static void no_passage_of_time_makes_debt(void **state)
 {
     struct guard_rate rate = guard_rate_of(GUARD_RATE_SECOND_NS, 1, 1);
-    uint64_t period_ns = UINT64_C(1) << (36 + table.v4_bits);
     struct rng rng;
     rng_seed(&rng, 3);
-    uint64_t now_ns = 0;
-    for (int i = 0; i < 200; i++) {
-        struct addr source = v4((uint32_t)rng_below(&rng, 4));
-        assert_true(take_ns(source, &rate, now_ns));
-        if (i % 2)
-            now_ns += rate.emission + rng_below(&rng, period_ns);
-        else
-            now_ns = (now_ns / period_ns + 1) * period_ns - rng_below(&rng, 3) +
-                     rate.emission; // just before the next one
+    uint64_t period_ns = half_range_ns() * 2, now_ns = 0;
+    for (int advances = 0; advances < 2; advances++)
+        for (int i = 0; i < 400; i++) {
+            struct addr source = v4((uint32_t)rng_below(&rng, 4));
+            assert_true(take_ns(source, &rate, now_ns));
+            if (i % 2)
+                now_ns += rate.emission + rng_below(&rng, period_ns);
+            else
+                now_ns = (now_ns / period_ns + 1) * period_ns - rng_below(&rng, 3) + rate.emission;
+            for (uint64_t calls = rng_below(&rng, 12) * (unsigned)advances; calls > 0; calls--)
+                guard_source_advance(&table, now_ns);
+        }
+}
+
+// The judge is an IPv6 source, of which time has all its bits.
+static void rates_are_held_while_the_clocks_bits_are_used_up_many_times(void **state)
+{
+    struct guard_rate rate = guard_rate_of(GUARD_RATE_SECOND_NS, 50, 3);
+    struct rng rng;
+    rng_seed(&rng, 20261123);
+    uint64_t now_ns = 0, end_ns = 20 * half_range_ns();
+    unsigned refused = 0, sweeps = 0;
+    while (now_ns < end_ns) {
+        now_ns += rng_below(&rng, 50) ? 16 * rng_below(&rng, rate.emission / 16 / 10)
+                                      : half_range_ns() / 64;
+        bool was_swept = is_swept();
+        guard_source_advance(&table, now_ns);
+        sweeps += !was_swept && is_swept();
+        uint32_t number = (uint32_t)rng_below(&rng, 16);
+        bool conforms = take_ns(v4(number), &rate, now_ns);
+        assert_int_equal(conforms, take_ns(v6(number, 0), &rate, now_ns));
+        refused += !conforms;
     }
-    // Debt that reaches over the end is cut, not wrapped around.
+    assert_in_range(refused, 1, 100000);
+    assert_in_range(sweeps, 15, 20);
+}
+
+static void a_moved_origin_changes_no_debt(void **state)
+{
+    enum { SOURCES = 200 };
+    struct guard_rate rate = guard_rate_of(GUARD_RATE_SECOND_NS, 1, 1000);
+    uint64_t now_ns = half_range_ns() / 1000 * 1000, debts_ns[SOURCES];
+    guard_source_advance(&table, now_ns); // not yet
+    assert_int_equal(table.v4_next_origin, 0);
+    for (uint32_t i = 0; i < SOURCES; i++) {
+        for (uint32_t k = 0; k < i; k++)
+            assert_true(take_ns(v4(i), &rate, now_ns));
+        debts_ns[i] = debt_ns(v4(i), now_ns);
+        assert_in_range(debts_ns[i], i * (rate.emission - 16), i * rate.emission);
+    }
+    unsigned calls = 0;
+    do {
+        now_ns += rate.emission;
+        guard_source_advance(&table, now_ns);
+        calls++;
+        for (uint32_t i = 0; i < SOURCES; i++) {
+            uint64_t paid_ns = calls * rate.emission;
+            assert_int_equal(debt_ns(v4(i), now_ns),
+                             debts_ns[i] > paid_ns ? debts_ns[i] - paid_ns : 0);
+        }
+    } while (!is_swept());
+    assert_int_equal(calls, (1 << table.v4_bits) / GUARD_SOURCE_SWEEP);
+}
+
+static void a_call_moves_a_bounded_share_of_the_table(void **state)
+{
+    guard_source_done(&table);
+    assert_int_equal(guard_source_init(&table, 1 << 17, -1), 0);
+    size_t buckets = (size_t)1 << table.v4_bits, size = buckets * sizeof *table.v4;
+    for (size_t i = 0; i < buckets; i++)
+        table.v4[i].entries[i % GUARD_SOURCE_V4_WAYS] |= table.v4_time_mask; // debt to the very end
+    struct guard_source_v4 *before = malloc(size);
+    assert_non_null(before);
+    uint64_t now_ns = half_range_ns() + 1000000;
+    for (size_t moved = 0; moved < buckets; moved += GUARD_SOURCE_SWEEP) {
+        memcpy(before, table.v4, size);
+        guard_source_advance(&table, now_ns += 10000000);
+        for (size_t i = 0; i < buckets; i++) {
+            bool is_of_this_call = i >= moved && i < moved + GUARD_SOURCE_SWEEP;
+            assert_int_equal(memcmp(&before[i], &table.v4[i], sizeof before[i]) != 0,
+                             is_of_this_call);
+        }
+    }
+    assert_true(is_swept());
+    free(before);
+}
+
+// What a TAT cannot tell is cut, not wrapped around.
+static void debt_beyond_the_clocks_end_is_cut(void **state)
+{
+    uint64_t end_ns = half_range_ns() * 2;
     struct guard_rate deep = guard_rate_of(GUARD_RATE_SECOND_NS, 1, 5);
-    now_ns = (now_ns / period_ns + 1) * period_ns - 10000;
     for (int i = 0; i < 5; i++)
-        assert_true(take_ns(v4(77), &deep, now_ns));
-    assert_true(take_ns(v4(77), &deep, now_ns + 20000));
+        assert_true(take_ns(v4(77), &deep, end_ns - 10000));
+    assert_true(take_ns(v4(77), &deep, end_ns + 20000));
+}
+
+static void a_clock_that_jumps_back_beyond_the_origin_delays_no_longer(void **state)
+{
+    struct guard_rate rate = guard_rate_of(GUARD_RATE_SECOND_NS, 10, 5);
+    for (unsigned calls = 1; calls < 12; calls++) { // in the midst of a sweep, and after it
+        uint64_t now_ns = table.v4_origin * 16 + half_range_ns() + 1000000;
+        for (unsigned i = 0; i < calls; i++)
+            guard_source_advance(&table, now_ns);
+        assert_true(take_ns(v4(calls), &rate, now_ns));
+        guard_source_advance(&table, 1000000);
+        (void)take_ns(v4(calls), &rate, 1000000);
+        assert_true(take_ns(v4(calls), &rate, 1000000 + rate.tolerance + rate.emission));
+    }
 }
 
 static void a_clock_that_jumps_back_delays_by_a_bursts_time_at_the_most(void **state)
@@ -441,6 +547,11 @@ int main(void)
         CASE(a_full_bucket_gives_up_the_least_debt),
         CASE(an_older_policys_debt_is_cut_to_what_the_new_rate_allows),
         CASE(no_passage_of_time_makes_debt),
+        CASE(rates_are_held_while_the_clocks_bits_are_used_up_many_times),
+        CASE(a_moved_origin_changes_no_debt),
+        CASE(a_call_moves_a_bounded_share_of_the_table),
+        CASE(debt_beyond_the_clocks_end_is_cut),
+        CASE(a_clock_that_jumps_back_beyond_the_origin_delays_no_longer),
         CASE(a_clock_that_jumps_back_delays_by_a_bursts_time_at_the_most),
         CASE(a_source_whose_tag_is_zero_is_held_to_its_rate),
         CASE(all_32_bits_of_an_address_count),
