@@ -34,6 +34,7 @@ static void dial_free(struct dial *d)
     else if (d->use == DIAL_SPARE && !d->ready)
         server->spares_opening--;
     timer_stop(&all->dial_timers, &d->timer);
+    session_handshake_forget(all, &d->handshake);
     stream_close(all, &d->stream);
     pool_give(&all->dials, d->self);
 }
@@ -99,8 +100,8 @@ static bool start_tls(struct dial *d)
 {
     d->stream.tls = tls_client_open(d->snapshot->tls_clients, d->backend,
                                     &backend_of(d)->servers[d->server].addr);
-    d->handshake = d->stream.tls != NULL;
-    return d->handshake;
+    d->securing = d->stream.tls != NULL;
+    return d->securing;
 }
 
 // REASON_NONE: it goes on; *ret_ready: it is done.
@@ -131,12 +132,15 @@ static enum reason step(struct dial *d, bool *ret_moved, bool *ret_ready)
 {
     const char *name = d->snapshot->policy->smtp.host_name;
     char say[OPENING_SAY_SIZE];
-    if (d->handshake) {
-        *ret_moved = stream_feed(d->all, &d->stream);
-        int done = stream_step(&d->stream, *ret_moved);
+    if (d->securing) {
+        bool fed = stream_feed(d->all, &d->stream);
+        if (tls_has_step(d->stream.tls) && !session_handshake_may_step(d->all, &d->handshake))
+            return REASON_NONE;
+        *ret_moved = fed;
+        int done = stream_step(&d->stream, fed);
         if (done <= 0)
             return done < 0 ? REASON_TLS_BACKEND_FAILED : REASON_NONE;
-        d->handshake = false;
+        d->securing = false;
         *ret_moved = true;
         if (d->opening.step != OPENING_HANDSHAKE)
             return REASON_NONE;
@@ -159,8 +163,7 @@ static enum reason step(struct dial *d, bool *ret_moved, bool *ret_ready)
     return take(d, result, say, ret_ready);
 }
 
-// d may be gone after this call.
-static void run(struct dial *d)
+void dial_run(struct dial *d)
 {
     bool moved = true, is_ready = false;
     enum reason reason = REASON_NONE;
@@ -171,7 +174,7 @@ static void run(struct dial *d)
     stream_flush(d->all, &d->stream);
     if (reason == REASON_NONE && !is_ready && moved)
         reason = REASON_MAIL_BACKEND_BAD; // more than any opening needs
-    if (reason == REASON_NONE && !is_ready && d->stream.finished)
+    if (reason == REASON_NONE && !is_ready && d->stream.finished && !d->handshake.waits)
         reason = REASON_MAIL_BACKEND_LOST;
     if (reason != REASON_NONE)
         fail(d, reason, false);
@@ -233,7 +236,8 @@ handle dial_open(struct sessions *all, enum dial_use use, handle session,
                            .slot = slot,
                            .backend = (uint8_t)backend,
                            .server = (uint8_t)server,
-                           .use = (uint8_t)use};
+                           .use = (uint8_t)use,
+                           .handshake = {.of_dial = true}};
         opening_start(&d->opening, session_protocol((enum protocol)facts->protocol),
                       facts->tls == TLS_STARTTLS);
         uint64_t user = use == DIAL_SESSION ? session | USER_BACKEND : self | USER_DIAL;
@@ -292,7 +296,7 @@ void dial_event(struct sessions *all, handle h, const struct tcp_event *event)
     else if (refused)
         fail(d, event->reason, true);
     else
-        run(d); // d may be gone after this call
+        dial_run(d); // d may be gone after this call
 }
 
 void dial_drop(struct sessions *all, handle h)
@@ -357,7 +361,7 @@ static void timer_fired(void *context, struct timer *timer)
         spare_end(d);
         return;
     }
-    if (d->handshake)
+    if (d->securing)
         fail(d, REASON_TLS_BACKEND_FAILED, false);
     else
         fail(d, d->connected ? REASON_MAIL_BACKEND_SLOW : REASON_TCP_UNREACHABLE, false);

@@ -15,6 +15,7 @@
 
 #include "base/wheel.h"
 #include "mail/opening.h"
+#include "session/session_handshake.h"
 #include "session/stream.h"
 
 struct sessions;
@@ -36,8 +37,9 @@ struct dial {
     uint8_t use;     // enum dial_use
     uint8_t server;  // likewise, of the backend
     bool connected;  // the server has accepted
-    bool handshake;  // TLS is under way
+    bool securing;   // TLS is under way
     bool ready;      // opened: a spare that waits
+    struct handshake handshake;
 };
 
 struct dialled { // an opened connection, and what the server offers there
@@ -49,6 +51,7 @@ struct dialled { // an opened connection, and what the server offers there
 handle dial_open(struct sessions *all, enum dial_use use, handle session,
                  const struct snapshot *snapshot, unsigned backend, unsigned server, uint16_t slot);
 void dial_event(struct sessions *all, handle h, const struct tcp_event *event);
+void dial_run(struct dial *d); // lets it do all it can; d may be gone after this call
 void dial_drop(struct sessions *all, handle h); // says good-bye where it may; no result follows
 
 // A spare of that server, for a session to take; false: there is none.

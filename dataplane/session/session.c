@@ -145,7 +145,7 @@ static void session_free(struct session *s)
     stream_close(all, &s->streams[SIDE_CLIENT]);
     rules_scan_close(s->scan, s->snapshot->uses[all->config.worker].scratch);
     timer_stop(&all->session_timers, &s->timer);
-    session_handshake_forget(s);
+    session_handshake_forget(all, &s->handshake);
     snapshot_use(s, -1);
     pool_give(&all->pool, s->self);
 }

@@ -1,49 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "session/session_handshake.h"
+
 #include "session/session_internal.h"
 
 // One signature is the longest step of a turn; between two of them the port is emptied.
 enum { STEPS_A_TURN = 1 };
 
-static void leave_queue(struct session *s)
+static void leave_queue(struct sessions *all, struct handshake *h)
 {
-    struct sessions *all = s->all;
-    struct session **to_next = s->shake_prev ? &s->shake_prev->shake_next : &all->shake_first;
-    struct session **to_prev = s->shake_next ? &s->shake_next->shake_prev : &all->shake_last;
-    *to_next = s->shake_next;
-    *to_prev = s->shake_prev;
-    s->shake_next = s->shake_prev = NULL;
-    s->shake_waits = false;
+    *(h->prev ? &h->prev->next : &all->handshake_first) = h->next;
+    *(h->next ? &h->next->prev : &all->handshake_last) = h->prev;
+    h->next = h->prev = NULL;
+    h->waits = false;
 }
 
-bool session_handshake_may_step(struct session *s)
+bool session_handshake_may_step(struct sessions *all, struct handshake *h)
 {
-    struct sessions *all = s->all;
-    if (all->shake_steps > 0) {
-        all->shake_steps--;
+    if (all->handshake_steps > 0) {
+        all->handshake_steps--;
         return true;
     }
-    if (s->shake_waits)
+    if (h->waits)
         return false;
-    s->shake_waits = true;
-    s->shake_prev = all->shake_last;
-    *(all->shake_last ? &all->shake_last->shake_next : &all->shake_first) = s;
-    all->shake_last = s;
-    session_count(s, COUNTER_TLS_HANDSHAKES_QUEUED);
+    h->waits = true;
+    h->prev = all->handshake_last;
+    *(h->prev ? &h->prev->next : &all->handshake_first) = h;
+    all->handshake_last = h;
+    counter_add(all->config.counters, COUNTER_TLS_HANDSHAKES_QUEUED, 1);
     return false;
 }
 
-void session_handshake_forget(struct session *s)
+void session_handshake_forget(struct sessions *all, struct handshake *h)
 {
-    if (s->shake_waits)
-        leave_queue(s);
+    if (h->waits)
+        leave_queue(all, h);
+}
+
+// The owner may be gone after this call.
+static void run(struct handshake *h)
+{
+    if (h->of_dial)
+        dial_run((struct dial *)((uint8_t *)h - offsetof(struct dial, handshake)));
+    else
+        session_run((struct session *)((uint8_t *)h - offsetof(struct session, handshake)));
 }
 
 void session_handshake_advance(struct sessions *all)
 {
-    all->shake_steps = STEPS_A_TURN;
-    while (all->shake_steps > 0 && all->shake_first) {
-        struct session *s = all->shake_first;
-        leave_queue(s);
-        session_run(s); // s may be gone
+    all->handshake_steps = STEPS_A_TURN;
+    while (all->handshake_steps > 0 && all->handshake_first) {
+        struct handshake *h = all->handshake_first;
+        leave_queue(all, h);
+        run(h);
     }
 }

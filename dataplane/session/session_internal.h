@@ -8,6 +8,7 @@
 #include "session/dial.h"
 #include "session/servers.h"
 #include "session/session.h"
+#include "session/session_handshake.h"
 #include "session/stream.h"
 #include "tls/tls.h"
 
@@ -58,8 +59,7 @@ struct session {
     bool finished_told[SIDES]; // the machine knows of the peer's end
     bool reason_counted;       // by tcp, which saw the end first
     bool answer_failed[QUESTION_KINDS];
-    struct session *shake_next, *shake_prev; // that wait for a step of their handshake, too
-    bool shake_waits;
+    struct handshake handshake;   // with the client
     _Alignas(16) uint8_t state[]; // the protocol's
 };
 
@@ -80,13 +80,13 @@ struct sessions {
     struct pool dials;     // struct dial
     struct wheel session_timers, question_timers, dial_timers;
     struct servers servers;
-    uint64_t checks_us;                       // when to look next which checks of servers are due
-    uint32_t attachments[ROLE_COUNT];         // of each role so far
-    uint32_t again[ROLE_COUNT];               // where to go on asking again
-    uint32_t mechanisms;                      // the auth child's last offer
-    struct session *shake_first, *shake_last; // that wait for a step of their TLS handshake
-    unsigned shake_steps;                     // that are left in this turn
-    uint64_t now_us;                          // of the call that is being served
+    uint64_t checks_us;               // when to look next which checks of servers are due
+    uint32_t attachments[ROLE_COUNT]; // of each role so far
+    uint32_t again[ROLE_COUNT];       // where to go on asking again
+    uint32_t mechanisms;              // the auth child's last offer
+    struct handshake *handshake_first, *handshake_last; // that wait for a step
+    unsigned handshake_steps;                           // that are left in this turn
+    uint64_t now_us;                                    // of the call that is being served
 };
 
 // session.c
@@ -116,11 +116,6 @@ bool session_stream_is_spent(struct session *s, enum mail_side side);
 
 // session_host.c
 extern const struct mail_host_ops session_host_ops;
-
-// session_handshake.c: a turn has time for few steps of TLS handshakes, whoever they belong to
-bool session_handshake_may_step(struct session *s);   // false: it waits, and will be run
-void session_handshake_forget(struct session *s);     // it waits no longer
-void session_handshake_advance(struct sessions *all); // a new turn; runs who waits, the first first
 
 // session_question.c
 void session_question_ask(struct session *s, const struct message *message);

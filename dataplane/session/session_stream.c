@@ -164,7 +164,7 @@ bool session_stream_handshake(struct session *s)
 {
     struct stream *client = &s->streams[SIDE_CLIENT];
     bool fed = stream_feed(s->all, client);
-    if (tls_has_step(client->tls) && !session_handshake_may_step(s))
+    if (tls_has_step(client->tls) && !session_handshake_may_step(s->all, &s->handshake))
         return false;
     int done = stream_step(client, fed);
     if (done > 0)

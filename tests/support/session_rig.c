@@ -5,7 +5,7 @@
 #include "rules/rules.h"
 #include "support/eal_fixture.h"
 #include "support/link_sim_packet.h"
-#include "tls/tls.h"
+#include "tls/tls_client.h"
 
 #include <rte_mbuf.h>
 #include <setjmp.h>
@@ -349,6 +349,7 @@ void rig_close(struct rig *rig)
         assert_int_equal(rig->snapshot.uses[0].sessions, 0);
     }
     tls_context_free(rig->snapshot.tls);
+    tls_clients_free(rig->snapshot.tls_clients);
     for (unsigned i = 0; i < rig->queue_size; i++)
         rte_pktmbuf_free(rig->queue[i].m);
     assert_int_equal(rte_mempool_in_use_count(rig->mbufs), 0);
@@ -423,6 +424,11 @@ void rig_backends_silent(struct rig *rig)
 void rig_serve_tls(struct rig *rig, struct tls_context *tls)
 {
     rig->snapshot.tls = tls;
+}
+
+void rig_dial_tls(struct rig *rig, struct tls_clients *clients)
+{
+    rig->snapshot.tls_clients = clients;
 }
 
 void rig_local_off(struct rig *rig)

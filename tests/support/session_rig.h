@@ -42,9 +42,10 @@ void rig_expect(struct rig *rig, struct rig_peer *peer, const char *text);
 const struct message *rig_asked(const struct rig *rig, enum message_kind kind);
 void rig_answer(struct rig *rig, const struct message *answer);
 void rig_serve_tls(struct rig *rig, struct tls_context *tls); // before the first client; the rig's
-void rig_attach(struct rig *rig, bool attached);              // false: rings refuse every question
-void rig_local_off(struct rig *rig);                          // the inside leg has no address
-void rig_backends_silent(struct rig *rig);                    // their SYNs are lost
+void rig_dial_tls(struct rig *rig, struct tls_clients *clients); // likewise
+void rig_attach(struct rig *rig, bool attached); // false: rings refuse every question
+void rig_local_off(struct rig *rig);             // the inside leg has no address
+void rig_backends_silent(struct rig *rig);       // their SYNs are lost
 struct sessions *rig_sessions(struct rig *rig);
 const struct counter_block *rig_counters(const struct rig *rig);
 const struct report *rig_report(const struct rig *rig); // of the session that ended last, or NULL
