@@ -295,7 +295,7 @@ struct rig *rig_open(void)
     world->limits[LIMIT_CONNECTIONS_SOURCE] = 1000;
     end_open(rig, &rig->shield, base_policy(rig));
     end_open(rig, &rig->world, world);
-    struct sessions_config sessions = {.sessions = 64,
+    struct sessions_config sessions = {.sessions = RIG_SESSIONS,
                                        .tcp = rig->shield.tcp,
                                        .counters = &rig->shield.counters,
                                        .local = local,

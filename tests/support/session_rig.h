@@ -9,7 +9,7 @@
 
 #include "session/session.h"
 
-enum { RIG_TEXT = 1 << 20, RIG_PEERS = 16, RIG_BACKEND_PORT = 2525 };
+enum { RIG_TEXT = 1 << 20, RIG_SESSIONS = 32, RIG_PEERS = 40, RIG_BACKEND_PORT = 2525 };
 
 struct rig_peer { // a client, or a backend's end of a session, in the world
     handle connection;

@@ -11,6 +11,24 @@
 
 #include <cmocka.h>
 
+static void an_exhausted_session_pool_refuses_by_name_and_recovers(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t *refused = &rig_counters(rig)->reasons[REASON_SESSION_NO_SLOT];
+    struct rig_peer *first = rig_connect(rig, 25);
+    for (int i = 1; i < RIG_SESSIONS; i++)
+        rig_connect(rig, 25);
+    assert_int_equal(*refused, 0);
+    rig_connect(rig, 25);
+    assert_int_equal(*refused, 1);
+    assert_int_equal(sessions_count(rig_sessions(rig)), RIG_SESSIONS);
+    rig_reset(rig, first);
+    rig_run(rig, 10000);
+    rig_connect(rig, 25);
+    assert_int_equal(*refused, 1);
+    assert_int_equal(sessions_count(rig_sessions(rig)), RIG_SESSIONS);
+}
+
 static void the_250_comes_only_after_the_backends(void **state)
 {
     struct rig *rig = *state;
@@ -111,6 +129,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(an_exhausted_session_pool_refuses_by_name_and_recovers),
         TEST(the_250_comes_only_after_the_backends),
         TEST(a_client_that_vanishes_in_data_leaves_the_backend_without_a_dot),
         TEST(a_killed_session_ends_and_says_why),
