@@ -227,6 +227,20 @@ class Road:
             "table inet road { chain through { type filter hook forward priority 0; "
             f"tcp flags & syn == 0 numgen random mod 100 < {percent} drop; }}; }}\n")
 
+    def narrow(self, mtu=1500, silent=False):
+        """The router sends nothing larger to the near end, which offers segments for 1500 bytes,
+        and tells who tried by ICMP, or nobody."""
+        for address in NEAR:
+            run("ip", "route", "replace", address, "dev", "near", "mtu", "lock", mtu)
+        for lane in self.lanes:  # what a kernel learnt before
+            for family in ("-4", "-6"):
+                lane.namespace.ask("ip", family, "route", "flush", "cache")
+        verdict = "drop" if silent else "accept"
+        run("nft", "-f", "-", stdin="table inet told\ndelete table inet told\n"
+            "table inet told { chain own { type filter hook output priority 0; "
+            f"icmp type destination-unreachable {verdict}; "
+            f"icmpv6 type packet-too-big {verdict}; }}; }}\n")
+
     def play(self, flows, seconds):
         """Flows, as (number, family, far connects, near's words, far's words), all at a time and in
         all lanes. Returns [{number: [near's report, far's report]}] by lane, with None for what did

@@ -48,7 +48,12 @@ WORLDS = {
     # Nobody repeats a SYN-ACK that was a cookie: where the server speaks first, a lost ACK is the
     # end.
     "cookies": (LOSSY + "jitter_us=1000", 0, ("tcp_syncookies=2",), ()),
+    "small mtu": ("", 0, (), ()),
+    "black hole": ("", 0, ("tcp_mtu_probing=1",), ()),  # or the peer never would find out
 }
+
+# name: what the way to the near end takes, and whether the router hides why not
+PATHS = {"small mtu": (1300, False), "black hole": (1300, True)}
 
 # name: words of the one and of the other, and how each ends
 KINDS = {
@@ -126,6 +131,7 @@ def visit(road, name, seed, sizes):
     before = road.settings(*(setting.split("=")[0] for setting in settings))
     road.set(*settings)
     road.drop(percent)
+    road.narrow(*PATHS.get(name, ()))
     for lane in road.lanes:
         lane.weather(f"{weather} seed={seed}" + (f" pcap={pcap}" if lane.name == "weir" else ""))
     flows = flows_of(sizes)
