@@ -220,7 +220,8 @@ void icmp_make_reply(struct rte_mbuf *m, const struct packet *packet)
                    ((uint32_t)icmp[0] << 8);
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
-    store_u16(icmp + 2, (uint16_t)~sum);
+    // Zeros alone must not sum up to zero; elsewhere both zeros are as good.
+    store_u16(icmp + 2, sum == 0xffff ? 0xffff : (uint16_t)~sum);
 
     if (!v4) {
         memcpy(ip + 8, packet->dst.bytes, 16);

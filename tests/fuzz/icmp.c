@@ -4,6 +4,8 @@
  * segments are what comes through; nothing else may. */
 #include "fuzz/fuzz.h"
 #include "fuzz/icmp_wrap.h"
+#include "net/checksum.h"
+#include "net/net_state.h"
 
 enum { INSIDE = 1, V6 = 2 };
 
@@ -22,10 +24,17 @@ static void check_error(const struct rig *rig, enum leg leg, bool v6)
     CHECK(rig->icmp.next_mtu == 0 || !rig->icmp.hard);
 }
 
-static void check_reply(const struct rig *rig, const struct frame *asked)
+static void check_reply(const struct rig *rig, const struct frame *asked, bool v6)
 {
-    const struct frame *reply = &rig->sent[rig->sent_count - 1];
-    CHECK(rig->sent_count > 0 && reply->size == asked->size && frame_sums_are_right(reply));
+    const struct frame *reply = &rig->sent[0];
+    const uint8_t *ip = reply->at + AT_IP;
+    size_t at = v6 ? AT_L4_V6 : AT_L4;
+    struct span icmp = span_of(reply->at + at, reply->size - at);
+    uint64_t sum =
+        v6 ? checksum_add_v6(ip, IP_PROTOCOL_ICMP6, icmp) : checksum_add(0, icmp.at, icmp.size);
+    CHECK(reply->size == asked->size);
+    CHECK(v6 || checksum_is_right(span_of(ip, IP4_HEADER_SIZE)));
+    CHECK(checksum_fold(sum) == 0xffff);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -50,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case NET_ICMP_ECHO:
             if (rig.sent_count && leg == LEG_OUTSIDE) // within the rate; that peer is known
-                check_reply(&rig, &f);
+                check_reply(&rig, &f, v6);
             break;
         case NET_REFUSED:
             CHECK(rig.reason == REASON_ICMP_BAD || rig.reason == REASON_ICMP_IGNORED ||
