@@ -96,7 +96,7 @@ class Sender(threading.Thread):
                         client.smtp("EHLO client.example.org")
                     while mail and self.attempt(client, mail):
                         mail = self.soak.next() if self.chance.random() < 0.6 else None
-            except (OSError, ValueError) as error:  # no connection, or it ended
+            except OSError as error:  # no connection, or it ended
                 self.soak.put_off(mail, type(error).__name__)
 
     def attempt(self, client, mail):
@@ -170,8 +170,8 @@ class Soak(unittest.TestCase):
         self.mails = [Mail(number) for number in range(MAILS)]
         self.queue, self.waiting, self.accepted = list(self.mails[::-1]), [], []
         self.outcomes, self.kills, self.senders = Counter(), [], []
-        self.sources = itertools.cycle(f"198.19.{part}.{last}" for part in range(256)
-                                       for last in range(1, 255))
+        self.sources = itertools.cycle([f"198.19.{part}.{last}" for part in range(256)
+                                        for last in range(1, 255)])  # threads share no generator
         STORED.unlink(missing_ok=True)
         self.sink = self.sink_start()
         self.before = names.CONFIG.read_text()
