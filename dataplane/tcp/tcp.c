@@ -244,8 +244,7 @@ void tcp_release(struct tcp *tcp, handle h)
     tcp_output_opened(tcp, c);
     tcp_finish(tcp, h);
     c->flags |= TCP_CONN_RELEASED;
-    if (c->state == TCP_FIN_WAIT_2)
-        tcp_timer_life(tcp, c, TCP_FIN_WAIT_2_MS);
+    tcp_timer_life(tcp, c, c->state == TCP_FIN_WAIT_2 ? TCP_FIN_WAIT_2_MS : TCP_LINGER_MS);
 }
 
 void tcp_advance(struct tcp *tcp, uint64_t now_us)

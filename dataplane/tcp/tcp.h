@@ -119,7 +119,8 @@ void tcp_abort(struct tcp *tcp, handle h);  // RST, gone at once, no event follo
 // From now on the connection's events, those that wait included, come with this user.
 void tcp_give(struct tcp *tcp, handle h, uint64_t user);
 // The owner lets go: no more events, unread data is discarded, FIN is sent if it was not, the stack
-// sees the connection to its end (RST if the peer goes on sending).
+// sees the connection to its end (RST if the peer goes on sending, or has not taken what is left in
+// five minutes).
 void tcp_release(struct tcp *tcp, handle h);
 
 // Time-outs, delayed ACKs and whatever became sendable since the last call. Call it every turn,

@@ -47,6 +47,7 @@ enum {
     TCP_KEEPALIVE_PROBE_MS = 30000, // between probes
     TCP_KEEPALIVE_PROBES = 5,
     TCP_FIN_WAIT_2_MS = 60000,     // of a released connection
+    TCP_LINGER_MS = 300000,        // a released connection may take to deliver what is left
     TCP_TIME_WAIT_MS = 60000,      // 2 MSL
     TCP_CHALLENGE_MS = 100,        // between answers to segments that must not be taken
     TCP_PAWS_IDLE_MS = 2073600000, // 24 days, RFC 7323, section 5.5
@@ -267,12 +268,6 @@ static inline struct tcp_conn *tcp_conn_of(const struct tcp *tcp, handle h)
         return NULL;
     struct tcp_conn *c = tcp_conn_at(tcp, index);
     return c->generation == generation && !(c->flags & TCP_CONN_GONE) ? c : NULL;
-}
-
-// Milliseconds are compared on the circle, as sequence numbers are.
-static inline bool tcp_ms_before(uint32_t a, uint32_t b)
-{
-    return (int32_t)(a - b) < 0;
 }
 
 static inline uint32_t tcp_min(uint32_t a, uint32_t b)

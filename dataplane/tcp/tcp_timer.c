@@ -23,7 +23,8 @@ static uint32_t left_ms(const struct tcp *tcp, uint32_t at_ms)
     return left <= TCP_KEEPALIVE_MS ? left : 0;
 }
 static_assert((int)TCP_RTO_MOST_MS <= (int)TCP_KEEPALIVE_MS &&
-                  (int)TCP_FIN_WAIT_2_MS <= (int)TCP_KEEPALIVE_MS,
+                  (int)TCP_FIN_WAIT_2_MS <= (int)TCP_KEEPALIVE_MS &&
+                  (int)TCP_LINGER_MS <= (int)TCP_KEEPALIVE_MS,
               "nothing waits longer");
 
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *c)
@@ -203,13 +204,24 @@ static void fire_rexmit(struct tcp *tcp, struct tcp_conn *c)
     CHECK(false);
 }
 
+// A peer that reads drop by drop makes progress for ever, and no owner watches it any more.
+static void end_released(struct tcp *tcp, struct tcp_conn *c)
+{
+    if (c->state == TCP_FIN_WAIT_2) {
+        tcp_conn_close(tcp, c, REASON_NONE);
+        return;
+    }
+    tcp_output_reset(tcp, c);
+    tcp_conn_close(tcp, c, REASON_TCP_TIMED_OUT);
+}
+
 // RFC 9293, section 3.8.4, but on for all: nobody else finds a peer that vanished.
 static void fire_life(struct tcp *tcp, struct tcp_conn *c)
 {
     if (given_up(tcp, c))
         return;
-    if (c->flags & TCP_CONN_RELEASED && c->state == TCP_FIN_WAIT_2) {
-        tcp_conn_close(tcp, c, REASON_NONE);
+    if (c->flags & TCP_CONN_RELEASED) {
+        end_released(tcp, c);
         return;
     }
     uint32_t quiet_ms = tcp->now_ms - c->heard_ms;

@@ -3,7 +3,7 @@
 
 /* A connection's deadlines behind one wheel timer: what to do about the send queue (send_ms, one
  * kind at a time), the delayed ACK, paced output, and its life (keepalive; the end of a released
- * FIN-WAIT-2). The wheel's timer is never later than the earliest of them; a deadline that moves on
+ * connection). The wheel's timer is never later than the earliest of them; a deadline that moves on
  * is noticed when the timer fires. Every connection in the table has its life deadline, so none is
  * forgotten.
  */

@@ -214,6 +214,24 @@ static void a_window_held_shut_in_silence_ends(void **state)
     stage_take_all(&s);
 }
 
+static void a_released_end_read_byte_by_byte_ends(void **state)
+{
+    stage_send(&s, STAGE_SEND_BYTES);
+    tcp_release(s.tcp, s.h);
+    struct packet drop = stage_segment(&s, TCP_ACK, 0, 0);
+    for (int second = 0; second < TCP_LINGER_MS / 1000 - 1; second++) {
+        stage_wait(&s, 1000);
+        drop.ack++; // progress each time
+        hit(TCP_ACK, 0, (int32_t)(drop.ack - OURS), 0);
+        assert_int_equal(tcp_connections(s.tcp), 1);
+    }
+    stage_wait(&s, 2000);
+    assert_int_equal(tcp_connections(s.tcp), 0);
+    assert_int_equal(s.tcp->buffers_send, 0);
+    assert_int_equal(stage_refused(&s, REASON_TCP_TIMED_OUT), 1);
+    stage_take_all(&s);
+}
+
 static void a_window_of_a_byte_is_not_filled_byte_by_byte(void **state)
 {
     struct packet tiny = stage_segment(&s, TCP_ACK, 0, 0);
@@ -444,6 +462,7 @@ int main(void)
         TEST(islands_of_all_connections_leave_room_for_what_is_in_order),
         TEST(a_window_held_shut_costs_a_probe_a_minute),
         TEST(a_window_held_shut_in_silence_ends),
+        TEST(a_released_end_read_byte_by_byte_ends),
         TEST(a_window_of_a_byte_is_not_filled_byte_by_byte),
         TEST(acks_of_what_was_never_sent_move_nothing),
         TEST(acks_ahead_of_the_data_bring_no_burst),
