@@ -192,9 +192,14 @@ static bool may_reopen(const struct tcp_timewait *w, const struct packet *syn)
                : seq_after(syn->seq, w->rcv_nxt);
 }
 
+static bool answered_lately(const struct tcp *tcp, const struct tcp_timewait *w)
+{
+    return w->bits & TCP_TIMEWAIT_ANSWERED && tcp->now_ms - w->answered_ms < TCP_CHALLENGE_MS;
+}
+
 static void reopen(struct tcp *tcp, struct tcp_timewait *w, const struct packet *syn)
 {
-    if (w->bits & TCP_TIMEWAIT_REOPENING && tcp->now_ms - w->answered_ms < TCP_CHALLENGE_MS)
+    if (w->bits & TCP_TIMEWAIT_REOPENING && answered_lately(tcp, w))
         return;
     const struct tcp_option *o = &syn->options;
     bool v4 = addr_is_v4(&w->remote);
@@ -228,12 +233,12 @@ static void reopen(struct tcp *tcp, struct tcp_timewait *w, const struct packet 
     if (!tcp_header_emit(tcp, &header))
         return;
     counter_add(tcp->config.counters, COUNTER_SYN_REOPENED, 1);
-    w->bits |= TCP_TIMEWAIT_REOPENING;
+    w->bits |= TCP_TIMEWAIT_REOPENING | TCP_TIMEWAIT_ANSWERED;
     w->answered_ms = tcp->now_ms;
     w->expiry_s = (uint16_t)(seconds_of(tcp) + TIME_WAIT_S + 1);
 }
 
-static void answer(struct tcp *tcp, struct tcp_timewait *w, const struct packet *packet)
+static void answer(struct tcp *tcp, struct tcp_timewait *w)
 {
     struct tcp_option option = {.has_timestamps = w->bits & TCP_TIMEWAIT_TIMESTAMPS,
                                 .ts_value = tcp->now_ms + w->ts_offset,
@@ -250,6 +255,8 @@ static void answer(struct tcp *tcp, struct tcp_timewait *w, const struct packet 
         .option = &option,
     };
     tcp_header_emit(tcp, &header);
+    w->bits |= TCP_TIMEWAIT_ANSWERED;
+    w->answered_ms = tcp->now_ms;
 }
 
 // RFC 9293, section 3.10.7.4, for TIME-WAIT; RFC 1337 and RFC 5961 for RST and SYN.
@@ -268,7 +275,9 @@ void tcp_timewait_input(struct tcp *tcp, handle h, const struct packet *packet)
         packet->payload_size + !!(packet->tcp_flags & TCP_SYN) + !!(packet->tcp_flags & TCP_FIN);
     if (size == 0 && packet->seq == w->rcv_nxt && !old)
         return; // nothing that needs an answer
-    if (packet->tcp_flags & TCP_FIN && !old && packet->seq + size == w->rcv_nxt)
+    bool repeated = packet->tcp_flags & TCP_FIN && !old && packet->seq + size == w->rcv_nxt;
+    if (repeated)
         w->expiry_s = (uint16_t)(seconds_of(tcp) + TIME_WAIT_S + 1);
-    answer(tcp, w, packet);
+    if (repeated || !answered_lately(tcp, w))
+        answer(tcp, w);
 }

@@ -12,7 +12,8 @@
  * The MAC is over the tuple, the SYN's number and those options, so the final ACK brings back what
  * must be known, and nothing in the record changes: a forged SYN ends nothing, and who did not see
  * the SYN-ACK would have to guess snd_nxt. The record stays until the new connection is made. A RST
- * does not end it either (RFC 1337). Answers to SYNs are at least TCP_CHALLENGE_MS apart.
+ * does not end it either (RFC 1337). Answers are at least TCP_CHALLENGE_MS apart, except those to
+ * the peer's FIN.
  */
 
 #include "tcp/tcp_conn.h"
@@ -24,7 +25,7 @@ struct tcp_timewait {
     uint16_t expiry_s;   // low 16 bits of seconds
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
-    uint32_t answered_ms; // when a SYN was, with REOPENING
+    uint32_t answered_ms; // with ANSWERED
 };
 static_assert(sizeof(struct tcp_timewait) == 44, "as promised");
 
@@ -32,7 +33,8 @@ enum {
     TCP_TIMEWAIT_USED = 1,
     TCP_TIMEWAIT_LEG = 2, // LEG_INSIDE
     TCP_TIMEWAIT_TIMESTAMPS = 4,
-    TCP_TIMEWAIT_REOPENING = 8,
+    TCP_TIMEWAIT_REOPENING = 8, // a SYN was answered
+    TCP_TIMEWAIT_ANSWERED = 16, // anything was
 };
 
 int tcp_timewait_init(struct tcp *tcp, uint32_t records) MUST_CHECK;

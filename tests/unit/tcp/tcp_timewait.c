@@ -57,6 +57,23 @@ static void an_old_syn_is_answered_by_an_ack(void **state)
     assert_int_equal(ack.packet.tcp_flags, TCP_ACK);
 }
 
+static void a_flood_of_old_segments_gets_few_answers(void **state)
+{
+    close_first();
+    unsigned answers = 0;
+    for (int i = 0; i < 500; i++) { // a second of each
+        stage_give(&s, TCP_SYN, -1000 - i, 0, 0);
+        stage_give(&s, TCP_ACK, -1000 - i, 1, 100);
+        stage_give(&s, TCP_ACK, 5000 + i, 1, 0);
+        answers += s.count;
+        stage_take_all(&s);
+        stage_wait(&s, 2);
+    }
+    assert_true(answers > 0 && answers <= 1000 / TCP_CHALLENGE_MS + 1);
+    stage_give(&s, TCP_ACK | TCP_FIN, 0, 1, 0); // the peer's own still finds an ear
+    assert_int_equal(stage_take(&s).packet.tcp_flags, TCP_ACK);
+}
+
 static struct packet syn_of(int64_t seq)
 {
     struct packet p = stage_segment(&s, TCP_SYN, seq, 0);
@@ -193,6 +210,7 @@ int main(void)
         with(a_repeated_fin_is_acknowledged_and_starts_the_time_again),
         with(a_plain_ack_gets_no_answer),
         with(an_old_syn_is_answered_by_an_ack),
+        with(a_flood_of_old_segments_gets_few_answers),
         with(a_later_syn_is_answered_with_a_larger_number),
         with(only_the_answers_acknowledgment_reopens),
         with(a_forged_syn_ends_nothing),
