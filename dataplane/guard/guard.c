@@ -320,6 +320,20 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
     return REASON_NONE;
 }
 
+// Whether a SYN-ACK may be sent again.
+static bool may_repeat(struct guard *guard, const struct packet *syn, bool proven, uint64_t now_us)
+{
+    uint8_t class = classify(guard, &syn->src);
+    if (proven || class == CLASS_ALLOW)
+        return true;
+    uint64_t shadowed = 0;
+    bool may = guard_answer_repeat(&guard->answer, &guard->answer_limits[class], &syn->src, now_us,
+                                   &shadowed);
+    shadow_count(guard, shadowed);
+    counter_add(guard->config.counters, COUNTER_SYN_ACKS_WITHHELD, !may);
+    return may;
+}
+
 void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us)
 {
     guard_answer_advance(&guard->answer, now_us);
@@ -329,9 +343,12 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
         guard_syncache_clear(&guard->syncache);
     struct packet syn;
     struct guard_cookie_answer cookie;
+    bool proven;
     for (int i = 0; i < RETRANSMISSIONS_A_CALL; i++) {
-        if (!guard_syncache_due(&guard->syncache, now_us, &syn, &cookie))
+        if (!guard_syncache_due(&guard->syncache, now_us, &syn, &cookie, &proven))
             return;
+        if (!may_repeat(guard, &syn, proven, now_us))
+            continue;
         struct rte_mbuf *m = output->take(output->context);
         if (!m)
             continue;                // the next time, or the client's own retransmission, must do

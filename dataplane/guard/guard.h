@@ -18,7 +18,8 @@
  *
  * Attack mode begins when SYNs pass the high mark and ends when they stayed under the low mark for
  * 5 s (guard_pressure.h). In peace a bounded number of SYN-ACKs is remembered and sent again after
- * 1 s and 3 s (guard_syncache.h); a SYN needs no memory to become a connection.
+ * 1 s and 3 s, within the budget of a /24 or /48 (guard_syncache.h); a SYN needs no memory to
+ * become a connection.
  *
  * Rates are GCRA (ITU-T I.371): one theoretical arrival time a source, IPv4 address or IPv6 /64, in
  * a table without allocation, scans or timers: eight 8-byte entries a cache line; a full bucket

@@ -283,3 +283,15 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
     }
     return verdict;
 }
+
+bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_limits *limits,
+                         const struct addr *client, uint64_t now_us, uint64_t *shadowed)
+{
+    struct guard_name name = guard_name_of(&answer->name_key, client);
+    const struct guard_rate *rate = &limits->prefix.rate;
+    struct prefix_demand demand;
+    bool room = prefix_has_room(answer, client, &name, rate, now_us * 1000, &demand);
+    if (room)
+        charge_prefix(answer, &demand, rate, now_us * 1000);
+    return !refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, room, shadowed);
+}

@@ -8,6 +8,7 @@
  *   else, in peace                 the source's rate
  *   else, under attack             the source's rate, the budget in all, its /24's or /48's
  *   refused, and comes again       a rate by source and a budget in all, for each grade its own
+ *   SYN-ACK sent again, in peace   its /24's or /48's budget, if not in good history
  *
  * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
  * addresses; a source without history gets through on its retransmission (guard_again.h).
@@ -117,3 +118,6 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
                                                const struct packet *syn,
                                                const struct guard_answer_place *place,
                                                uint64_t now_us);
+// Whether a SYN-ACK to an unproven source may be sent once more, which is charged then.
+bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_limits *limits,
+                         const struct addr *client, uint64_t now_us, uint64_t *shadowed) MUST_CHECK;

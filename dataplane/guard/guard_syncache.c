@@ -112,6 +112,7 @@ void guard_syncache_note(struct guard_syncache *cache, const struct packet *syn,
         .window_scale = syn->options.has_window_scale,
         .sack = syn->options.sack_permitted,
         .stamps = syn->options.has_timestamps,
+        .proven = proven,
     };
 }
 
@@ -163,7 +164,7 @@ static void describe(const struct guard_syncache_flow *flow, struct packet *ret_
 }
 
 bool guard_syncache_due(struct guard_syncache *cache, uint64_t now_us, struct packet *ret_syn,
-                        struct guard_cookie_answer *ret_cookie)
+                        struct guard_cookie_answer *ret_cookie, bool *ret_proven)
 {
     for (int try = 0; try < GUARD_SYNCACHE_TRIES; try++) {
         struct guard_syncache_due due;
@@ -173,6 +174,7 @@ bool guard_syncache_due(struct guard_syncache *cache, uint64_t now_us, struct pa
                 continue;
             describe(flow, ret_syn);
             *ret_cookie = flow->cookie;
+            *ret_proven = flow->proven;
             if (try + 1 == GUARD_SYNCACHE_TRIES || !enqueue(cache, try + 1, flow, now_us))
                 release(cache, flow);
             return true;

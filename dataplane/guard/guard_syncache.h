@@ -30,6 +30,7 @@ struct guard_syncache_flow {
     uint32_t generation;                // tells who a slot's queue entry was meant for
     uint8_t leg;                        // enum leg
     uint8_t window_scale, sack, stamps; // the SYN offered it
+    uint8_t proven;                     // it is in its source's good history
 };
 static_assert(sizeof(struct guard_syncache_flow) == 64, "a cache line");
 
@@ -67,4 +68,4 @@ void guard_syncache_clear(struct guard_syncache *cache);
 // The next SYN-ACK that is due, as the SYN that it answers, taken off the cache. False: none, or
 // not before the next call, so that a call is short.
 bool guard_syncache_due(struct guard_syncache *cache, uint64_t now_us, struct packet *ret_syn,
-                        struct guard_cookie_answer *ret_cookie) MUST_CHECK;
+                        struct guard_cookie_answer *ret_cookie, bool *ret_proven) MUST_CHECK;

@@ -315,6 +315,76 @@ static void under_attack_no_syn_ack_is_sent_again(void **state)
     assert_int_equal(s->counters.counters[COUNTER_ATTACK_MODE], 0);
 }
 
+// 1,000 SYNs forged, each from an own address of the prefix or its own /64; what is sent again in
+// the 6 s after.
+static uint64_t sent_again_to_a_prefix(struct scene *s, bool v4)
+{
+    struct packet syn = made_syn(v4 ? "198.18.5.0" : "2001:db8:5::1", 25);
+    struct seen_synack seen;
+    for (int i = 0; i < 1000; i++) {
+        syn.src.bytes[v4 ? 15 : 7] = (uint8_t)(i / 4);
+        syn.src_port++;
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    }
+    uint64_t sent = 0;
+    struct out out = {.exhausted = false};
+    for (int i = 0; i < 600; i++)
+        sent += sent_by(s, &out, 10000);
+    return sent;
+}
+
+// 200 a second and 201 at once: all are due within 50 ms after 1 s, what was sent then 2 s later.
+static void forged_syns_make_no_more_again_than_a_prefix_s_budget(void **state)
+{
+    struct scene *s = *state;
+    uint64_t *counters = s->counters.counters;
+    for (int family = 0; family < 2; family++) {
+        uint64_t withheld = counters[COUNTER_SYN_ACKS_WITHHELD];
+        uint64_t sent = sent_again_to_a_prefix(s, !family);
+        print_message("sent again to a prefix: %lu\n", sent);
+        assert_in_range(sent, 401, 2 * (201 + 10));
+        assert_in_range(counters[COUNTER_SYN_ACKS_WITHHELD] - withheld, 1600 - 1000, 1600);
+    }
+    // Neither another prefix nor who is known pays for it.
+    struct packet syn = made_syn("198.18.6.1", 25);
+    struct seen_synack seen;
+    struct out out = {.exhausted = false};
+    assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+    assert_int_equal(sent_by(s, &out, 1000000), 1);
+}
+
+static void budgets_in_shadow_or_off_withhold_no_syn_ack(void **state)
+{
+    struct scene *s = *state;
+    s->policy.policy.modes[LIMIT_SYN_ANSWERS_PREFIX] = MODE_SHADOW;
+    scene_policy(s);
+    assert_int_equal(sent_again_to_a_prefix(s, true), 2000);
+    assert_in_range(s->counters.shadows[REASON_SYN_BACKSCATTER_PREFIX], 1, 2000);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_ACKS_WITHHELD], 0);
+}
+
+static void who_is_known_or_allowed_gets_its_syn_ack_again_in_a_flooded_prefix(void **state)
+{
+    struct scene *s = *state;
+    s->policy.policy.limits[LIMIT_SYN_ANSWERS_PREFIX] = 1;
+    scene_policy(s);
+    assert_int_equal(connect_from(s, "198.18.5.77", 25), REASON_NONE);
+    struct packet syn = made_syn("198.18.5.1", 25), known = made_syn("198.18.5.77", 25),
+                  allowed = made_syn("192.0.2.129", 25);
+    struct seen_synack seen;
+    struct out out = {.exhausted = false};
+    for (int i = 0; i < 20; i++) {
+        syn.src_port++;
+        allowed.src_port++;
+        assert_int_equal(answer_syn(s, &syn, &seen), REASON_NONE);
+        assert_int_equal(answer_syn(s, &allowed, &seen), REASON_NONE);
+    }
+    known.src_port++;
+    assert_int_equal(answer_syn(s, &known, &seen), REASON_NONE);
+    assert_int_equal(sent_by(s, &out, 1000000), 2 + 20 + 1);
+    assert_int_equal(s->counters.counters[COUNTER_SYN_ACKS_WITHHELD], 18);
+}
+
 static void without_an_mbuf_a_syn_ack_is_not_sent_again(void **state)
 {
     struct scene *s = *state;
@@ -486,6 +556,9 @@ int main(void)
         CASE(bans_are_listed_and_lifted),
         CASE(under_attack_no_syn_ack_is_sent_again),
         CASE(without_an_mbuf_a_syn_ack_is_not_sent_again),
+        CASE(forged_syns_make_no_more_again_than_a_prefix_s_budget),
+        CASE(budgets_in_shadow_or_off_withhold_no_syn_ack),
+        CASE(who_is_known_or_allowed_gets_its_syn_ack_again_in_a_flooded_prefix),
         CASE(a_syn_ack_without_an_answer_is_sent_again_twice_and_the_same),
         CASE(a_final_ack_or_a_rst_ends_the_wait),
         CASE(a_syn_of_good_history_is_counted),

@@ -39,7 +39,8 @@ static unsigned due_count(uint64_t after_ms)
     unsigned count = 0;
     struct packet syn;
     struct guard_cookie_answer cookie;
-    while (guard_syncache_due(&cache, start_us + after_ms * 1000, &syn, &cookie))
+    bool proven;
+    while (guard_syncache_due(&cache, start_us + after_ms * 1000, &syn, &cookie, &proven))
         count++;
     return count;
 }
@@ -74,8 +75,10 @@ static void an_answer_is_due_after_one_and_three_seconds_and_then_no_more(void *
         .has_window_scale = true, .sack_permitted = true, .has_timestamps = true, .ts_value = 5};
     guard_syncache_note(&cache, &syn, &first, false, start_us);
     struct guard_cookie_answer cookie;
-    assert_false(guard_syncache_due(&cache, start_us + 999999, &again, &cookie));
-    assert_true(guard_syncache_due(&cache, start_us + 1000000, &again, &cookie));
+    bool proven;
+    assert_false(guard_syncache_due(&cache, start_us + 999999, &again, &cookie, &proven));
+    assert_true(guard_syncache_due(&cache, start_us + 1000000, &again, &cookie, &proven));
+    assert_false(proven);
     assert_true(addr_equal(&again.src, &syn.src) && addr_equal(&again.dst, &syn.dst));
     assert_int_equal(again.src_port, syn.src_port);
     assert_int_equal(again.dst_port, syn.dst_port);
@@ -96,9 +99,11 @@ static void a_syn_that_comes_again_keeps_its_times_and_takes_the_new_answer(void
     struct packet syn = nth(1), again;
     guard_syncache_note(&cache, &syn, &first, false, start_us);
     struct guard_cookie_answer second = {.iss = 333}, cookie;
-    guard_syncache_note(&cache, &syn, &second, false, start_us + 900000);
+    bool proven;
+    guard_syncache_note(&cache, &syn, &second, true, start_us + 900000);
     assert_int_equal(cache.count, 1);
-    assert_true(guard_syncache_due(&cache, start_us + 1000000, &again, &cookie));
+    assert_true(guard_syncache_due(&cache, start_us + 1000000, &again, &cookie, &proven));
+    assert_true(proven);
     assert_int_equal(cookie.iss, 333);
     assert_int_equal(due_count(1900), 0);
 }
