@@ -309,14 +309,21 @@ enum reason guard_ack(struct guard *guard, const struct packet *packet,
     guard_syncache_forget(&guard->syncache, packet);
     struct guard_proven_print print = guard_proven_of_ack(packet, &found, now_us);
     guard_proven_learn(&guard->answer.proven, &look->place.name, &print, now_us);
+    *handshake = found;
+    return REASON_NONE;
+}
+
+enum reason guard_connection_begun(struct guard *guard, const struct packet *packet,
+                                   const struct guard_look *look, uint64_t now_us,
+                                   struct tcp_handshake *handshake)
+{
     enum reason reason =
         guard_connection_opened(&guard->connections, &packet->src, (unsigned)look->service,
-                                look->class, now_us, &found.shadowed);
+                                look->class, now_us, &handshake->shadowed);
     if (reason != REASON_NONE)
         return reason;
-    shadow_count(guard, found.shadowed);
-    found.shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
-    *handshake = found;
+    shadow_count(guard, handshake->shadowed);
+    handshake->shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
     return REASON_NONE;
 }
 

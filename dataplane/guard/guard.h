@@ -88,6 +88,7 @@ void guard_policy(struct guard *guard, const struct policy *policy,
  *
  *     guard_look                                all of them: classes, places in the tables
  *     guard_admit, then guard_syn or guard_ack  one after the other, in order of arrival
+ *     and guard_connection_begun
  *     guard_answer                              the SYNs that guard_syn let through
  *
  * The next burst may be looked at before this one is judged. A look is good for its packet and
@@ -119,12 +120,17 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
 unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us);
 
-// Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake, the
-// connection fits its limits and is counted; *handshake describes it. `known`: it did already, as
-// tcp_reopened filled it, and no cookie is asked for.
+// Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake; *handshake
+// describes it. `known`: it did already, as tcp_reopened filled it, and no cookie is asked for.
 enum reason guard_ack(struct guard *guard, const struct packet *packet,
                       const struct guard_look *look, uint64_t now_us, bool known,
                       struct tcp_handshake *handshake);
+
+// The connection that it asks for. REASON_NONE: it fits its limits, and is counted. Else it is
+// refused to somebody who is really there, and waits.
+enum reason guard_connection_begun(struct guard *guard, const struct packet *packet,
+                                   const struct guard_look *look, uint64_t now_us,
+                                   struct tcp_handshake *handshake);
 
 // How guard_advance emits: `take` gives an empty mbuf with room for headers before it (NULL: none),
 // `send` takes it with a packet from the IP header on.
@@ -137,8 +143,8 @@ struct guard_output {
 // To be called some 100 times a second: ends attack mode, and sends SYN-ACKs again. Bounded.
 void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us);
 
-// The connection that guard_ack counted has ended (or could not be made). `service` is what its
-// look said then, also when the policy has another order by now.
+// The connection that guard_connection_begun counted has ended (or could not be made). `service` is
+// what its look said then, also when the policy has another order by now.
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service);
 
 // Before a client or user does what has a rate (guard_quota.h). REASON_NONE: it may, and is

@@ -42,12 +42,6 @@ static void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
     b->refused[b->refused_count++] = m;
 }
 
-// They stand together in reason.def.
-static bool is_connection_limit(enum reason reason)
-{
-    return reason >= REASON_CONNECTIONS_TOTAL && reason <= REASON_CONNECTIONS_NO_ROOM;
-}
-
 // A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
 static void stranger(struct worker *w, struct burst *b, unsigned i)
 {
@@ -74,8 +68,12 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
     bool known = tcp_reopened(w->tcp, packet, &handshake);
     enum reason reason = guard_ack(w->guard, packet, look, w->now_us, known, &handshake);
     if (reason != REASON_NONE) {
-        if (is_connection_limit(reason)) // its cookie was right, so it is really there and waits
-            tcp_refuse(w->tcp, packet);
+        refuse(w, b, m, packet, reason);
+        return;
+    }
+    reason = guard_connection_begun(w->guard, packet, look, w->now_us, &handshake);
+    if (reason != REASON_NONE) {
+        tcp_refuse(w->tcp, packet);
         refuse(w, b, m, packet, reason);
         return;
     }

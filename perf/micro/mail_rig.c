@@ -107,7 +107,8 @@ static void deliver(struct end *end, struct rte_mbuf *m, const struct packet *p)
         emit(end, synacks[0], (enum leg)p->leg);
         return;
     }
-    if (guard_ack(end->guard, p, &look, now_us, false, &handshake) == REASON_NONE) {
+    if (guard_ack(end->guard, p, &look, now_us, false, &handshake) == REASON_NONE &&
+        guard_connection_begun(end->guard, p, &look, now_us, &handshake) == REASON_NONE) {
         h = accept_at(end, p, &handshake, (unsigned)look.service);
         CHECK(h != HANDLE_NONE);
         tcp_input(end->tcp, h, m, p, now_us);

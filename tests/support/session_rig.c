@@ -107,7 +107,8 @@ static void deliver(struct rig *rig, struct wire_packet wire)
         emit(end, synacks[0], leg);
         return;
     }
-    if (guard_ack(end->guard, &p, &look, rig->now_us, false, &handshake) == REASON_NONE) {
+    if (guard_ack(end->guard, &p, &look, rig->now_us, false, &handshake) == REASON_NONE &&
+        guard_connection_begun(end->guard, &p, &look, rig->now_us, &handshake) == REASON_NONE) {
         h = accepted(rig, end, &p, &handshake, (unsigned)look.service);
         if (h != HANDLE_NONE) {
             tcp_input(end->tcp, h, wire.m, &p, rig->now_us);

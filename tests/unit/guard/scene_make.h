@@ -91,7 +91,10 @@ static inline enum reason take_ack(struct scene *s, const struct packet *ack,
                                    struct tcp_handshake *ret_handshake)
 {
     struct guard_look look = look_at(s, ack);
-    return guard_ack(s->guard, ack, &look, s->now_us, false, ret_handshake);
+    enum reason reason = guard_ack(s->guard, ack, &look, s->now_us, false, ret_handshake);
+    return reason != REASON_NONE
+               ? reason
+               : guard_connection_begun(s->guard, ack, &look, s->now_us, ret_handshake);
 }
 
 // What becomes of m, when it was answered.
