@@ -10,6 +10,7 @@ enum {
     PUMP_ROUNDS = 32, // of one session in one go; the rest comes with its next event
     TIMERS_A_TURN = 256,
     LINGER_US = 2000000,    // for a client that does not close after our FIN
+    TAKE_US = 300000000,    // for a client to take what is before it
     FLUSH_US = 30000000,    // for a client that does not read our last words
     STATE_SIZE_MAX = 16384, // of a protocol machine
     DIALS_BESIDE = 1024,    // checks and spares, beside one a session
@@ -304,6 +305,12 @@ static bool talk_once(struct session *s)
     return moved;
 }
 
+// A connection that still holds bytes of ours is the session's, or it would count nowhere.
+static bool has_unsent(const struct session *s)
+{
+    return tcp_unsent(s->all->config.tcp, s->streams[SIDE_CLIENT].connection) > 0;
+}
+
 // What was sent has gone into TCP: FIN, then read on for a while, so that a client that is still
 // sending gets our last reply and not a RST (RFC 9293, section 3.10.4 and RFC 1122, 4.2.2.13).
 static void wind_up(struct session *s)
@@ -314,6 +321,7 @@ static void wind_up(struct session *s)
         tcp_finish(tcp, client);
         s->phase = SESSION_LINGER;
         s->phase_us = s->all->now_us + LINGER_US;
+        s->take_us = s->all->now_us + TAKE_US;
     }
     tcp_consume(tcp, client, tcp_readable(tcp, client));
 }
@@ -347,8 +355,9 @@ void session_run(struct session *s)
     count_progress(s);
     if (s->phase == SESSION_FLUSH || s->phase == SESSION_LINGER)
         wind_up(s);
-    bool over = (s->phase == SESSION_LINGER && s->streams[SIDE_CLIENT].finished) ||
-                s->streams[SIDE_CLIENT].connection == HANDLE_NONE;
+    bool over =
+        (s->phase == SESSION_LINGER && s->streams[SIDE_CLIENT].finished && !has_unsent(s)) ||
+        s->streams[SIDE_CLIENT].connection == HANDLE_NONE;
     if (over) {
         session_gone(s);
         return;
@@ -416,8 +425,10 @@ static void session_timer_fired(void *context, struct timer *timer)
         s->phase_us = UINT64_MAX;
         if (s->phase == SESSION_HANDSHAKE) {
             session_end(s, REASON_TLS_HANDSHAKE_TIMEOUT);
+        } else if (s->phase == SESSION_LINGER && has_unsent(s) && now_us < s->take_us) {
+            s->phase_us = now_us + LINGER_US;
         } else { // flush or linger: enough waited
-            if (s->phase == SESSION_FLUSH)
+            if (s->phase == SESSION_FLUSH || has_unsent(s))
                 tcp_abort(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
             else
                 tcp_release(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);

@@ -42,6 +42,7 @@ struct session {
     handle questions[QUESTION_KINDS]; // open ones, by kind - MESSAGE_RDNS
     struct timer timer;               // the earlier of the two below
     uint64_t deadline_us;             // the machine's
+    uint64_t take_us;                 // LINGER: the client must have taken all by then
     uint64_t phase_us;                // handshake, flush or linger must be over by then
     uint64_t started_us, active_us;   // worker's clock
     enum reason reason;               // why it ended

@@ -112,6 +112,26 @@ static void more_commands_than_one_run_takes_are_all_answered(void **state)
     rig_expect(rig, client, "221 ");
 }
 
+static void a_client_that_takes_nothing_keeps_its_session(void **state)
+{
+    struct rig *rig = *state;
+    struct policy *policy = rig_policy(rig);
+    struct session_page page;
+    policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
+    struct rig_peer *client = rig_connect(rig, 25);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+    rig_deaf(rig, client, true);
+    for (unsigned said = 0; said < 4 * RIG_TEXT && rig_try(rig, client, "NOOP\r\n"); said += 6)
+        ;
+    sessions_list(rig_sessions(rig), 0, rig_now(rig), &page);
+    assert_true(sessions_kill(rig_sessions(rig), page.rows[0].id, rig_now(rig)));
+    rig_run(rig, 20000000);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 1); // TCP holds what it did not take
+    rig_run(rig, 330000000);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 0);
+}
+
 static void accepted_mails_are_counted(void **state)
 {
     struct rig *rig = *state;
@@ -135,6 +155,7 @@ int main(void)
         TEST(a_killed_session_ends_and_says_why),
         TEST(a_client_that_says_nothing_is_sent_home),
         TEST(more_commands_than_one_run_takes_are_all_answered),
+        TEST(a_client_that_takes_nothing_keeps_its_session),
         TEST(accepted_mails_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
