@@ -8,7 +8,7 @@
  * tx queue a worker where it can (RSS by source address with a secret key where the port has it),
  * one rx queue otherwise. Offloads are used where offered, and none is needed: what a port
  * says of received checksums saves net/ to verify them, and tcp/ leaves those of its segments to a
- * port that completes_tcp. SYN-ACKs, RSTs to strangers, ICMP and ND are summed in software always.
+ * port that completes_tcp. SYN-ACKs, ICMP and ND are summed in software always.
  *
  * Known of drivers: net_af_packet has the kernel reassemble IPv4 fragments before we see them, and
  * cuts what is longer than its framesz; a queue pair a worker is asked for (qpairs) unless the
