@@ -97,9 +97,9 @@ static bool pump_uncopied(struct session *s, enum mail_side side)
     if (connection != s->streams[side].connection)
         return true; // the machine has changed its backend: the old bytes went with it
     tcp_consume(tcp, connection, taken);
-    if (taken < spans[0].size && count > 1)
-        fill(s, side);
-    return taken > 0;
+    // A line that two packets share is whole only now, and no event may come for it.
+    bool joined = taken < spans[0].size && count > 1 && fill(s, side);
+    return taken > 0 || joined;
 }
 
 bool session_stream_pump(struct session *s, enum mail_side side)

@@ -74,6 +74,18 @@ static void a_client_that_does_not_read_stops_being_read(void **state)
     rig_reset(rig, client);
 }
 
+static void a_line_whose_packets_come_at_once_is_answered(void **state)
+{
+    struct rig *rig = *state;
+    rig_policy(rig)->services[1].tls = TLS_OFF;
+    struct rig_peer *client = rig_connect(rig, 143);
+    rig_expect(rig, client, "* OK ");
+    char line[3000];
+    snprintf(line, sizeof line, "a NOOP %02900d\r\n", 0);
+    rig_say(rig, client, line);
+    rig_expect(rig, client, "a BAD ");
+}
+
 static void a_client_that_ends_within_a_literal_is_gone_at_once(void **state)
 {
     struct rig *rig = *state;
@@ -96,6 +108,7 @@ int main(void)
         TEST(a_message_larger_than_every_buffer_arrives_whole),
         TEST(pipelined_commands_and_a_fin_are_all_answered),
         TEST(a_client_that_does_not_read_stops_being_read),
+        TEST(a_line_whose_packets_come_at_once_is_answered),
         TEST(a_client_that_ends_within_a_literal_is_gone_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
