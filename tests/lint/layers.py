@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Who may include whom. Stations form a star around base/ and contract/; each third-party library
-has its rooms; the planes share base/ and contract/ alone."""
+has its rooms; the planes share base/ and contract/ alone. The top level holds what it may."""
 
 import re
 
@@ -11,6 +11,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 ORDER = re.compile(r"^  \['(\w+)', \[(.*?)\]\],", re.MULTILINE | re.DOTALL)
 STATIONS = {"link", "net", "guard", "tcp", "tls", "rules", "mail", "smtp", "imap", "pop3"}
 SHARED = {"base", "contract"}
+TOP = {*tree.FOLDERS, "meson.build", "meson_options.txt", "README.md", "LICENSE", "build"}
 ROOMS = (  # header, folders and files that may include it
     (r"rte_ethdev\.h|rte_(eth|bus)_\w+\.h", ("dataplane/link/", "dataplane/main.c")),
     (r"rte_\w+\.h", ("dataplane/link/", "dataplane/net/", "dataplane/guard/", "dataplane/tcp/",
@@ -26,6 +27,9 @@ def main():
     planes = {plane: order(plane) for plane in ("dataplane", "controlplane")}
     findings = [f"dataplane/meson.build: the station {name}/ may know no other" for name in STATIONS
                 if planes["dataplane"][name] - SHARED - {"mail"}]
+    findings += [f"{path.name}: nothing of that name at the top level"
+                 for path in sorted(tree.ROOT.iterdir())
+                 if path.name not in TOP and not path.name.startswith(".")]
     for path in tree.files(".c", ".h", folders=planes):
         for mark, included in INCLUDE.findall(tree.text(path)):
             wrong = own(path, included, planes) if mark == '"' else foreign(path, included)
