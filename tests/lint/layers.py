@@ -4,6 +4,7 @@
 has its rooms; the planes share base/ and contract/ alone. The top level holds what it may."""
 
 import re
+import subprocess
 
 import tree
 
@@ -11,7 +12,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 ORDER = re.compile(r"^  \['(\w+)', \[(.*?)\]\],", re.MULTILINE | re.DOTALL)
 STATIONS = {"link", "net", "guard", "tcp", "tls", "rules", "mail", "smtp", "imap", "pop3"}
 SHARED = {"base", "contract"}
-TOP = {*tree.FOLDERS, "meson.build", "meson_options.txt", "README.md", "LICENSE", "build"}
+TOP = {*tree.FOLDERS, "meson.build", "meson_options.txt", "README.md", "LICENSE"}
 ROOMS = (  # header, folders and files that may include it
     (r"rte_ethdev\.h|rte_(eth|bus)_\w+\.h", ("dataplane/link/", "dataplane/main.c")),
     (r"rte_\w+\.h", ("dataplane/link/", "dataplane/net/", "dataplane/guard/", "dataplane/tcp/",
@@ -23,13 +24,18 @@ ROOMS = (  # header, folders and files that may include it
 )
 
 
+def committed():
+    """Names at the top level; none outside a checkout, where nothing can be committed."""
+    tracked = subprocess.run(["git", "-C", tree.ROOT, "ls-files"], capture_output=True, text=True)
+    return {name.split("/")[0] for name in tracked.stdout.splitlines()}
+
+
 def main():
     planes = {plane: order(plane) for plane in ("dataplane", "controlplane")}
     findings = [f"dataplane/meson.build: the station {name}/ may know no other" for name in STATIONS
                 if planes["dataplane"][name] - SHARED - {"mail"}]
-    findings += [f"{path.name}: nothing of that name at the top level"
-                 for path in sorted(tree.ROOT.iterdir())
-                 if path.name not in TOP and not path.name.startswith(".")]
+    findings += [f"{name}: nothing of that name at the top level" for name in sorted(committed())
+                 if name not in TOP and not name.startswith(".")]
     for path in tree.files(".c", ".h", folders=planes):
         for mark, included in INCLUDE.findall(tree.text(path)):
             wrong = own(path, included, planes) if mark == '"' else foreign(path, included)
