@@ -76,18 +76,11 @@ static int options_read(int argc, char **argv, struct options *ret_options)
     return 0;
 }
 
-static bool child_config_read(void *config, size_t size)
+static struct lookup_area *child_area_open(void)
 {
-    bool whole = pread(CHILD_CONFIG, config, size, 0) == (ssize_t)size;
-    close(CHILD_CONFIG);
-    return whole;
-}
-
-static struct auth_child_area *child_area_open(void)
-{
-    struct auth_child_area *area =
-        mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_CONFIG, 0);
-    close(CHILD_CONFIG);
+    struct lookup_area *area =
+        mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_AREA, 0);
+    close(CHILD_AREA);
     return area == MAP_FAILED ? NULL : area;
 }
 
@@ -101,15 +94,11 @@ static int child_run(const char *name, int parent)
         log_error("what=\"child cannot be tied to its parent\" error=\"%s\"", strerror(errno));
         return 1;
     }
-    if (strcmp(name, children_name(CHILD_DNS)) == 0) {
-        struct dns_child_config config;
-        if (child_config_read(&config, sizeof config))
-            return dns_child_run(CHILD_SOCKET, &config);
-    } else if (strcmp(name, children_name(CHILD_AUTH)) == 0) {
-        struct auth_child_area *area = child_area_open();
-        if (area)
-            return auth_child_run(CHILD_SOCKET, CHILD_DIAL, area);
-    }
+    struct lookup_area *area = child_area_open();
+    if (area && strcmp(name, children_name(CHILD_DNS)) == 0)
+        return dns_child_run(CHILD_SOCKET, area);
+    if (area && strcmp(name, children_name(CHILD_AUTH)) == 0)
+        return auth_child_run(CHILD_SOCKET, CHILD_DIAL, area);
     log_error("what=\"not started by weir-controlplane\"");
     return 1;
 }

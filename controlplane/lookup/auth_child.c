@@ -7,11 +7,9 @@
 #include "lookup/lookup_child.h"
 #include "lookup/lookup_wait.h"
 
-enum { LOOK_MS = 1000 }; // between looks at the file, and counts
-
 struct auth_child {
     struct auth_child_config config;
-    struct auth_child_area *area;
+    struct lookup_area *area;
     struct lookup_port port;
     int dial;
     struct auth_passwd *passwd;   // this
@@ -104,7 +102,7 @@ static void offer(struct auth_child *child)
 static void auth_work(void *context, uint64_t now_ms)
 {
     struct auth_child *child = context;
-    if (child->looked_ms == 0 || now_ms - child->looked_ms >= LOOK_MS) {
+    if (child->looked_ms == 0 || now_ms - child->looked_ms >= LOOKUP_TURN_MS) {
         if (child->passwd)
             auth_passwd_refresh(child->passwd);
         auth_questions_count(child->questions, now_ms);
@@ -127,7 +125,6 @@ static void auth_take(void *context, unsigned worker, const struct message *ques
 static void auth_want(void *context, uint64_t now_ms, struct lookup_wants *wants)
 {
     struct auth_child *child = context;
-    wants->timeout_ms = LOOK_MS;
     if (child->passwd) {
         wants->fds[wants->fds_count++] =
             (struct pollfd){.fd = auth_passwd_fd(child->passwd), .events = POLLIN};
@@ -138,9 +135,9 @@ static void auth_want(void *context, uint64_t now_ms, struct lookup_wants *wants
     wants->timeout_ms = lookup_sooner_ms(wants->timeout_ms, timeout_ms);
 }
 
-int auth_child_run(int socket, int dial, struct auth_child_area *area)
+int auth_child_run(int socket, int dial, struct lookup_area *area)
 {
-    struct auth_child auth = {.config = area->config,
+    struct auth_child auth = {.config = area->auth,
                               .area = area,
                               .dial = dial,
                               .port.client = {.socket = -1, .bell = -1}};
@@ -151,6 +148,7 @@ int auth_child_run(int socket, int dial, struct auth_child_area *area)
         .kinds = 1U << MESSAGE_AUTH | 1U << MESSAGE_SASL,
         .user = auth.config.user,
         .parent = auth.config.parent,
+        .turns = &area->turns,
         .open = auth_open,
         .work = auth_work,
         .take = auth_take,

@@ -95,8 +95,9 @@ static void dns_want(void *context, uint64_t now_ms, struct lookup_wants *wants)
         (struct pollfd){.fd = dns_resolver_fd(child->resolver), .events = POLLIN};
 }
 
-int dns_child_run(int socket, const struct dns_child_config *config)
+int dns_child_run(int socket, struct lookup_area *area)
 {
+    const struct dns_child_config *config = &area->dns;
     struct dns_child dns = {.config = config, .port.client = {.socket = -1, .bell = -1}};
     struct lookup_child child = {
         .name = "dns",
@@ -105,6 +106,7 @@ int dns_child_run(int socket, const struct dns_child_config *config)
         .kinds = 1U << MESSAGE_RDNS | 1U << MESSAGE_DNSBL | 1U << MESSAGE_HELO | 1U << MESSAGE_SPF,
         .user = config->user,
         .parent = config->parent,
+        .turns = &area->turns,
         .open = dns_open,
         .work = dns_work,
         .take = dns_take,

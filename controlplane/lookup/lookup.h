@@ -27,6 +27,7 @@ enum {
     LOOKUP_DNSBL_MAX = 16,
     LOOKUP_DNSBL_WEIGHT_MAX = 100, // either way
     LOOKUP_DNSBL_ZONE_SIZE = 128,
+    LOOKUP_TURN_MS = 1000,
 };
 
 struct lookup_dnsbl { // one entry of the DNS lists
@@ -61,17 +62,22 @@ enum auth_figure {
     FIGURE_COUNT,
 };
 
-/* What the control plane and the auth child share while that runs: a memfd, sealed against shrink
- * and growth, a fresh one for each start. Words are read and written one by one, atomically; what
- * is in figures is the child's claim. */
-struct auth_child_area {
-    struct auth_child_config config; // complete when the child starts, never changed
-    uint64_t limits[LIMIT_COUNT];    // written by the control plane, at any time
-    uint64_t figures[FIGURE_COUNT];  // written by the child
+/* What the control plane and a child share while that runs: a memfd, sealed against shrink and
+ * growth, a fresh one for each start. Words are read and written one by one, atomically; turns and
+ * figures are the child's claim. A child that is well takes a turn every LOOKUP_TURN_MS, and has
+ * none before it is open. */
+struct lookup_area {
+    union { // complete when the child starts, never changed
+        struct dns_child_config dns;
+        struct auth_child_config auth;
+    };
+    uint64_t turns;                 // written by the child
+    uint64_t limits[LIMIT_COUNT];   // of auth; written by the control plane, at any time
+    uint64_t figures[FIGURE_COUNT]; // of auth; written by the child
 };
 
-int dns_child_run(int socket, const struct dns_child_config *config);
+int dns_child_run(int socket, struct lookup_area *area);
 
 // `dial` is a SEQPACKET connection to the parent, who connects to Dovecot for the child
 // (loop/dial_desk.h); not looked at with the passwd file.
-int auth_child_run(int socket, int dial, struct auth_child_area *area);
+int auth_child_run(int socket, int dial, struct lookup_area *area);

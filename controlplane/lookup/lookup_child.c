@@ -2,6 +2,7 @@
 #include "lookup/lookup_child.h"
 
 #include "base/log.h"
+#include "lookup/lookup.h"
 #include "lookup/lookup_wait.h"
 
 #include <string.h>
@@ -59,6 +60,7 @@ static bool turn(const struct lookup_child *child)
 {
     struct lookup_port *port = child->port;
     uint64_t now_ms = lookup_now_ms();
+    __atomic_store_n(child->turns, *child->turns + 1, __ATOMIC_RELAXED);
     child->work(child->context, now_ms);
     bool more = questions_take(child, now_ms) == LOOKUP_TAKE_MAX;
     lookup_port_flush(port);
@@ -67,6 +69,7 @@ static bool turn(const struct lookup_child *child)
 
     struct lookup_wants wants = {.timeout_ms = -1};
     child->want(child->context, now_ms, &wants);
+    wants.timeout_ms = lookup_sooner_ms(wants.timeout_ms, LOOKUP_TURN_MS);
     if (port->waiting_count > 0)
         wants.timeout_ms = lookup_sooner_ms(wants.timeout_ms, LOOKUP_RETRY_MS);
     if (more)

@@ -27,7 +27,8 @@ struct lookup_child {
     enum lookup_sandbox sandbox;
     uint32_t kinds; // bit of each enum message_kind that is served
     const char *user;
-    int parent; // process id
+    int parent;      // process id
+    uint64_t *turns; // counted up, for the parent to see
     // 0 or -errno, with *ret_doing saying what failed: "cannot ...".
     int (*open)(void *context, const char **ret_doing);
     // Answers what is ready. Before questions are taken; tells the time.

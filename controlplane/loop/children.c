@@ -64,20 +64,27 @@ static int memfd_open(const void *bytes, size_t size)
 
 static void limits_tell(struct children *children)
 {
-    for (int i = 0; i < LIMIT_COUNT && children->auth_area; i++)
-        __atomic_store_n(&children->auth_area->limits[i], children->limits[i], __ATOMIC_RELAXED);
+    struct lookup_area *area = children->items[CHILD_AUTH].area;
+    for (int i = 0; i < LIMIT_COUNT && area; i++)
+        __atomic_store_n(&area->limits[i], children->limits[i], __ATOMIC_RELAXED);
 }
 
-static void area_give(struct children *children)
+static void area_give(struct child *child)
 {
-    if (children->auth_area)
-        munmap(children->auth_area, sizeof *children->auth_area);
-    children->auth_area = NULL;
+    if (child->area)
+        munmap(child->area, sizeof *child->area);
+    child->area = NULL;
 }
 
-static int auth_memfd(struct children *children)
+// A descriptor of a fresh one, or -errno.
+static int area_make(struct child *child)
 {
-    struct auth_child_area area = {.config = children->auth};
+    struct children *all = child->all;
+    struct lookup_area area = {0};
+    if (child->kind == CHILD_DNS)
+        area.dns = all->dns;
+    else
+        area.auth = all->auth;
     area.figures[FIGURE_BACKEND_ERROR] = EINPROGRESS; // until the child has looked
     int fd = memfd_open(&area, sizeof area);
     void *memory =
@@ -87,16 +94,11 @@ static int auth_memfd(struct children *children)
             close(fd);
         return -ENOMEM;
     }
-    area_give(children);
-    children->auth_area = memory;
-    limits_tell(children);
+    area_give(child);
+    child->area = memory;
+    child->turns_seen = child->looks_missed = 0;
+    limits_tell(all);
     return fd;
-}
-
-static int config_memfd(struct child *child)
-{
-    struct children *all = child->all;
-    return child->kind == CHILD_DNS ? memfd_open(&all->dns, sizeof all->dns) : auth_memfd(all);
 }
 
 const struct child_figure *children_figure_facts(enum auth_figure figure)
@@ -112,9 +114,10 @@ const struct child_figure *children_figure_facts(enum auth_figure figure)
 
 uint64_t children_auth_figure(const struct children *children, enum auth_figure figure)
 {
-    if (!children->auth_area)
+    const struct lookup_area *area = children->items[CHILD_AUTH].area;
+    if (!area)
         return figure == FIGURE_BACKEND_ERROR ? EINPROGRESS : 0;
-    return __atomic_load_n(&children->auth_area->figures[figure], __ATOMIC_RELAXED);
+    return __atomic_load_n(&area->figures[figure], __ATOMIC_RELAXED);
 }
 
 static void child_spawn(struct child *child);
@@ -164,7 +167,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
     child_pause(child);
 }
 
-static int process_start(struct child *child, int socket, int config, int dial)
+static int process_start(struct child *child, int socket, int area, int dial)
 {
     char parent[16];
     snprintf(parent, sizeof parent, "%d", (int)getpid());
@@ -177,7 +180,7 @@ static int process_start(struct child *child, int socket, int config, int dial)
         {.flags = UV_IGNORE},
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
         {.flags = UV_INHERIT_FD, .data.fd = socket},
-        {.flags = UV_INHERIT_FD, .data.fd = config},
+        {.flags = UV_INHERIT_FD, .data.fd = area},
         {.flags = dial >= 0 ? UV_INHERIT_FD : UV_IGNORE, .data.fd = dial},
     };
     static_assert(sizeof stdio / sizeof stdio[0] == CHILD_DIAL + 1, "by number");
@@ -214,16 +217,29 @@ static int dial_fd(struct child *child)
     return error ? error : end;
 }
 
+// A child that was stopped, or loops, answers nothing and does not die of it.
+static void on_look(uv_timer_t *timer)
+{
+    struct child *child = (struct child *)timer->data;
+    uint64_t turns = __atomic_load_n(&child->area->turns, __ATOMIC_RELAXED);
+    child->looks_missed = turns == child->turns_seen ? child->looks_missed + 1 : 0;
+    child->turns_seen = turns;
+    if (child->looks_missed < (turns ? CHILD_LOOKS_HUNG : CHILD_LOOKS_OPENING))
+        return;
+    log_warning("what=\"child hangs and is killed\" child=%s turns=%lu", names[child->kind], turns);
+    uv_process_kill(child->process, SIGKILL);
+}
+
 static void child_spawn(struct child *child)
 {
     int socket = attach_client_connect(child->all->dataplane_socket);
-    int config = socket < 0 ? socket : config_memfd(child);
-    int dial = config < 0 ? -1 : dial_fd(child);
-    int error = config < 0 ? config : dial < -1 ? dial : process_start(child, socket, config, dial);
+    int area = socket < 0 ? socket : area_make(child);
+    int dial = area < 0 ? -1 : dial_fd(child);
+    int error = area < 0 ? area : dial < -1 ? dial : process_start(child, socket, area, dial);
     if (dial >= 0)
         close(dial);
-    if (config >= 0)
-        close(config);
+    if (area >= 0)
+        close(area);
     if (socket >= 0)
         close(socket);
     if (error) {
@@ -234,6 +250,7 @@ static void child_spawn(struct child *child)
     }
     child_enter(child, CHILD_RUNNING);
     child->started_ms = uv_now(child->all->loop);
+    uv_timer_start(&child->timer, on_look, CHILD_LOOK_MS, CHILD_LOOK_MS);
     error = pid_file_write(child->all->pid_directory, names[child->kind], child->pid);
     if (error)
         log_warning("what=\"pid file not written\" child=%s error=\"%s\"", names[child->kind],
@@ -258,8 +275,7 @@ static void child_end(struct child *child)
         child_enter(child, CHILD_STOPPED);
         return;
     case CHILD_RUNNING:
-        if (child->kind == CHILD_AUTH)
-            area_give(child->all); // its figures are those of another configuration
+        area_give(child); // its figures are those of another configuration
         uv_process_kill(child->process, SIGTERM);
         child_enter(child, CHILD_ENDING);
         uv_timer_start(&child->timer, on_end_overdue, CHILD_END_MS, 0);
@@ -319,12 +335,17 @@ void children_init(struct children *children, uv_loop_t *loop, const struct conf
     }
 }
 
+static void child_done(struct child *child)
+{
+    area_give(child);
+    if (!uv_is_closing((uv_handle_t *)&child->timer))
+        uv_close((uv_handle_t *)&child->timer, NULL);
+}
+
 void children_done(struct children *children)
 {
     for (int i = 0; i < CHILD_COUNT; i++)
-        if (!uv_is_closing((uv_handle_t *)&children->items[i].timer))
-            uv_close((uv_handle_t *)&children->items[i].timer, NULL);
-    area_give(children);
+        child_done(&children->items[i]);
     dial_desk_close(children->dial);
     children->dial = NULL;
 }

@@ -5,10 +5,12 @@
  * started again when they die, after a pause that doubles from CHILD_PAUSE_LEAST_MS to
  * CHILD_PAUSE_MOST_MS and is forgotten once a child has lived CHILD_PROVEN_MS.
  *
+ * A child counts its turns; one that takes none while CHILD_LOOKS_HUNG looks in a row,
+ * CHILD_LOOK_MS apart, hangs and is killed (CHILD_LOOKS_OPENING before its first turn).
+ *
  * A child is this very program (/proc/self/exe) with `--child NAME --parent PID`; descriptor
- * CHILD_SOCKET is its fresh connection to the data plane and CHILD_CONFIG a memfd with its struct
- * (lookup/lookup.h), so that nothing of it shows in `ps`; that of the auth child stays shared, for
- * limits that change while it runs and for its figures. Runs in the loop.
+ * CHILD_SOCKET is its fresh connection to the data plane and CHILD_AREA a memfd with what both
+ * share (lookup/lookup.h), so that nothing of it shows in `ps`. Runs in the loop.
  */
 
 #include "config/config.h"
@@ -22,8 +24,11 @@ enum {
     CHILD_PAUSE_MOST_MS = 5000,
     CHILD_PROVEN_MS = 10000,
     CHILD_END_MS = 500, // from SIGTERM to SIGKILL
+    CHILD_LOOK_MS = 1000,
+    CHILD_LOOKS_HUNG = 10,
+    CHILD_LOOKS_OPENING = 60,
     CHILD_SOCKET = 3,
-    CHILD_CONFIG = 4,
+    CHILD_AREA = 4,
     CHILD_DIAL = 5, // of the auth child (loop/dial_desk.h), when it asks Dovecot
 };
 
@@ -41,11 +46,14 @@ struct child {
     bool wanted;
     struct children *all;
     uv_process_t *process; // RUNNING, ENDING
-    uv_timer_t timer;      // pause while WAITING, SIGKILL while ENDING
+    uv_timer_t timer;      // pause while WAITING, look while RUNNING, SIGKILL while ENDING
     unsigned pause_ms;     // next
     uint64_t started_ms;   // of the loop's clock
     uint64_t restarts;
-    int pid; // 0: none
+    int pid;                  // 0: none
+    struct lookup_area *area; // of the last start; NULL once it was told to end
+    uint64_t turns_seen;
+    unsigned looks_missed; // without a turn in between
 };
 
 struct children {
@@ -55,8 +63,7 @@ struct children {
     struct auth_child_config auth;
     uint64_t limits[LIMIT_COUNT];
     char dovecot_socket[DIAL_PLACE_SIZE];
-    struct dial_desk *dial;            // of the auth child; NULL: none
-    struct auth_child_area *auth_area; // of the last start; NULL once it was told to end
+    struct dial_desk *dial; // of the auth child; NULL: none
     struct child items[CHILD_COUNT];
 };
 

@@ -36,7 +36,7 @@ enum {
 enum { GOOD = 1u << 31 }; // in a handle: a good login, by its number
 
 static struct plane_fake plane;
-static struct auth_child_area *area;
+static struct lookup_area *area;
 static char path[] = "/tmp/weir-bench-XXXXXX";
 static char hash[256];
 static struct {
@@ -157,8 +157,8 @@ static void child_start(void)
     file_write("first");
     area = mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(area != MAP_FAILED);
-    area->config = (struct auth_child_config){.user = "nobody", .parent = getpid()};
-    snprintf(area->config.passwd_file, sizeof area->config.passwd_file, "%s", path);
+    area->auth = (struct auth_child_config){.user = "nobody", .parent = getpid()};
+    snprintf(area->auth.passwd_file, sizeof area->auth.passwd_file, "%s", path);
     for (int i = 0; i < LIMIT_COUNT; i++)
         area->limits[i] = limit_facts((enum limit)i)->value;
     CHECK(plane_fake_open(&plane, ROLE_AUTH, run, NULL));

@@ -29,7 +29,8 @@ void dns_rig_stay_on(int cpu)
 static int run_child(int socket, const void *config)
 {
     dns_rig_stay_on(DNS_RIG_CHILD_CPU);
-    return dns_child_run(socket, config);
+    struct lookup_area area = {.dns = *(const struct dns_child_config *)config};
+    return dns_child_run(socket, &area);
 }
 
 void dns_rig_open(struct dns_rig *rig, const char *bench)

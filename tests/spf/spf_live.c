@@ -51,7 +51,8 @@ static void fail(const char *what, const char *which)
 
 static int run(int socket, const void *config)
 {
-    return dns_child_run(socket, config);
+    struct lookup_area area = {.dns = *(const struct dns_child_config *)config};
+    return dns_child_run(socket, &area);
 }
 
 static void child_start(void)

@@ -30,11 +30,11 @@
 static struct plane_fake plane;
 static char path[] = "/tmp/weir-passwd-XXXXXX";
 
-static struct auth_child_area *area; // shared with the child
+static struct lookup_area *area; // shared with the child
 
 static int run(int socket, const void *config)
 {
-    area->config = *(const struct auth_child_config *)config;
+    area->auth = *(const struct auth_child_config *)config;
     return auth_child_run(socket, -1, area);
 }
 

@@ -22,7 +22,8 @@ static struct plane_fake plane;
 
 static int run(int socket, const void *config)
 {
-    return dns_child_run(socket, config);
+    struct lookup_area area = {.dns = *(const struct dns_child_config *)config};
+    return dns_child_run(socket, &area);
 }
 
 static int start(void **state)

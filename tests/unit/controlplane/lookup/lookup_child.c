@@ -3,19 +3,23 @@
 #include "lookup/lookup_child.h"
 
 #include "contract/attach.h"
+#include "lookup/lookup_wait.h"
 #include "plane_fake.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static struct plane_fake plane;
+static uint64_t *turns; // shared with the child
 
 struct echo { // answers every question with itself, unless told to fail or to wait
     struct lookup_port port;
@@ -63,6 +67,7 @@ static int run(int socket, const void *config)
         .kinds = 1U << MESSAGE_AUTH,
         .user = "nobody",
         .parent = getppid(),
+        .turns = turns,
         .open = echo_open,
         .work = echo_work,
         .take = echo_take,
@@ -109,6 +114,15 @@ static void question_of_each_worker_is_answered(void **state)
     assert_int_equal(plane_fake_close(&plane), 0);
 }
 
+static void idle_child_goes_on_taking_turns(void **state)
+{
+    uint64_t begin = __atomic_load_n(turns, __ATOMIC_RELAXED), end_ms = lookup_now_ms() + 20000;
+    while (__atomic_load_n(turns, __ATOMIC_RELAXED) < begin + 2 && lookup_now_ms() < end_ms)
+        poll(NULL, 0, 10);
+    assert_true(__atomic_load_n(turns, __ATOMIC_RELAXED) >= begin + 2);
+    assert_int_equal(plane_fake_close(&plane), 0);
+}
+
 static void sigterm_ends_it(void **state)
 {
     assert_int_equal(kill(plane.child, SIGTERM), 0);
@@ -123,7 +137,11 @@ int main(void)
         cmocka_unit_test(what_cannot_be_opened_ends_it),
         cmocka_unit_test_setup(broken_channel_ends_it, start),
         cmocka_unit_test_setup(question_of_each_worker_is_answered, start),
+        cmocka_unit_test_setup(idle_child_goes_on_taking_turns, start),
         cmocka_unit_test_setup(sigterm_ends_it, start),
     };
+    turns = mmap(NULL, sizeof *turns, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (turns == MAP_FAILED)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -33,17 +34,13 @@ static unsigned said[CHILD_COUNT]; // hellos of each
 
 // The child's side.
 
-static bool config_is_sound(bool is_dns)
+static bool area_is_sound(const struct lookup_area *area, bool is_dns)
 {
-    struct dns_child_config of_dns;
-    struct auth_child_area of_auth;
     if (is_dns)
-        return pread(CHILD_CONFIG, &of_dns, sizeof of_dns, 0) == sizeof of_dns &&
-               of_dns.parent == getppid() && of_dns.servers_count == 1 &&
-               strcmp(of_dns.servers[0], "127.0.0.1:53") == 0;
-    return pread(CHILD_CONFIG, &of_auth, sizeof of_auth, 0) == sizeof of_auth &&
-           of_auth.config.parent == getppid() && strcmp(of_auth.config.user, "weir-auth") == 0 &&
-           of_auth.limits[LIMIT_AUTH_GUESSES_PAIR] == 5;
+        return area->dns.parent == getppid() && area->dns.servers_count == 1 &&
+               strcmp(area->dns.servers[0], "127.0.0.1:53") == 0;
+    return area->auth.parent == getppid() && strcmp(area->auth.user, "weir-auth") == 0 &&
+           area->limits[LIMIT_AUTH_GUESSES_PAIR] == 5;
 }
 
 static int child_play(int argc, char **argv)
@@ -52,15 +49,19 @@ static int child_play(int argc, char **argv)
     char parent[16];
     snprintf(parent, sizeof parent, "%d", (int)getppid());
     bool is_dns = strcmp(argv[2], "dns") == 0;
-    bool sound = argc == 5 && (is_dns || strcmp(argv[2], "auth") == 0) &&
+    struct lookup_area *area =
+        mmap(NULL, sizeof *area, PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_AREA, 0);
+    bool sound = area != MAP_FAILED && argc == 5 && (is_dns || strcmp(argv[2], "auth") == 0) &&
                  strcmp(argv[3], "--parent") == 0 && strcmp(argv[4], parent) == 0 &&
-                 config_is_sound(is_dns);
+                 area_is_sound(area, is_dns);
     const char *play = getenv("PLAY");
     if (strcmp(play, "deaf") == 0)
         signal(SIGTERM, SIG_IGN);
     struct attach_hello hello = {.magic = ATTACH_MAGIC, .role = is_dns ? CHILD_DNS : CHILD_AUTH};
     if (!sound || attach_send(CHILD_SOCKET, &hello, sizeof hello, NULL, 0) < 0)
         return 1;
+    if (strcmp(play, "turn") == 0)
+        area->turns = 1;
     while (strcmp(play, "die") != 0)
         pause();
     return 1;
@@ -193,6 +194,11 @@ static bool auth_is_another(void)
     return said[CHILD_AUTH] == 2;
 }
 
+static bool dns_is_another(void)
+{
+    return said[CHILD_DNS] == 2;
+}
+
 static void killed_child_comes_back_and_the_other_stays(void **state)
 {
     start_both();
@@ -203,6 +209,34 @@ static void killed_child_comes_back_and_the_other_stays(void **state)
     assert_int_equal(auth->restarts, 1);
     assert_int_equal(dns->pid, other);
     assert_int_equal(pid_filed("auth"), auth->pid);
+}
+
+static bool auth_was_looked_at(void)
+{
+    return auth->looks_missed == 2;
+}
+
+static void child_that_takes_no_turn_is_killed_and_started_again(void **state)
+{
+    setenv("PLAY", "turn", 1);
+    start_both();
+    int before = auth->pid, other = dns->pid;
+    until(auth_was_looked_at);
+    assert_int_equal(auth->turns_seen, 1);
+    auth->looks_missed = CHILD_LOOKS_HUNG - 1;
+    until(auth_is_another);
+    assert_int_not_equal(auth->pid, before);
+    assert_int_equal(auth->restarts, 1);
+    assert_int_equal(dns->pid, other);
+}
+
+static void child_that_opens_has_more_time(void **state)
+{
+    start_both();
+    auth->looks_missed = CHILD_LOOKS_HUNG;
+    dns->looks_missed = CHILD_LOOKS_OPENING - 1;
+    until(dns_is_another);
+    assert_int_equal(auth->restarts, 0);
 }
 
 static void child_deaf_to_sigterm_is_killed(void **state)
@@ -266,6 +300,9 @@ int main(int argc, char **argv)
                                         down),
         cmocka_unit_test_setup_teardown(child_that_dies_is_started_again_after_a_pause, up, down),
         cmocka_unit_test_setup_teardown(killed_child_comes_back_and_the_other_stays, up, down),
+        cmocka_unit_test_setup_teardown(child_that_takes_no_turn_is_killed_and_started_again, up,
+                                        down),
+        cmocka_unit_test_setup_teardown(child_that_opens_has_more_time, up, down),
         cmocka_unit_test_setup_teardown(child_deaf_to_sigterm_is_killed, up, down),
         cmocka_unit_test_setup_teardown(changed_part_replaces_its_own_child_only, up, down),
         cmocka_unit_test_setup_teardown(proven_child_pauses_for_the_least_time_again, up, down),
