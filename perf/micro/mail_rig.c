@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail_rig.h"
 
-#include "guard/guard.h"
-#include "rules/rules.h"
+#include "support/mail_end.h"
 #include "tcp_pair.h"
-#include "tls/tls.h"
 #include "tls_peer.h"
 
 #include <rte_mbuf.h>
@@ -24,14 +22,8 @@ enum {
     CIPHERTEXT = 4096,
 };
 
-struct end { // the shield, or the world of clients and backends
-    struct mail_rig *rig;
-    struct guard *guard;
-    struct guard_lists *lists;
-    struct policy *policy;
-    struct tcp *tcp;
-    struct counter_block counters;
-    struct rte_mbuf *ring[RING]; // on the way to this end
+struct way { // of packets to one of the ends
+    struct rte_mbuf *ring[RING];
     uint32_t head, tail;
 };
 
@@ -39,10 +31,9 @@ struct mail_rig {
     struct mail_rig_play play;
     uint64_t now_us;
     struct rte_mempool *mbufs;
-    struct end shield, world;
+    struct mail_end shield, world;
+    struct way to_shield, to_world;
     uint64_t busy_ns; // of the shield
-    struct sessions *sessions;
-    struct snapshot snapshot;
     struct tls_tickets *tickets;
     SSL_CTX *client_tls;
     SSL_SESSION *ticket; // that clients resume with
@@ -62,8 +53,9 @@ static struct addr address(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 
 static void emit(void *context, struct rte_mbuf *m, enum leg leg)
 {
-    struct end *from = context;
-    struct end *to = from == &from->rig->shield ? &from->rig->world : &from->rig->shield;
+    const struct mail_end *from = context;
+    struct mail_rig *rig = from->config.rig;
+    struct way *to = from == &rig->shield ? &rig->to_world : &rig->to_shield;
     CHECK(to->tail - to->head < RING);
     to->ring[to->tail++ % RING] = m;
 }
@@ -74,12 +66,12 @@ static struct packet parse(const struct rte_mbuf *m)
     return tcp_pair_parse(m, true, to[0] == 203 ? LEG_INSIDE : LEG_OUTSIDE);
 }
 
-static handle accept_at(struct end *end, const struct packet *p,
+static handle accept_at(struct mail_end *end, const struct packet *p,
                         const struct tcp_handshake *handshake, unsigned service)
 {
-    struct mail_rig *rig = end->rig;
+    struct mail_rig *rig = end->config.rig;
     if (end == &rig->shield)
-        return sessions_accept(rig->sessions, p, handshake, service, rig->now_us);
+        return sessions_accept(end->sessions, p, handshake, service, rig->now_us);
     uint32_t n = rig->backends_opened++ % BACKENDS;
     struct mail_rig_peer *backend = &rig->backends[n];
     *backend = (struct mail_rig_peer){0};
@@ -87,34 +79,6 @@ static handle accept_at(struct end *end, const struct packet *p,
     backend->from = p->src;
     mail_rig_say(rig, backend, span_text(rig->play.greeting));
     return backend->connection;
-}
-
-static void deliver(struct end *end, struct rte_mbuf *m, const struct packet *p)
-{
-    uint64_t now_us = end->rig->now_us;
-    handle h = tcp_lookup(end->tcp, p);
-    if (h != HANDLE_NONE) {
-        tcp_input(end->tcp, h, m, p, now_us);
-        return;
-    }
-    struct guard_look look;
-    guard_look(end->guard, p, 1, &look);
-    struct rte_mbuf *synacks[GUARD_BURST];
-    struct tcp_handshake handshake;
-    if (p->tcp_flags == TCP_SYN) {
-        CHECK(guard_syn(end->guard, m, p, &look, now_us) == REASON_NONE);
-        CHECK(guard_answer(end->guard, synacks, now_us) == 1);
-        emit(end, synacks[0], (enum leg)p->leg);
-        return;
-    }
-    if (guard_ack(end->guard, p, &look, now_us, false, &handshake) == REASON_NONE &&
-        guard_connection_begun(end->guard, p, &look, now_us, &handshake) == REASON_NONE) {
-        h = accept_at(end, p, &handshake, (unsigned)look.service);
-        CHECK(h != HANDLE_NONE);
-        tcp_input(end->tcp, h, m, p, now_us);
-        return;
-    }
-    rte_pktmbuf_free(m); // of a connection that is gone
 }
 
 // What the client's TLS has to send.
@@ -258,21 +222,21 @@ static void answer_questions(struct mail_rig *rig)
         struct message answer = message_make((enum message_kind)now[i].kind, STATUS_OK, 0);
         answer.handle = now[i].handle;
         rig->play.answer(&now[i], &answer);
-        sessions_answer(rig->sessions, &answer, rig->now_us);
+        sessions_answer(rig->shield.sessions, &answer, rig->now_us);
     }
 }
 
 // Packets are parsed before the shield's clock starts, as net would have done it.
-static void take_packets(struct end *end, uint64_t *busy_ns)
+static void take_packets(struct mail_end *end, struct way *way, uint64_t *busy_ns)
 {
     static struct packet packets[RING];
-    uint32_t first = end->head, count = end->tail - end->head;
+    uint32_t first = way->head, count = way->tail - way->head;
     for (uint32_t i = 0; i < count; i++)
-        packets[i] = parse(end->ring[(first + i) % RING]);
-    end->head = end->tail;
+        packets[i] = parse(way->ring[(first + i) % RING]);
+    way->head = way->tail;
     uint64_t start_ns = tcp_pair_clock_ns();
     for (uint32_t i = 0; i < count; i++)
-        deliver(end, end->ring[(first + i) % RING], &packets[i]);
+        mail_end_deliver(end, way->ring[(first + i) % RING], &packets[i], accept_at);
     *busy_ns += tcp_pair_clock_ns() - start_ns;
 }
 
@@ -281,16 +245,16 @@ static void round_of(struct mail_rig *rig)
     struct tcp_event event;
     uint64_t worlds_ns = 0;
     rig->now_us += ROUND_US;
-    take_packets(&rig->shield, &rig->busy_ns);
+    take_packets(&rig->shield, &rig->to_shield, &rig->busy_ns);
     uint64_t start_ns = tcp_pair_clock_ns();
     while (tcp_event_next(rig->shield.tcp, &event))
-        sessions_event(rig->sessions, &event, rig->now_us);
+        sessions_event(rig->shield.sessions, &event, rig->now_us);
     answer_questions(rig);
-    sessions_advance(rig->sessions, rig->now_us);
+    sessions_advance(rig->shield.sessions, rig->now_us);
     tcp_advance(rig->shield.tcp, rig->now_us);
     rig->busy_ns += tcp_pair_clock_ns() - start_ns;
 
-    take_packets(&rig->world, &worlds_ns);
+    take_packets(&rig->world, &rig->to_world, &worlds_ns);
     while (tcp_event_next(rig->world.tcp, &event))
         world_event(rig, &event);
     tcp_advance(rig->world.tcp, rig->now_us);
@@ -303,8 +267,8 @@ uint64_t mail_rig_run(struct mail_rig *rig, uint64_t sessions)
     for (unsigned n = 0; n < CLIENTS && rig->wanted; n++)
         client_connect(rig, n);
     uint64_t patience = sessions * 1000 + 100000;
-    while (sessions_count(rig->sessions) > 0 || rig->wanted ||
-           rig->shield.head != rig->shield.tail || rig->world.head != rig->world.tail) {
+    while (sessions_count(rig->shield.sessions) > 0 || rig->wanted ||
+           rig->to_shield.head != rig->to_shield.tail || rig->to_world.head != rig->to_world.tail) {
         round_of(rig);
         CHECK(patience-- > 0);
     }
@@ -314,14 +278,14 @@ uint64_t mail_rig_run(struct mail_rig *rig, uint64_t sessions)
 static const struct addr *local(void *context, const struct addr *backend)
 {
     static struct addr inside;
-    struct mail_rig *rig = ((struct end *)context)->rig;
+    struct mail_rig *rig = ((struct mail_end *)context)->config.rig;
     inside = address(203, 0, 113, (uint8_t)(1 + rig->locals++ % INSIDE_ADDRESSES));
     return &inside;
 }
 
 static bool ask(void *context, enum attach_role role, const struct message *question)
 {
-    struct mail_rig *rig = ((struct end *)context)->rig;
+    struct mail_rig *rig = ((struct mail_end *)context)->config.rig;
     CHECK(rig->questions_count < QUESTIONS);
     rig->questions[rig->questions_count++] = *question;
     return true;
@@ -331,27 +295,9 @@ static void report(void *context, const struct message *message)
 {
 }
 
-static enum reason charge(void *context, enum charge charge, const struct addr *client,
-                          struct span user, uint64_t *shadowed)
-{
-    struct end *end = context;
-    return guard_charge(end->guard, charge, client, user, end->rig->now_us, shadowed);
-}
-
-static void client_gone(void *context, const struct addr *client, unsigned service)
-{
-    guard_connection_closed(((struct end *)context)->guard, client, service);
-}
-
 static struct policy *policy_make(const struct mail_rig *rig, const struct addr *own, uint16_t port)
 {
-    struct policy *p = calloc(1, sizeof *p + sizeof(struct policy_domain));
-    CHECK(p);
-    p->magic = POLICY_MAGIC;
-    p->version = contract_version;
-    p->size = sizeof *p + sizeof(struct policy_domain);
-    for (int i = 0; i < LIMIT_COUNT; i++)
-        p->limits[i] = limit_facts((enum limit)i)->value;
+    struct policy *p = mail_end_policy(own, own);
     static const enum limit wide[] = {LIMIT_SYN_RATE_SOURCE,          LIMIT_SYN_BURST_SOURCE,
                                       LIMIT_CONNECTIONS_TOTAL,        LIMIT_CONNECTIONS_SOURCE,
                                       LIMIT_CONNECTIONS_SERVICE,      LIMIT_SYN_ATTACK_HIGH,
@@ -365,69 +311,28 @@ static struct policy *policy_make(const struct mail_rig *rig, const struct addr 
                                       LIMIT_RECIPIENT_RATE_SOURCE};
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
         p->limits[wide[i]] = limit_facts(wide[i])->most;
-    p->boot.legs[LEG_OUTSIDE].addr[FAMILY_V4] = *own;
-    p->boot.legs[LEG_OUTSIDE].mtu = p->boot.legs[LEG_INSIDE].mtu = 1500;
-    snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
-    p->smtp.spf_helo = ACTION_OFF;
-    p->services_count = p->backends_count = 1;
-    p->services[0] = (struct policy_service){.name = "bench",
-                                             .port = port,
-                                             .protocol = (uint8_t)rig->play.protocol,
-                                             .tls = rig->play.tls};
-    p->backends[0] = (struct policy_backend){
-        .protocol = (uint8_t)rig->play.protocol,
-        .servers_count = 1,
-        .servers = {{.addr = rig->backend, .port = BACKEND_PORT, .weight = 1}}};
-    p->limits[LIMIT_BACKEND_CHECK_SECONDS] = p->limits[LIMIT_BACKEND_SPARES] = 0;
-    struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
-                                     &p->rules_database, &p->domains};
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        ranges[i]->offset = sizeof *p;
-    p->domains.count = 1;
-    struct policy_domain *domain = (struct policy_domain *)(p + 1);
-    snprintf(domain->name, sizeof domain->name, "example.net");
+    mail_end_serve(p, rig->play.protocol, port, &rig->backend, BACKEND_PORT);
     return p;
 }
 
-static void end_open(struct mail_rig *rig, struct end *end, struct policy *policy)
+static void end_open(struct mail_rig *rig, struct mail_end *end, const struct addr *own,
+                     uint16_t port)
 {
-    const char *what;
-    *end = (struct end){.rig = rig, .policy = policy};
-    struct guard_config guard = {.sources = 1 << 17,
-                                 .sessions = 4096,
-                                 .workers = 1,
-                                 .numa_node = -1,
-                                 .mtu = 1500,
-                                 .receive_bytes = 65536,
-                                 .key = {{3, 4}},
-                                 .counters = &end->counters};
-    end->guard = guard_open(&guard);
-    end->lists = guard_lists_build(policy, &what);
-    CHECK(end->guard && end->lists);
-    guard_policy(end->guard, policy, end->lists);
-    struct tcp_config tcp = {.connections = 8 * CLIENTS,
-                             .send_bytes = 65536,
-                             .receive_bytes = 65536,
-                             .mtu = {1500, 1500},
-                             .workers = 1,
-                             .key = {{5, end == &rig->shield}},
-                             .mbufs = rig->mbufs,
-                             .counters = &end->counters,
-                             .emit = emit,
-                             .context = end};
-    end->tcp = tcp_open(&tcp);
-    CHECK(end->tcp);
-    tcp_advance(end->tcp, rig->now_us);
+    const struct mail_end_config config = {.mbufs = rig->mbufs,
+                                           .connections = 8 * CLIENTS,
+                                           .sources = 1 << 17,
+                                           .queue_bytes = 65536,
+                                           .key = end == &rig->shield,
+                                           .now_us = &rig->now_us,
+                                           .emit = emit,
+                                           .rig = rig};
+    mail_end_open(end, &config, policy_make(rig, own, port));
 }
 
-static void end_shut(struct end *end)
+static void way_drop(struct way *way)
 {
-    for (; end->head != end->tail; end->head++)
-        rte_pktmbuf_free(end->ring[end->head % RING]);
-    tcp_shut(end->tcp);
-    guard_shut(end->guard);
-    guard_lists_free(end->lists);
-    free(end->policy);
+    for (; way->head != way->tail; way->head++)
+        rte_pktmbuf_free(way->ring[way->head % RING]);
 }
 
 static int keep_ticket(SSL *ssl, SSL_SESSION *session)
@@ -447,11 +352,12 @@ static void tls_make(struct mail_rig *rig)
     const char *what = "";
     peer_init();
     peer_certificate(rig->shield.policy, "mail", PEER_EC, "mail.example.net");
+    rig->shield.policy->services[0].tls = rig->play.tls;
     rig->tickets = tls_tickets_open(rig->now_us);
-    rig->snapshot.tls =
+    rig->shield.snapshot.tls =
         tls_context_build(rig->shield.policy, rig->tickets, text, sizeof text, &what);
     rig->client_tls = SSL_CTX_new(TLS_client_method());
-    CHECK(rig->tickets && rig->snapshot.tls && rig->client_tls);
+    CHECK(rig->tickets && rig->shield.snapshot.tls && rig->client_tls);
     peer_done();
     SSL_CTX_set_app_data(rig->client_tls, rig);
     SSL_CTX_set_session_cache_mode(rig->client_tls, SSL_SESS_CACHE_CLIENT);
@@ -461,7 +367,6 @@ static void tls_make(struct mail_rig *rig)
 
 struct mail_rig *mail_rig_open(const struct mail_rig_play *play)
 {
-    const char *what;
     struct mail_rig *rig = calloc(1, sizeof *rig);
     CHECK(rig);
     rig->play = *play;
@@ -469,25 +374,14 @@ struct mail_rig *mail_rig_open(const struct mail_rig_play *play)
     rig->mbufs = rte_mempool_lookup("pair");
     rig->outside = address(198, 51, 100, 1);
     rig->backend = address(192, 0, 2, 10);
-    end_open(rig, &rig->shield, policy_make(rig, &rig->outside, SERVICE_PORT));
-    end_open(rig, &rig->world, policy_make(rig, &rig->backend, BACKEND_PORT));
-    struct sessions_config sessions = {.sessions = 2 * CLIENTS,
-                                       .tcp = rig->shield.tcp,
-                                       .counters = &rig->shield.counters,
-                                       .local = local,
-                                       .ask = ask,
-                                       .report = report,
-                                       .client_gone = client_gone,
-                                       .charge = charge,
-                                       .context = &rig->shield};
-    rig->sessions = sessions_open(&sessions);
-    rig->snapshot.policy = rig->shield.policy;
-    rig->snapshot.rules = rules_build(rig->shield.policy, &what);
-    CHECK(rig->sessions && rig->snapshot.rules);
-    rig->snapshot.uses[0].scratch = rules_scratch_open(rig->snapshot.rules);
+    end_open(rig, &rig->shield, &rig->outside, SERVICE_PORT);
+    end_open(rig, &rig->world, &rig->backend, BACKEND_PORT);
+    struct sessions_config sessions = {
+        .sessions = 2 * CLIENTS, .local = local, .ask = ask, .report = report};
+    mail_end_sessions(&rig->shield, &sessions);
     if (play->tls != TLS_OFF)
         tls_make(rig);
-    sessions_snapshot(rig->sessions, &rig->snapshot, rig->now_us);
+    mail_end_begin(&rig->shield);
     if (play->resumes) {
         mail_rig_run(rig, 1);
         CHECK(rig->ticket);
@@ -497,12 +391,10 @@ struct mail_rig *mail_rig_open(const struct mail_rig_play *play)
 
 void mail_rig_shut(struct mail_rig *rig)
 {
-    sessions_shut(rig->sessions);
-    end_shut(&rig->shield);
-    end_shut(&rig->world);
-    rules_scratch_close(rig->snapshot.uses[0].scratch);
-    rules_free(rig->snapshot.rules);
-    tls_context_free(rig->snapshot.tls);
+    way_drop(&rig->to_shield);
+    way_drop(&rig->to_world);
+    mail_end_shut(&rig->shield);
+    mail_end_shut(&rig->world);
     tls_tickets_shut(rig->tickets);
     SSL_SESSION_free(rig->ticket);
     SSL_CTX_free(rig->client_tls);
