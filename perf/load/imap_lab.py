@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """imap.lab: logins over TLS (full handshake, LOGIN, LOGOUT), 50 at a time, to Dovecot in the lab:
-directly, where it does TLS itself; through Weir, which asks its auth child and logs in at Dovecot as
-the master user; through nginx's mail proxy, which asks a stub by HTTP; and through another Dovecot,
+directly, where it does TLS itself; through Weir, which asks its auth child and logs in there as the
+master user; through nginx's mail proxy, which asks a stub by HTTP; and through another Dovecot,
 which passes the login on. All three speak to the backend in plain text.
 
 Usage: imap_lab.py [--smoke]
