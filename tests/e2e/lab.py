@@ -10,7 +10,7 @@ import subprocess
 import time
 import uuid
 
-from labkit import names
+from labkit import names, shield
 from labkit.names import ROOT
 
 SHIELDS = (names.SHIELD4, names.SHIELD6)
@@ -54,7 +54,7 @@ def lab(*arguments, **options):
 
 
 def ctl(*arguments, **options):
-    return lab("ctl", *arguments, **options)
+    return call(shield.program("weirctl"), "--socket", names.CONTROL_SOCKET, *arguments, **options)
 
 
 def counters():
