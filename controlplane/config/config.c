@@ -77,6 +77,7 @@ struct config *config_copy(const struct config *config)
         memcpy(c->domains, config->domains, config->domains_count * sizeof *c->domains);
     c->rules = rules_read_share(config->rules);
     sender_map_share(c->senders);
+    sender_map_share(c->mailboxes);
     return c;
 }
 
@@ -92,6 +93,7 @@ void config_free(struct config *config)
     free(config->domains);
     rules_read_give(config->rules);
     sender_map_give(config->senders);
+    sender_map_give(config->mailboxes);
     free(config);
 }
 

@@ -96,8 +96,10 @@ struct config {
     uint32_t list_files_count;
     struct policy_domain *domains; // sorted by name
     uint32_t domains_count;
-    struct config_rules *rules; // never NULL
-    struct sender_map *senders; // shared; NULL: none
+    struct config_rules *rules;   // never NULL
+    struct sender_map *senders;   // shared; NULL: none
+    struct sender_map *mailboxes; // likewise
+    char mailbox_file[PATH_NAME_MAX + 1];
 };
 
 // Reads, checks and completes the file, and the rules file that it names. 0, or -EINVAL (or -errno)

@@ -450,7 +450,7 @@ static void read_sender_map(struct config_reader *r, yaml_node_t *node,
     const struct config_key path = {.size = sizeof file};
     config_field_path(r, node, &path, file);
     struct config *config = (struct config *)r->context;
-    if (file[0] && sender_map_read(file, &config->senders, r->errors) < 0)
+    if (file[0] && sender_map_read(file, MAP_SENDERS, &config->senders, r->errors) < 0)
         return; // its errors name the file
 }
 
@@ -489,6 +489,17 @@ static void read_auth_socket(struct config_reader *r, yaml_node_t *node,
         config_field_server(r, node, key, at);
 }
 
+static void read_mailbox_map(struct config_reader *r, yaml_node_t *node,
+                             const struct config_key *key, void *at)
+{
+    struct config *config = (struct config *)r->context;
+    const struct config_key path = {.size = sizeof config->mailbox_file};
+    config_field_path(r, node, &path, config->mailbox_file);
+    const char *file = config->mailbox_file;
+    if (file[0] && sender_map_read(file, MAP_MAILBOXES, &config->mailboxes, r->errors) < 0)
+        return; // its errors name the file
+}
+
 static void read_auth(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
                       void *at)
 {
@@ -504,6 +515,7 @@ static const struct config_key auth_keys[] = {
     {"socket", read_auth_socket, CONFIG_FIELD(config_auth, socket)},
     {"passwd_file", config_field_path, CONFIG_FIELD(config_auth, passwd_file), .least = 1},
     {"allow_plain", config_field_bool, CONFIG_FIELD(config_auth, allow_plain)},
+    {"mailbox_map", read_mailbox_map},
     {NULL},
 };
 
@@ -581,11 +593,39 @@ static const struct config_key root_keys[] = {
     {NULL},
 };
 
+static bool has_backend(const struct config *config, struct span name)
+{
+    for (int i = 0; i < config->head.backends_count; i++)
+        if (span_equal_nocase(name, span_text(config->head.backends[i].name)))
+            return true;
+    return false;
+}
+
+static int mailboxes_check(const struct config *config, struct config_errors *errors)
+{
+    const struct sender_map *map = config->mailboxes;
+    struct config_place place = {.file = config->mailbox_file, .path = ""};
+    unsigned before = errors->count;
+    for (uint32_t i = 0; map && i < map->count; i++) {
+        const struct policy_sender *e = &map->entries[i];
+        struct span name = span_of(map->texts + e->text + e->sender_size, e->login_size);
+        if (!has_backend(config, name))
+            config_errors_add(errors, &place,
+                              "%.*s: expected a backend of the configuration, not "
+                              "\"%.*s\"",
+                              e->sender_size, map->texts + e->text, e->login_size,
+                              (const char *)name.at);
+    }
+    return errors->count > before ? -EINVAL : 0;
+}
+
 int config_read(const char *file, struct config **ret_config, struct config_errors *errors)
 {
     static const struct config_key root = {.read = config_schema_mapping, .keys = root_keys};
     struct config *config = config_new();
     int error = config_schema_load(file, &root, config, config, errors);
+    if (!error)
+        error = mailboxes_check(config, errors);
     if (error) {
         config_free(config);
         return error;

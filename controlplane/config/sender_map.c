@@ -70,21 +70,24 @@ static bool is_sender(struct span text)
 }
 
 // NULL, or what was expected.
-static const char *line_take(struct sender_map *map, struct span line)
+static const char *line_take(struct sender_map *map, struct span line, enum sender_map_kind kind)
 {
     size_t size = span_find(line, ':');
     struct span sender = span_trim(span_head(line, size)), logins = span_skip(line, size + 1);
     if (size == line.size)
-        return "ADDRESS: LOGIN, ...";
-    if (!is_sender(sender))
+        return kind == MAP_SENDERS ? "ADDRESS: LOGIN, ..." : "LOGIN: BACKEND, ...";
+    if (kind == MAP_SENDERS && !is_sender(sender))
         return "an address or @DOMAIN before the colon";
+    if (!is_graphic(sender) || sender.size > MAIL_ADDRESS_MAX)
+        return "a login or @DOMAIN before the colon";
     for (bool more = true; more;) { // ends: each turn takes a comma, or is the last
         size_t end = span_find(logins, ',');
         struct span login = span_trim(span_head(logins, end));
         more = end < logins.size;
         logins = span_skip(logins, end + 1);
         if (!is_graphic(login) || login.size > USER_NAME_MAX)
-            return "logins, separated by commas, behind the colon";
+            return kind == MAP_SENDERS ? "logins, separated by commas, behind the colon"
+                                       : "backends, separated by commas, behind the colon";
         if (map->count == POLICY_SENDERS_MAX)
             return "no more entries";
         entry_add(map, sender, login);
@@ -116,8 +119,8 @@ static void sort(struct sender_map *map)
     map->count = kept;
 }
 
-int sender_map_parse(const char *file, struct span text, struct sender_map **ret_map,
-                     struct config_errors *errors)
+int sender_map_parse(const char *file, struct span text, enum sender_map_kind kind,
+                     struct sender_map **ret_map, struct config_errors *errors)
 {
     struct sender_map *map = calloc(1, sizeof *map);
     CHECK(map);
@@ -134,7 +137,7 @@ int sender_map_parse(const char *file, struct span text, struct sender_map **ret
         text = span_skip(text, end + 1);
         if (line.size == 0 || line.at[0] == '#')
             continue;
-        const char *wanted = line_take(map, line);
+        const char *wanted = line_take(map, line, kind);
         if (wanted) {
             char found[64];
             span_to_text(line, found, sizeof found);
@@ -151,14 +154,15 @@ int sender_map_parse(const char *file, struct span text, struct sender_map **ret
     return 0;
 }
 
-int sender_map_read(const char *file, struct sender_map **ret_map, struct config_errors *errors)
+int sender_map_read(const char *file, enum sender_map_kind kind, struct sender_map **ret_map,
+                    struct config_errors *errors)
 {
     uint8_t *text;
     size_t size;
     int error = whole_file_read(file, SENDER_MAP_MB_MAX, &text, &size, errors);
     if (error)
         return error;
-    error = sender_map_parse(file, span_of(text, size), ret_map, errors);
+    error = sender_map_parse(file, span_of(text, size), kind, ret_map, errors);
     free(text);
     return error;
 }

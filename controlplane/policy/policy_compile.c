@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARTS_MAX = 7 };
+enum { PARTS_MAX = 9 };
 
 struct part {
     struct policy_range *range;
@@ -42,6 +42,7 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
 {
     static const struct sender_map nobody;
     const struct sender_map *senders = config->senders ? config->senders : &nobody;
+    const struct sender_map *mailboxes = config->mailboxes ? config->mailboxes : &nobody;
     struct policy head = config->head;
     const struct part parts[PARTS_MAX] = {
         {&head.domains, config->domains, config->domains_count, sizeof *config->domains},
@@ -50,6 +51,8 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
         {&head.prefixes, NULL, config_lists_count(config), sizeof(struct policy_class_prefix)},
         {&head.senders, senders->entries, senders->count, sizeof *senders->entries},
         {&head.sender_texts, senders->texts, senders->texts_size, 1},
+        {&head.mailboxes, mailboxes->entries, mailboxes->count, sizeof *mailboxes->entries},
+        {&head.mailbox_texts, mailboxes->texts, mailboxes->texts_size, 1},
         {&head.rules, rules->rules, rules->count, sizeof *rules->rules},
         {&head.rules_database, rules->database, rules->size, 1},
     };

@@ -84,6 +84,8 @@ static bool question_is_sound(const struct message *m)
     case MESSAGE_SERVER_DRAIN:
         return memchr(m->server_order.backend, '\0', sizeof m->server_order.backend) &&
                m->server_order.drain <= 1;
+    case MESSAGE_DRAIN:
+        return m->drain_order.drain <= 1;
     case MESSAGE_TOP_LIST:
         return m->page_question.measure < TOP_MEASURE_COUNT &&
                m->page_question.scope < TOP_SCOPE_COUNT;
@@ -227,6 +229,7 @@ static bool answer_is_sound(const struct message *m)
     case MESSAGE_REPORT:
         return report_is_sound(&m->report);
     case MESSAGE_SERVER_DRAIN:
+    case MESSAGE_DRAIN:
     case MESSAGE_BAN_ADD:
     case MESSAGE_BAN_REMOVE:
     case MESSAGE_SESSION_KILL:

@@ -9,10 +9,9 @@
  *   dns   worker asks, the dns child answers        RDNS, DNSBL, HELO, SPF
  *   auth  worker asks, the auth child answers       AUTH, SASL; it sends OFFER unasked
  *   ops   the control plane's loop asks, the worker answers (BAN_*, SESSION_*, TOP_LIST, EXPLAIN,
- *         TRACE, SERVER_*), and the worker also sends REPORT messages unasked in the answers'
- *         direction.
- * An answer carries its question's kind and handle. The handle is the asker's own (index and
- * generation): an answer whose handle finds nothing is dropped and counted.
+ *         TRACE, SERVER_*, DRAIN), and the worker also sends REPORT messages unasked in the
+ * answers' direction. An answer carries its question's kind and handle. The handle is the asker's
+ * own (index and generation): an answer whose handle finds nothing is dropped and counted.
  *
  * Texts are counted, not terminated. Texts of foreign origin in answers (PTR names) hold only what
  * message_is_sound lets through, so that nothing downstream meets CR, LF or NUL in them.
@@ -48,6 +47,7 @@ enum message_kind {
     MESSAGE_TRACE,
     MESSAGE_SERVER_LIST,
     MESSAGE_SERVER_DRAIN,
+    MESSAGE_DRAIN,
     MESSAGE_KIND_COUNT,
 };
 
@@ -308,6 +308,15 @@ struct server_order { // SERVER_DRAIN
     uint8_t drain; // 1: nobody connects to it any more; 0: it is enabled again
 };
 
+// DRAIN: no new connections, and sessions end at their next safe point, at the latest in `seconds`.
+struct drain_order {
+    uint32_t seconds; // UINT32_MAX: as DRAIN_SECONDS says
+    uint8_t drain;    // 0: no more of that
+};
+struct drain_answer {
+    uint32_t sessions; // open now
+};
+
 // The end of a session, one a session, for the session log.
 struct report {
     uint64_t id;
@@ -363,6 +372,8 @@ struct message {
         struct explain_answer explain_answer;
         struct server_page server_page;
         struct server_order server_order;
+        struct drain_order drain_order;
+        struct drain_answer drain_answer;
         struct report report;
         uint8_t bytes[1008];
     };

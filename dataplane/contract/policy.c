@@ -2,15 +2,14 @@
 #include "contract/policy.h"
 
 #include "base/packet.h"
+#include "contract/policy_mailbox.h"
 #include "contract/policy_sender.h"
 
 #include <strings.h>
 
-enum { SCOPE_ALL = false, SCOPE_CLASS = true };
-
 static const struct limit_facts facts[LIMIT_COUNT] = {
 #define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
-    {#name, value, least, most, unit, text, SCOPE_##scope, REASON_##reason},
+    {#name, value, least, most, unit, text, LIMIT_SCOPE_##scope, REASON_##reason},
 #include "contract/limit.def"
 #undef LIMIT
 };
@@ -144,19 +143,24 @@ static bool backends_are_sound(const struct policy *p)
     return true;
 }
 
-// `own`: which of them are there.
-static bool limits_are_sound(const uint64_t *limits, uint64_t own)
+static bool has_own(uint64_t own, int limit)
+{
+    return limit < 64 && own >> limit & 1;
+}
+
+// `own`: which of them are there; NULL: all.
+static bool limits_are_sound(const uint64_t *limits, const uint64_t *own)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)
-        if (own >> i & 1 && (limits[i] < facts[i].least || limits[i] > facts[i].most))
+        if ((!own || has_own(*own, i)) && (limits[i] < facts[i].least || limits[i] > facts[i].most))
             return false;
     return true;
 }
 
-static bool modes_are_sound(const uint8_t *modes, uint64_t own)
+static bool modes_are_sound(const uint8_t *modes, const uint64_t *own)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)
-        if (own >> i & 1 &&
+        if ((!own || has_own(*own, i)) &&
             (modes[i] >= MODE_COUNT || (modes[i] != MODE_ENFORCE && !facts[i].reason)))
             return false;
     return true;
@@ -166,8 +170,8 @@ static bool classes_are_sound(const struct policy *p)
 {
     for (int i = 0; i < CLASSES_MAX; i++) {
         const struct policy_class *c = &p->classes[i];
-        if (!IS_TEXT(c->name) || !limits_are_sound(c->limits, c->own_limits) ||
-            !modes_are_sound(c->modes, c->own_modes))
+        if (!IS_TEXT(c->name) || !limits_are_sound(c->limits, &c->own_limits) ||
+            !modes_are_sound(c->modes, &c->own_modes))
             return false;
         for (int limit = 0; limit < 64; limit++)
             if ((c->own_limits | c->own_modes) >> limit & 1 &&
@@ -239,13 +243,13 @@ static bool prefixes_are_sound(const struct policy *p, struct policy_range range
     return true;
 }
 
-static bool senders_are_sound(const struct policy *p)
+static bool map_is_sound(const struct policy *p, struct policy_range map, struct policy_range texts)
 {
-    if (p->senders.count == 0)
+    if (map.count == 0)
         return true; // then nothing is looked at
-    return p->senders.count <= POLICY_SENDERS_MAX &&
-           range_is_sound(p, p->senders, sizeof(struct policy_sender)) &&
-           range_is_sound(p, p->sender_texts, 1) && policy_sender_map_is_sound(p);
+    return map.count <= POLICY_SENDERS_MAX &&
+           range_is_sound(p, map, sizeof(struct policy_sender)) && range_is_sound(p, texts, 1) &&
+           policy_sender_map_is_sound(p, map, texts);
 }
 
 static bool class_prefixes_are_sound(const struct policy *p)
@@ -284,7 +288,7 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "header";
     else if (!boot_is_sound(&p->boot))
         what = "boot";
-    else if (!limits_are_sound(p->limits, UINT64_MAX) || !modes_are_sound(p->modes, UINT64_MAX))
+    else if (!limits_are_sound(p->limits, NULL) || !modes_are_sound(p->modes, NULL))
         what = "limits";
     else if (!classes_are_sound(p))
         what = "classes";
@@ -305,8 +309,10 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "relay_networks";
     else if (!class_prefixes_are_sound(p))
         what = "prefixes";
-    else if (!senders_are_sound(p))
+    else if (!map_is_sound(p, p->senders, p->sender_texts))
         what = "senders";
+    else if (!map_is_sound(p, p->mailboxes, p->mailbox_texts) || !policy_mailbox_map_is_sound(p))
+        what = "mailboxes";
     else if (!rules_are_sound(p))
         what = "rules";
     if (what)
@@ -318,14 +324,14 @@ uint64_t policy_limit(const struct policy *p, unsigned class, enum limit limit)
 {
     CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
     const struct policy_class *c = &p->classes[class];
-    return c->own_limits >> limit & 1 ? c->limits[limit] : p->limits[limit];
+    return has_own(c->own_limits, (int)limit) ? c->limits[limit] : p->limits[limit];
 }
 
 enum limit_mode policy_mode(const struct policy *p, unsigned class, enum limit limit)
 {
     CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
     const struct policy_class *c = &p->classes[class];
-    return (enum limit_mode)(c->own_modes >> limit & 1 ? c->modes[limit] : p->modes[limit]);
+    return (enum limit_mode)(has_own(c->own_modes, (int)limit) ? c->modes[limit] : p->modes[limit]);
 }
 
 static int compare_nocase(struct span name, const char *entry)

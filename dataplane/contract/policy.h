@@ -36,7 +36,11 @@ enum limit {
 #undef LIMIT
     LIMIT_COUNT,
 };
-static_assert((int)LIMIT_COUNT <= 64, "a bit each in a word");
+enum { LIMIT_SCOPE_ALL = false, LIMIT_SCOPE_CLASS = true };
+#define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
+    static_assert(!LIMIT_SCOPE_##scope || (int)LIMIT_##name < 64, "a bit each in a word");
+#include "contract/limit.def"
+#undef LIMIT
 
 // Shadow: counted as "would have refused", and nothing refused. Off: not looked at.
 enum limit_mode { MODE_ENFORCE, MODE_SHADOW, MODE_OFF, MODE_COUNT };
@@ -221,6 +225,9 @@ struct policy {
     struct policy_range relay_networks; // struct prefix
     struct policy_range senders;        // struct policy_sender, sorted by address, then login
     struct policy_range sender_texts;   // bytes
+    // Whose mailbox is at another backend than the service's (contract/policy_mailbox.h), as
+    // struct policy_sender: a login or @domain, and the backend's name.
+    struct policy_range mailboxes, mailbox_texts;
     struct policy_range prefixes;       // struct policy_class_prefix, PREFIXES_MAX at most
     struct policy_range rules;          // struct policy_rule
     struct policy_range rules_database; // bytes: hs_serialize_database, streaming mode; may be 0

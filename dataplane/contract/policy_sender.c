@@ -15,27 +15,31 @@ int policy_sender_compare(struct span sender, struct span login, struct span oth
     return order ? order : compare(login, other_login);
 }
 
-static struct span sender_of(const struct policy *p, const struct policy_sender *entry)
+static struct span sender_of(const struct policy *p, struct policy_range texts,
+                             const struct policy_sender *entry)
 {
-    return span_of((const char *)policy_at(p, p->sender_texts) + entry->text, entry->sender_size);
+    return span_of((const char *)policy_at(p, texts) + entry->text, entry->sender_size);
 }
 
-static struct span login_of(const struct policy *p, const struct policy_sender *entry)
+static struct span login_of(const struct policy *p, struct policy_range texts,
+                            const struct policy_sender *entry)
 {
-    return span_of((const char *)policy_at(p, p->sender_texts) + entry->text + entry->sender_size,
+    return span_of((const char *)policy_at(p, texts) + entry->text + entry->sender_size,
                    entry->login_size);
 }
 
-bool policy_sender_map_is_sound(const struct policy *p)
+bool policy_sender_map_is_sound(const struct policy *p, struct policy_range map,
+                                struct policy_range texts)
 {
-    const struct policy_sender *entries = policy_at(p, p->senders);
-    for (uint32_t i = 0; i < p->senders.count; i++) {
+    const struct policy_sender *entries = policy_at(p, map);
+    for (uint32_t i = 0; i < map.count; i++) {
         const struct policy_sender *entry = &entries[i];
         if (entry->sender_size == 0 || entry->login_size == 0 ||
-            (uint64_t)entry->text + entry->sender_size + entry->login_size > p->sender_texts.count)
+            (uint64_t)entry->text + entry->sender_size + entry->login_size > texts.count)
             return false;
-        if (i > 0 && policy_sender_compare(sender_of(p, entry - 1), login_of(p, entry - 1),
-                                           sender_of(p, entry), login_of(p, entry)) >= 0)
+        if (i > 0 &&
+            policy_sender_compare(sender_of(p, texts, entry - 1), login_of(p, texts, entry - 1),
+                                  sender_of(p, texts, entry), login_of(p, texts, entry)) >= 0)
             return false;
     }
     return true;
@@ -48,7 +52,8 @@ static bool is_entry(const struct policy *p, struct span sender, struct span log
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct policy_sender *entry = &entries[middle];
-        int order = policy_sender_compare(sender, login, sender_of(p, entry), login_of(p, entry));
+        int order = policy_sender_compare(sender, login, sender_of(p, p->sender_texts, entry),
+                                          login_of(p, p->sender_texts, entry));
         if (order == 0)
             return true;
         if (order < 0)

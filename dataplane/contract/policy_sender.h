@@ -10,8 +10,9 @@
 #include "base/check.h"
 #include "contract/policy.h"
 
-// Every entry in range, and sorted.
-bool policy_sender_map_is_sound(const struct policy *policy) MUST_CHECK;
+// Every entry of such a map in range, and sorted.
+bool policy_sender_map_is_sound(const struct policy *policy, struct policy_range map,
+                                struct policy_range texts) MUST_CHECK;
 
 // `local` and `domain` are the address's parts. With a subaddress mailbox+detail is mailbox.
 bool policy_sender_may(const struct policy *policy, struct span login, struct span local,

@@ -119,5 +119,7 @@ uint64_t login_deadline(const struct mail_host *host, uint64_t now_us)
 
 uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us)
 {
-    return after_seconds(host, LIMIT_SESSION_IDLE_SECONDS, now_us);
+    bool imap = host->policy->services[host->service].protocol == PROTOCOL_IMAP;
+    return after_seconds(host, imap ? LIMIT_IMAP_AUTOLOGOUT_SECONDS : LIMIT_POP3_AUTOLOGOUT_SECONDS,
+                         now_us);
 }

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sender_map *map;
     errors.count = 0;
     errors.size = 0;
-    if (sender_map_parse("senders", span_of(data, size), &map, &errors) < 0) {
+    if (sender_map_parse("senders", span_of(data, size), MAP_SENDERS, &map, &errors) < 0) {
         CHECK(errors.count > 0);
         return 0;
     }

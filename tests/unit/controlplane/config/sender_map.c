@@ -16,7 +16,7 @@ static struct config_errors errors;
 static int parse(const char *text, struct sender_map **ret_map)
 {
     errors = (struct config_errors){0};
-    return sender_map_parse("senders", span_text(text), ret_map, &errors);
+    return sender_map_parse("senders", span_text(text), MAP_SENDERS, ret_map, &errors);
 }
 
 static void assert_entry(const struct sender_map *map, uint32_t i, const char *want)
@@ -47,6 +47,22 @@ static void bad_lines_are_told_by_number_and_nothing_is_taken(void **state)
     }
 }
 
+static void a_mailbox_map_has_logins_without_a_domain_too(void **state)
+{
+    struct sender_map *map;
+    struct span text = span_text("Bob: Dovecot-2, pop\n@example.org: dovecot-3\n");
+    errors = (struct config_errors){0};
+    assert_int_equal(
+        sender_map_parse("map", span_text("a b: dovecot"), MAP_MAILBOXES, &map, &errors), -EINVAL);
+    assert_non_null(strstr(errors.text, "map:1:1: expected a login or @DOMAIN"));
+    assert_int_equal(sender_map_parse("map", text, MAP_MAILBOXES, &map, &errors), 0);
+    assert_int_equal(map->count, 3);
+    assert_entry(map, 0, "@example.org dovecot-3");
+    assert_entry(map, 1, "bob dovecot-2");
+    assert_entry(map, 2, "bob pop");
+    sender_map_give(map);
+}
+
 static void names_end_at_their_limits(void **state)
 {
     char text[MAIL_ADDRESS_MAX + USER_NAME_MAX + 16];
@@ -67,7 +83,7 @@ static void a_file_that_is_not_there_is_told(void **state)
 {
     struct sender_map *map;
     errors = (struct config_errors){0};
-    assert_int_equal(sender_map_read("/nowhere", &map, &errors), -ENOENT);
+    assert_int_equal(sender_map_read("/nowhere", MAP_SENDERS, &map, &errors), -ENOENT);
     assert_non_null(strstr(errors.text, "/nowhere: cannot be read: No such file"));
 }
 
@@ -113,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_lines_are_told_by_number_and_nothing_is_taken),
+        cmocka_unit_test(a_mailbox_map_has_logins_without_a_domain_too),
         cmocka_unit_test(names_end_at_their_limits),
         cmocka_unit_test(a_file_that_is_not_there_is_told),
         cmocka_unit_test(entries_are_sorted_single_and_in_lower_case),

@@ -110,7 +110,8 @@ static void senders_stand_behind_the_head(void **state)
     struct policy *policy;
     const char *what = NULL;
     const char *text = "info@example.net: bob@example.net\n@example.org: alice@example.net\n";
-    assert_int_equal(sender_map_parse("senders", span_text(text), &config->senders, &errors), 0);
+    assert_int_equal(
+        sender_map_parse("senders", span_text(text), MAP_SENDERS, &config->senders, &errors), 0);
     assert_int_equal(policy_compile(config, &rules, 1, &policy, &what), 0);
     struct span alice = span_text("alice@example.net"), org = span_text("example.org");
     assert_true(policy_sender_may(policy, alice, span_text("any"), org));
