@@ -413,7 +413,9 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
     struct guard_source_slot slot = guard_source_locate(&guard->answer.sources, &name);
-    answer->debt_us = guard_source_debt(&guard->answer.sources, &slot, now_us * 1000) / 1000;
+    struct guard_source_entry known =
+        guard_source_find(&guard->answer.sources, &slot, now_us * 1000);
+    answer->debt_us = guard_source_debt(&known) / 1000;
     uint8_t class = classify(guard, addr);
     const struct guard_answer_limit *source = &guard->answer_limits[class].source;
     bool holds = class != CLASS_ALLOW && source->mode == MODE_ENFORCE;

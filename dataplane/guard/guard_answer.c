@@ -131,16 +131,16 @@ static void charge(struct guard_answer *answer, enum guard_budget budget,
 /* Prefixes: the table `full_prefixes` tells at once which have no room. A worker that is alone
  * finds all that they owe there; one of several finds what they owed when it last added up all
  * parts. */
-static void remember_full(struct guard_answer *answer, const struct guard_source_slot *prefix,
-                          uint64_t debt_ns, uint64_t now_ns)
+static void remember_full(struct guard_answer *answer, const struct guard_source_entry *prefix,
+                          uint64_t debt_ns)
 {
-    uint64_t known_ns = guard_source_debt(&answer->full_prefixes, prefix, now_ns);
+    uint64_t known_ns = guard_source_debt(prefix);
     struct guard_rate rate = {known_ns < debt_ns ? debt_ns - known_ns : 0, debt_ns};
-    guard_source_take(&answer->full_prefixes, prefix, &rate, now_ns);
+    guard_source_charge(&answer->full_prefixes, prefix, &rate);
 }
 
 struct prefix_demand {
-    struct guard_source_slot slot; // in full_prefixes
+    struct guard_source_entry full; // in full_prefixes
     struct guard_tallies_place place;
     struct guard_tally_sum sum;
 };
@@ -150,13 +150,14 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
                             uint64_t now_ns, struct prefix_demand *ret_demand)
 {
     struct guard_source_slot slot = guard_answer_prefix(answer, name);
-    uint64_t debt_ns = guard_source_debt(&answer->full_prefixes, &slot, now_ns);
-    ret_demand->slot = slot;
+    struct guard_source_entry full = guard_source_find(&answer->full_prefixes, &slot, now_ns);
+    uint64_t debt_ns = guard_source_debt(&full);
+    ret_demand->full = full;
     if (debt_ns > rate->tolerance && debt_ns <= answer->prefix_debt_most_ns)
         return false;
     if (answer->workers == 1) {
         if (debt_ns > answer->prefix_debt_most_ns) // of an older policy: cut, and nothing charged
-            (void)guard_source_take(&answer->full_prefixes, &slot, rate, now_ns);
+            (void)guard_source_charge(&answer->full_prefixes, &full, rate);
         return debt_ns <= rate->tolerance;
     }
     struct guard_tally_sum sum = {0};
@@ -176,7 +177,7 @@ static bool prefix_has_room(struct guard_answer *answer, const struct addr *clie
     ret_demand->sum = sum;
     if (guard_tally_conforms(&sum, rate, now_ns))
         return true;
-    remember_full(answer, &slot, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns), now_ns);
+    remember_full(answer, &full, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns));
     return false;
 }
 
@@ -184,7 +185,7 @@ static void charge_prefix(struct guard_answer *answer, const struct prefix_deman
                           const struct guard_rate *rate, uint64_t now_ns)
 {
     if (answer->workers == 1) {
-        (void)guard_source_take(&answer->full_prefixes, &demand->slot, rate, now_ns);
+        (void)guard_source_charge(&answer->full_prefixes, &demand->full, rate);
         return;
     }
     struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_ns);
@@ -219,9 +220,9 @@ static enum reason judge_unproven(struct guard_answer *answer,
         return refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed) ? REASON_SYN_RATE_SOURCE
                                                                       : REASON_NONE;
     }
+    struct guard_source_entry known = guard_source_find(&answer->sources, &place->source, now_ns);
     if (counts)
-        room =
-            guard_source_debt(&answer->sources, &place->source, now_ns) <= source->rate.tolerance;
+        room = guard_source_debt(&known) <= source->rate.tolerance;
     if (refuses(source, LIMIT_SYN_RATE_SOURCE, room, shadowed))
         return REASON_SYN_RATE_SOURCE;
     bool total_room = has_room(answer, BUDGET_FIRST, total, now_ns, &sum);
@@ -232,7 +233,7 @@ static enum reason judge_unproven(struct guard_answer *answer,
     if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
         return REASON_SYN_BACKSCATTER_PREFIX;
     if (counts)
-        (void)guard_source_take(&answer->sources, &place->source, &source->rate, now_ns);
+        (void)guard_source_charge(&answer->sources, &known, &source->rate);
     if (prefix_room)
         charge_prefix(answer, &demand, of_prefix, now_ns);
     if (total_room)

@@ -100,10 +100,11 @@ static inline uint64_t tat_of(uint64_t rank)
     return rank >> WAY_BITS & TAT_MASK & own;
 }
 
-static uint64_t find_tat(const struct guard_source_slot *slot, uint64_t time_mask)
+static struct guard_bucket_way find(const struct guard_source_slot *slot, uint64_t time_mask)
 {
-    return tat_of(slot->v4 ? least_v4(slot->line, slot->tag, time_mask)
-                           : least_v6(slot->line, slot->tag));
+    uint64_t least =
+        slot->v4 ? least_v4(slot->line, slot->tag, time_mask) : least_v6(slot->line, slot->tag);
+    return (struct guard_bucket_way){tat_of(least), way_of(least)};
 }
 
 static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
@@ -144,4 +145,4 @@ static uint32_t take(const struct guard_source_slot *slots, unsigned count,
     return conforming;
 }
 
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {find_tat, take};
+const struct guard_bucket_ways GUARD_BUCKET_WAYS = {find, take};

@@ -105,6 +105,41 @@ void guard_source_advance(struct guard_source *table, uint64_t now_ns)
     }
 }
 
+static struct guard_rate in_ticks(const struct guard_rate *rate)
+{
+    return (struct guard_rate){rate->emission >> GUARD_SOURCE_TICK_BITS,
+                               rate->tolerance >> GUARD_SOURCE_TICK_BITS};
+}
+
+struct guard_source_entry guard_source_find(const struct guard_source *table,
+                                            const struct guard_source_slot *slot, uint64_t now_ns)
+{
+    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
+    if (slot->v4)
+        now = since(slot->line < (void *)table->v4_swept ? table->v4_next_origin : table->v4_origin,
+                    now);
+    struct guard_bucket_way way = table->ways->find(slot, table->v4_time_mask);
+    return (struct guard_source_entry){*slot, way.way, way.tat, now};
+}
+
+bool guard_source_charge(struct guard_source *table, const struct guard_source_entry *entry,
+                         const struct guard_rate *rate)
+{
+    struct guard_rate ticks = in_ticks(rate);
+    uint64_t tat = entry->tat;
+    bool conforming = guard_rate_judge(&tat, &ticks, entry->now);
+    if (entry->slot.v4) {
+        struct guard_source_v4 *bucket = entry->slot.line;
+        bucket->entries[entry->way] =
+            entry->slot.tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
+    } else {
+        struct guard_source_v6 *bucket = entry->slot.line;
+        bucket->numbers[entry->way] = entry->slot.tag;
+        bucket->tats[entry->way] = tat;
+    }
+    return conforming;
+}
+
 uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
                                  unsigned count, const struct guard_rate *rate, uint64_t now_ns,
                                  const struct guard_source_slot *ahead)
@@ -113,17 +148,6 @@ uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_
     uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
     struct guard_bucket_now at = {since(table->v4_next_origin, now), since(table->v4_origin, now),
                                   now, table->v4_swept, table->v4_time_mask};
-    struct guard_rate in_ticks = {rate->emission >> GUARD_SOURCE_TICK_BITS,
-                                  rate->tolerance >> GUARD_SOURCE_TICK_BITS};
-    return table->ways->take(slots, count, &at, &in_ticks, ahead);
-}
-
-uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
-                           uint64_t now_ns)
-{
-    uint64_t tat = table->ways->tat(slot, table->v4_time_mask);
-    if (slot->v4 && tat)
-        tat += slot->line < (void *)table->v4_swept ? table->v4_next_origin : table->v4_origin;
-    tat <<= GUARD_SOURCE_TICK_BITS;
-    return tat > now_ns ? tat - now_ns : 0;
+    struct guard_rate ticks = in_ticks(rate);
+    return table->ways->take(slots, count, &at, &ticks, ahead);
 }

@@ -92,19 +92,38 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
     __builtin_prefetch(slot->line, 1);
 }
 
-// `rate` is in ns. Bit i: slots[i] is conforming, and charged. Else it is over its rate, and
-// charged nothing. As if one came after the other; the lines of as many slots of `ahead` (NULL:
-// none) are fetched meanwhile.
-uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
-                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
-                                 const struct guard_source_slot *ahead);
+/* Finding and charging are apart too: several tables may be asked before one is charged.
+ */
+struct guard_source_entry { // good until the table is written
+    struct guard_source_slot slot;
+    unsigned way;      // where it is, or what it would replace
+    uint64_t tat, now; // in ticks since the line's origin
+};
+
+struct guard_source_entry guard_source_find(const struct guard_source *table,
+                                            const struct guard_source_slot *slot, uint64_t now_ns);
+
+// Nanoseconds until the source's debt is paid, 0 when nothing is known.
+static inline uint64_t guard_source_debt(const struct guard_source_entry *entry)
+{
+    return entry->tat > entry->now ? (entry->tat - entry->now) << GUARD_SOURCE_TICK_BITS : 0;
+}
+
+// `rate` is in ns. True: the source is conforming, and charged. Else it is over its rate, and
+// charged nothing.
+bool guard_source_charge(struct guard_source *table, const struct guard_source_entry *entry,
+                         const struct guard_rate *rate);
+
 static inline bool guard_source_take(struct guard_source *table,
                                      const struct guard_source_slot *slot,
                                      const struct guard_rate *rate, uint64_t now_ns)
 {
-    return guard_source_take_burst(table, slot, 1, rate, now_ns, NULL);
+    struct guard_source_entry entry = guard_source_find(table, slot, now_ns);
+    return guard_source_charge(table, &entry, rate);
 }
 
-// Nanoseconds until the source's debt is paid, 0 when nothing is known; touches nothing.
-uint64_t guard_source_debt(const struct guard_source *table, const struct guard_source_slot *slot,
-                           uint64_t now_ns);
+// As if one was taken after the other; bit i: slots[i] was conforming. The lines of as many slots
+// of `ahead` (NULL: none) are fetched meanwhile.
+uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
+                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
+                                 const struct guard_source_slot *ahead);

@@ -53,13 +53,13 @@ static uint32_t step(struct rival *rival, uint64_t number, const struct guard_ra
 static uint64_t tat_v4(struct rival *rival, uint64_t number)
 {
     struct guard_source_slot slot = slot_v4(rival, number);
-    return rival->ways->tat(&slot, time_mask);
+    return rival->ways->find(&slot, time_mask).tat;
 }
 
 static uint64_t tat_v6(struct rival *rival, uint64_t number)
 {
     struct guard_source_slot slot = slot_v6(rival, number);
-    return rival->ways->tat(&slot, time_mask);
+    return rival->ways->find(&slot, time_mask).tat;
 }
 
 static void sse4_and_avx2_decide_and_write_the_same(void **state)

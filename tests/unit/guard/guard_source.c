@@ -272,7 +272,8 @@ static void an_older_policys_debt_is_cut_to_what_the_new_rate_allows(void **stat
 static uint64_t debt_ns(struct addr source, uint64_t now_ns)
 {
     struct guard_source_slot slot = locate(source);
-    return guard_source_debt(&table, &slot, now_ns);
+    struct guard_source_entry entry = guard_source_find(&table, &slot, now_ns);
+    return guard_source_debt(&entry);
 }
 
 static uint64_t half_range_ns(void)
