@@ -89,15 +89,8 @@ static bool take(struct guard_source *table, const struct guard_name *name,
     return guard_source_take(table, &slot, rate, now_ns);
 }
 
-// Published before the next one is judged.
-static void publish(const struct guard_answer *answer)
-{
-    if (answer->workers > 1)
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 /* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
- * last added up, and read nothing of the other workers'. */
+ * last added up, and read nothing of the other workers'; a worker that is alone adds nothing up. */
 static bool has_room(struct guard_answer *answer, enum guard_budget budget,
                      const struct guard_rate *rate, uint64_t now_ns,
                      struct guard_tally_sum *ret_sum)
@@ -106,6 +99,12 @@ static bool has_room(struct guard_answer *answer, enum guard_budget budget,
     if (tat_ns > (int64_t)(now_ns + rate->tolerance) &&
         tat_ns <= (int64_t)(now_ns + answer->debt_most_ns))
         return false;
+    if (answer->workers == 1) {
+        int64_t least_ns = (int64_t)now_ns, most_ns = (int64_t)(now_ns + answer->debt_most_ns);
+        tat_ns = tat_ns > most_ns ? most_ns : tat_ns;
+        answer->tats_ns[budget] = tat_ns > least_ns ? tat_ns : least_ns;
+        return tat_ns <= (int64_t)(now_ns + rate->tolerance);
+    }
     struct guard_tally_sum sum = {0};
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
@@ -124,8 +123,12 @@ static void charge(struct guard_answer *answer, enum guard_budget budget,
                    const struct guard_tally_sum *sum, const struct guard_rate *rate,
                    uint64_t now_ns)
 {
+    if (answer->workers == 1) {
+        answer->tats_ns[budget] += (int64_t)rate->emission;
+        return;
+    }
     guard_tally_charge(&answer->budgets[budget], sum, rate->emission, now_ns);
-    publish(answer);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // published before the next one is judged
 }
 
 /* Prefixes: the table `full_prefixes` tells at once which have no room. A worker that is alone
@@ -191,7 +194,7 @@ static void charge_prefix(struct guard_answer *answer, const struct prefix_deman
     struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_ns);
     CHECK(own); // nothing in this table is open
     guard_tally_charge(own, &demand->sum, rate->emission, now_ns);
-    publish(answer);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 // What becomes of a SYN for which a limit has room or not.

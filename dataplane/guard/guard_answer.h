@@ -62,7 +62,7 @@ struct guard_answer {
     struct guard_source returning[2];  // plain, by clock
     struct guard_proven proven;
     struct guard_again again;
-    int64_t tats_ns[BUDGET_COUNT]; // as last added up; they only rise, but by forgiving
+    int64_t tats_ns[BUDGET_COUNT]; // alone; else as last added up: they rise, but by forgiving
     bool is_spent;                 // BUDGET_FIRST, when it was last asked for
     uint64_t debt_most_ns, prefix_debt_most_ns; // that the rates in force can run up
     uint16_t worker, workers;
