@@ -40,6 +40,7 @@ struct guard {
     struct guard_ban bans;
     struct guard_shadow shadow;
     struct guard_cookie cookie;
+    struct guard_synack synack;
 };
 
 // A key of its own for each use, so that none of them tells about another.
@@ -102,6 +103,9 @@ struct guard *guard_open(const struct guard_config *config)
     guard->config = *config;
     struct siphash_key cookie = subkey(&config->key, KEY_COOKIE);
     guard_cookie_init(&guard->cookie, &cookie);
+    uint32_t window = config->receive_bytes;
+    guard_synack_init(&guard->synack, config->mtu,
+                      window > UINT16_MAX ? UINT16_MAX : (uint16_t)window);
     if (open_tables(guard) == 0)
         return guard;
     guard_shut(guard);
@@ -260,18 +264,6 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
     return REASON_NONE;
 }
 
-static void write_synack(const struct guard *guard, struct rte_mbuf *m, const struct packet *syn,
-                         const struct guard_cookie_answer *cookie)
-{
-    uint32_t window = guard->config.receive_bytes;
-    struct guard_synack synack = {
-        .cookie = *cookie,
-        .mss = (uint16_t)(guard->config.mtu - (addr_is_v4(&syn->src) ? 40 : 60)),
-        .window = window > UINT16_MAX ? UINT16_MAX : (uint16_t)window,
-    };
-    guard_synack_write(m, syn, &synack);
-}
-
 unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us)
 {
@@ -281,7 +273,7 @@ unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BU
     guard_cookie_make(&guard->cookie, pending->syns, count, now_us, cookies);
     for (unsigned i = 0; i < count; i++) {
         const struct packet *syn = pending->syns[i];
-        write_synack(guard, pending->mbufs[i], syn, &cookies[i]);
+        guard_synack_write(&guard->synack, pending->mbufs[i], syn, &cookies[i]);
         if (!guard->answer.pressure.attack)
             guard_syncache_note(&guard->syncache, syn, &cookies[i], pending->proven[i], now_us);
         ret_synacks[i] = pending->mbufs[i];
@@ -360,7 +352,7 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
         if (!m)
             continue;                // the next time, or the client's own retransmission, must do
         CHECK(guard_synack_fits(m)); // an empty mbuf
-        write_synack(guard, m, &syn, &cookie);
+        guard_synack_write(&guard->synack, m, &syn, &cookie);
         counter_add(guard->config.counters, COUNTER_SYN_ACKS_RETRANSMITTED, 1);
         output->send(output->context, m, (enum leg)syn.leg, now_us);
     }

@@ -4,103 +4,99 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
-enum { TTL = 64 };
+enum {
+    TTL = 64,
+    V4_SIZE = 20,
+    V6_SIZE = 40,
+    TCP_SIZE = 20,
+    // Where SYN-ACKs differ.
+    V4_ADDRESSES = 12,
+    V6_ADDRESSES = 8,
+    TIMESTAMPS = TCP_SIZE + 8, // the first option is the MSS
+};
 
-/* Headers are written into the mbuf word by word, and their checksum (RFC 1071, in native byte
- * order) is summed from what is written: reading a word back in other sizes would wait for the
- * stores. */
-enum { V4_SIZE = 20, V6_SIZE = 40, TCP_SIZE = 20, TCP_SIZE_MAX = 40 }; // with all that we offer
+// Bits that number the sets.
+enum { SET_SCALE = 1, SET_SACK = 2, SET_TIMESTAMPS = 4 };
 
 // The word, to be summed.
-static inline uint64_t put(uint8_t *to, unsigned at, uint32_t word)
+static inline uint64_t put(uint8_t *to, uint32_t word)
 {
-    memcpy(to + at, &word, sizeof word);
-    return word;
-}
-
-static inline uint32_t word_at(const uint8_t *bytes)
-{
-    uint32_t word;
-    memcpy(&word, bytes, sizeof word);
+    memcpy(to, &word, sizeof word);
     return word;
 }
 
 static inline uint64_t sum_of(const uint8_t *bytes, size_t size)
 {
     uint64_t sum = 0;
-    for (size_t at = 0; at < size; at += 4)
-        sum += word_at(bytes + at);
+    for (size_t at = 0; at < size; at += 4) {
+        uint32_t word;
+        memcpy(&word, bytes + at, sizeof word);
+        sum += word;
+    }
     return sum;
 }
 
-static inline uint16_t checksum_of(uint64_t sum)
+static inline void put_checksum(uint8_t *to, uint64_t sum)
 {
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t) ~((sum & UINT16_MAX) + (sum >> 16));
+    sum += sum << 32 | sum >> 32; // both halves' sum is in the upper one, carry and all
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    uint16_t checksum = (uint16_t) ~(half >> 16);
+    memcpy(to, &checksum, sizeof checksum);
 }
 
-static size_t write_options(const struct packet *syn, const struct guard_synack *answer,
-                            uint8_t *to)
+// Of an atomic datagram, so the identification may be 0 (RFC 6864).
+static void ip_make(struct guard_synack_form *form, bool v4, size_t tcp_size)
 {
+    uint8_t *ip = form->bytes;
+    if (!v4) {
+        put(ip, rte_cpu_to_be_32(UINT32_C(6) << 28));
+        put(ip + 4, rte_cpu_to_be_32((uint32_t)tcp_size << 16 | IPPROTO_TCP << 8 | TTL));
+        return;
+    }
+    put(ip, rte_cpu_to_be_32(UINT32_C(0x45000000) | (uint32_t)(V4_SIZE + tcp_size)));
+    put(ip + 4, rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG));
+    put(ip + 8, rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16));
+    form->ip_sum = sum_of(ip, V4_SIZE);
+}
+
+static void form_make(struct guard_synack_form *form, bool v4, unsigned set, uint16_t mtu,
+                      uint16_t window)
+{
+    size_t ip_size = v4 ? V4_SIZE : V6_SIZE;
+    uint8_t *tcp = form->bytes + ip_size;
     struct tcp_option ours = {
-        .mss = answer->mss,
-        .has_window_scale = syn->options.has_window_scale,
+        .mss = (uint16_t)(mtu - ip_size - TCP_SIZE),
+        .has_window_scale = set & SET_SCALE,
         .window_scale = TCP_WINDOW_SCALE_OURS,
-        .sack_permitted = syn->options.sack_permitted,
-        .has_timestamps = syn->options.has_timestamps,
-        .ts_value = answer->cookie.ts_value,
-        .ts_echo = syn->options.ts_value,
+        .sack_permitted = set & SET_SACK,
+        .has_timestamps = set & SET_TIMESTAMPS,
     };
-    return tcp_option_write(&ours, true, to);
+    size_t tcp_size = TCP_SIZE + tcp_option_write(&ours, true, tcp + TCP_SIZE);
+    CHECK(ip_size + tcp_size <= GUARD_SYNACK_MOST);
+    form->size = (uint8_t)(ip_size + tcp_size);
+    ip_make(form, v4, tcp_size);
+    put(tcp + 12,
+        rte_cpu_to_be_32((uint32_t)tcp_size / 4 << 28 | (TCP_SYN | TCP_ACK) << 16 | window));
+    form->tcp_sum = sum_of(tcp, tcp_size) + rte_cpu_to_be_32(IPPROTO_TCP) +
+                    rte_cpu_to_be_32((uint32_t)tcp_size);
 }
 
-// `addresses` is the sum of both. Returns bytes.
-static size_t write_tcp(const struct packet *syn, const struct guard_synack *answer,
-                        uint64_t addresses, uint8_t *to)
+void guard_synack_init(struct guard_synack *synack, uint16_t mtu, uint16_t window)
 {
-    size_t options_size = write_options(syn, answer, to + TCP_SIZE), size = TCP_SIZE + options_size;
-    uint64_t sum = addresses + rte_cpu_to_be_32(IPPROTO_TCP) + rte_cpu_to_be_32((uint32_t)size);
-    sum += put(to, 0, rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port));
-    sum += put(to, 4, rte_cpu_to_be_32(answer->cookie.iss));
-    sum += put(to, 8, rte_cpu_to_be_32(syn->seq + 1));
-    sum += put(
-        to, 12,
-        rte_cpu_to_be_32((uint32_t)size / 4 << 28 | (TCP_SYN | TCP_ACK) << 16 | answer->window));
-    sum += sum_of(to + TCP_SIZE, options_size);
-    put(to, 16, checksum_of(sum)); // and no urgent pointer
-    return size;
-}
-
-// An atomic datagram, so the identification may be 0 (RFC 6864).
-static void write_v4(const struct packet *syn, size_t tcp_size, uint64_t addresses, uint8_t *to)
-{
-    uint32_t protocol = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
-    uint64_t sum = addresses + protocol;
-    sum += put(to, 0, rte_cpu_to_be_32(UINT32_C(0x45000000) | (uint32_t)(V4_SIZE + tcp_size)));
-    sum += put(to, 4, rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG));
-    // The checksum is the second half of its word.
-    uint32_t checksum = checksum_of(sum);
-    put(to, 8, protocol | (RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? checksum << 16 : checksum));
-    put(to, 12, word_at(syn->dst.bytes + 12));
-    put(to, 16, word_at(syn->src.bytes + 12));
-}
-
-static void write_v6(const struct packet *syn, size_t tcp_size, uint8_t *to)
-{
-    put(to, 0, rte_cpu_to_be_32(UINT32_C(6) << 28));
-    put(to, 4, rte_cpu_to_be_32((uint32_t)tcp_size << 16 | IPPROTO_TCP << 8 | TTL));
-    memcpy(to + 8, syn->dst.bytes, 16);
-    memcpy(to + 24, syn->src.bytes, 16);
+    *synack = (struct guard_synack){0};
+    for (unsigned set = 0; set < GUARD_SYNACK_SETS; set++) {
+        form_make(&synack->forms[FAMILY_V4][set], true, set, mtu, window);
+        form_make(&synack->forms[FAMILY_V6][set], false, set, mtu, window);
+    }
 }
 
 bool guard_synack_fits(const struct rte_mbuf *m)
 {
-    return m->nb_segs == 1 && m->buf_len - m->data_off >= V6_SIZE + TCP_SIZE_MAX;
+    return m->nb_segs == 1 && m->buf_len - m->data_off >= GUARD_SYNACK_MOST;
 }
 
-static void resize(struct rte_mbuf *m, size_t size)
+static inline void resize(struct rte_mbuf *m, size_t size)
 {
     m->data_len = (uint16_t)size;
     m->pkt_len = (uint32_t)size;
@@ -109,19 +105,42 @@ static void resize(struct rte_mbuf *m, size_t size)
     m->tx_offload = 0;
 }
 
-void guard_synack_write(struct rte_mbuf *m, const struct packet *syn,
-                        const struct guard_synack *answer)
+// `sum` of the form and of the addresses.
+static inline void fill_tcp(uint8_t *tcp, const struct packet *syn,
+                            const struct guard_cookie_answer *cookie, uint64_t sum)
 {
-    uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
+    sum += put(tcp, rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port));
+    sum += put(tcp + 4, rte_cpu_to_be_32(cookie->iss));
+    sum += put(tcp + 8, rte_cpu_to_be_32(syn->seq + 1));
+    if (syn->options.has_timestamps) {
+        sum += put(tcp + TIMESTAMPS, rte_cpu_to_be_32(cookie->ts_value));
+        sum += put(tcp + TIMESTAMPS + 4, rte_cpu_to_be_32(syn->options.ts_value));
+    }
+    put_checksum(tcp + 16, sum);
+}
+
+void guard_synack_write(const struct guard_synack *synack, struct rte_mbuf *m,
+                        const struct packet *syn, const struct guard_cookie_answer *cookie)
+{
+    const struct tcp_option *offer = &syn->options;
+    unsigned set = (offer->has_window_scale ? SET_SCALE : 0) |
+                   (offer->sack_permitted ? SET_SACK : 0) |
+                   (offer->has_timestamps ? SET_TIMESTAMPS : 0);
     bool v4 = addr_is_v4(&syn->src);
-    size_t ip_size = v4 ? V4_SIZE : V6_SIZE, skip = v4 ? 12 : 0;
-    uint64_t addresses =
-        sum_of(syn->src.bytes + skip, 16 - skip) + sum_of(syn->dst.bytes + skip, 16 - skip);
-    size_t tcp_size = write_tcp(syn, answer, addresses, to + ip_size);
-    CHECK(tcp_size <= TCP_SIZE_MAX);
-    if (v4)
-        write_v4(syn, tcp_size, addresses, to);
-    else
-        write_v6(syn, tcp_size, to);
-    resize(m, ip_size + tcp_size);
+    const struct guard_synack_form *form = &synack->forms[v4 ? FAMILY_V4 : FAMILY_V6][set];
+    uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+    memcpy(ip, form->bytes, sizeof form->bytes);
+    resize(m, form->size);
+    if (v4) {
+        memcpy(ip + V4_ADDRESSES, syn->dst.bytes + 12, 4);
+        memcpy(ip + V4_ADDRESSES + 4, syn->src.bytes + 12, 4);
+        uint64_t addresses = sum_of(syn->src.bytes + 12, 4) + sum_of(syn->dst.bytes + 12, 4);
+        put_checksum(ip + 10, form->ip_sum + addresses);
+        fill_tcp(ip + V4_SIZE, syn, cookie, form->tcp_sum + addresses);
+    } else {
+        memcpy(ip + V6_ADDRESSES, syn->dst.bytes, 16);
+        memcpy(ip + V6_ADDRESSES + 16, syn->src.bytes, 16);
+        uint64_t addresses = sum_of(syn->src.bytes, 16) + sum_of(syn->dst.bytes, 16);
+        fill_tcp(ip + V6_SIZE, syn, cookie, form->tcp_sum + addresses);
+    }
 }

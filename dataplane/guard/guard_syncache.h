@@ -13,7 +13,7 @@
  * there is nothing to sort and nothing to search. One worker owns it; no allocation after init.
  */
 
-#include "guard/guard_synack.h"
+#include "guard/guard_cookie.h"
 
 enum {
     GUARD_SYNCACHE_FLOWS = 16384,

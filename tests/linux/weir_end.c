@@ -45,6 +45,7 @@ struct end {
     struct net *net;
     struct tcp *tcp;
     struct guard_cookie cookie;
+    struct guard_synack synack;
     struct counter_block counters;
     struct rte_mempool *mbufs;
     struct accepting accepting[FLOWS_MAX];
@@ -99,6 +100,7 @@ static void open_stations(const char *v4, const char *v6)
     struct siphash_key key;
     CHECK(rng_secret(&tcp.key, sizeof tcp.key) == 0 && rng_secret(&key, sizeof key) == 0);
     guard_cookie_init(&end.cookie, &key);
+    guard_synack_init(&end.synack, 1500, UINT16_MAX);
     end.net = net_open(&net);
     end.tcp = tcp_open(&tcp);
     CHECK(end.net && end.tcp);
@@ -172,10 +174,10 @@ static void forget_synack(struct accepting *a)
 static void answer_syn(struct flow *f, struct rte_mbuf *m, const struct packet *syn)
 {
     struct accepting *a = &end.accepting[f - flows];
-    struct guard_synack answer = {.mss = addr_is_v4(&syn->src) ? 1460 : 1440, .window = UINT16_MAX};
-    guard_cookie_make(&end.cookie, &syn, 1, end.now_us, &answer.cookie);
+    struct guard_cookie_answer cookie;
+    guard_cookie_make(&end.cookie, &syn, 1, end.now_us, &cookie);
     CHECK(guard_synack_fits(m));
-    guard_synack_write(m, syn, &answer);
+    guard_synack_write(&end.synack, m, syn, &cookie);
     forget_synack(a);
     a->synack = m;
     send_synack(a);
