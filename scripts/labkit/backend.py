@@ -7,31 +7,22 @@ asks Dovecot's auth socket so that XCLIENT LOGIN counts. Further listeners take 
 TLS, behind a fence that only the shield passes.
 """
 
-import os
 import secrets
 import shutil
 import socket
 
-from . import certificate, names
-from .system import fill, run, start, wait_until, within
-
-HOME = names.MOUNT / "postfix"
-PACKAGE = HOME / "package/usr/lib/postfix"
-QUEUES = {"active": 0o700, "bounce": 0o700, "corrupt": 0o700, "defer": 0o700, "deferred": 0o700,
-          "flush": 0o700, "hold": 0o700, "incoming": 0o700, "private": 0o700, "public": 0o755,
-          "maildrop": 0o730, "saved": 0o700, "trace": 0o700}
+from . import certificate, names, postfix
+from .system import fill, filled, run, start, wait_until, within
 
 
 def up():
     fence()
     dovecot_write()
-    postfix_write()
-    library = {"LD_LIBRARY_PATH": str(PACKAGE)}
     servers = {
         "dovecot": start("dovecot", names.BACKEND, "dovecot", "-F", "-c",
                          names.MOUNT / "dovecot/dovecot.conf"),
-        "postfix": start("postfix", names.BACKEND, PACKAGE / "sbin/master", "-s", "-c",
-                         HOME / "etc", environment=library),
+        "postfix": start("postfix", names.BACKEND, *postfix_lay(),
+                         environment=postfix.ENVIRONMENT),
     }
     for port, greeting in ((25, "220"), (143, "* OK"), (110, "+OK")):
         for address in (names.BACKEND4, names.BACKEND6):
@@ -89,23 +80,12 @@ def master_write():
     return theirs
 
 
-def postfix_write():
-    HOME.mkdir(exist_ok=True)
-    run("dpkg-deb", "-x", names.ROOT / "build/packages/postfix.deb", HOME / "package")
-    queue, data, etc = HOME / "queue", HOME / "data", HOME / "etc"
-    for directory in (queue, queue / "pid", data, etc):
-        directory.mkdir(parents=True, exist_ok=True)
-    shutil.chown(data, "postfix")
-    for name, mode in QUEUES.items():
-        (queue / name).mkdir(exist_ok=True)
-        shutil.chown(queue / name, "postfix")
-        os.chmod(queue / name, mode)
-    for name in ("public", "maildrop"):
-        shutil.chown(queue / name, group="postdrop")
-    fill("main.cf", etc / "main.cf", package=PACKAGE, queue=queue, data=data, etc=etc,
-         log=names.LOG, run=names.RUN, address4=names.BACKEND4, address6=names.BACKEND6,
-         shield4=names.INSIDE4, shield6=names.INSIDE6,
-         certificate=certificate.LEAF, key=certificate.KEY,
-         recipients=", ".join(f"{user}=ok" for user in names.ACCOUNTS))
-    fill("master.cf", etc / "master.cf", **names.FENCED)
-    (etc / "dynamicmaps.cf").write_text("")
+def postfix_lay():
+    """The command that runs it."""
+    postfix.unpack()
+    settings = filled("main.cf", log=names.LOG, run=names.RUN, address4=names.BACKEND4,
+                      address6=names.BACKEND6, shield4=names.INSIDE4, shield6=names.INSIDE6,
+                      certificate=certificate.LEAF, key=certificate.KEY,
+                      recipients=", ".join(f"{user}=ok" for user in names.ACCOUNTS))
+    return postfix.lay(names.MOUNT / "postfix", names.LOG / "postfix.log", settings,
+                       filled("master.cf", **names.FENCED))

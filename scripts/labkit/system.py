@@ -93,10 +93,14 @@ def log_tail(name, lines=15):
     return "\n".join([f"--- end of {names.FILES / 'log' / path.name}", *last])
 
 
-def fill(template, target, mode=0o644, **values):
-    """A template with its @name@ parts replaced."""
+def filled(template, **values):
+    """A template's text with its @name@ parts replaced."""
     text = (names.TEMPLATES / template).read_text()
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
-    target.write_text(text)
+    return text
+
+
+def fill(template, target, mode=0o644, **values):
+    target.write_text(filled(template, **values))
     target.chmod(mode)

@@ -3,6 +3,7 @@
 587 logged in, both under STARTTLS with the certificate verified."""
 
 import contextlib
+import os
 import shutil
 import smtplib
 import subprocess
@@ -11,9 +12,9 @@ import unittest
 from pathlib import Path
 
 import lab
-from labkit import names
+from labkit import names, postfix
 
-PORT = 2527  # OpenSMTPD's own, to put mails in
+PORT = 2527  # where a mail server of the client takes mails
 NAMED = "mail.example.net"
 WAYS = {25: lab.SENDER, 587: lab.ALICE}
 EXIM = """
@@ -56,6 +57,21 @@ mkdir -p -m 0711 /var/spool/smtpd /var/spool/own /var/lib/opensmtpd/empty &&
 mount --bind {ca} /etc/ssl/certs/ca-certificates.crt && mount --bind {folder}/hosts /etc/hosts &&
 mount --bind {folder} /var/spool/own && mount -t tmpfs none /run &&
 exec /var/spool/own/package/usr/sbin/smtpd -d -f /var/spool/own/conf
+"""
+POSTFIX = """
+myhostname = client.good.example.org
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+relayhost = [{shield}]:{port}
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+smtp_tls_security_level = verify
+smtp_tls_verify_cert_match = {named}
+smtp_tls_CAfile = {ca}
+smtp_sasl_auth_enable = {authenticated}
+smtp_sasl_password_maps = inline:{{ [{shield}]:587={user}:{password} }}
+smtp_sasl_security_options = noanonymous
 """
 NODEMAILER = """
 const [host, port, name, from, to, subject, user, pass, ca] = process.argv.slice(1);
@@ -124,7 +140,7 @@ class Interop(unittest.TestCase):
                  lab.BOB, subject, *login, lab.CA)
 
     def test_exim(self):
-        self.unpack("exim4-daemon-light")
+        self.unpack("exim4-daemon-heavy")
         self.both(self.send_exim)
 
     def send_exim(self, subject, port):
@@ -140,17 +156,60 @@ class Interop(unittest.TestCase):
         said = (self.folder / "mainlog").read_text()
         self.assertIn("Completed", said, said)
 
+    def test_postfix(self):
+        self.both(self.send_postfix)
+
+    def send_postfix(self, subject, port):
+        with self.postfix(port):
+            submit(subject, port)
+            lab.arrived(subject, lab.BOB)
+
+    def test_what_is_put_off_stays_in_postfix_queue_and_arrives(self):
+        subjects = [lab.marker() for _ in range(20)]
+        with self.postfix(25) as log:
+            lab.ctl("backends", "drain", "postfix")
+            try:
+                for subject in subjects:
+                    submit(subject, 25)
+                lab.eventually(lambda: log.read_text().count("status=deferred") >= len(subjects),
+                               20, log.read_text)
+            finally:
+                lab.ctl("backends", "enable", "postfix")
+            for subject in subjects:
+                lab.arrived(subject, lab.BOB)  # once
+            self.assertNotIn("status=bounced", log.read_text())
+
+    @contextlib.contextmanager
+    def postfix(self, port):
+        log = self.folder / f"postfix-{port}.log"
+        settings = POSTFIX.format(
+            shield=lab.SHIELD, port=port, named=NAMED, ca=lab.CA, user=lab.ALICE,
+            password=lab.PASSWORDS[lab.ALICE], authenticated="yes" if port == 587 else "no")
+        command = postfix.lay(self.folder / f"postfix-{port}", log, settings,
+                              f"127.0.0.1:{PORT} inet n - n - - smtpd\n")
+        with self.server(command, log, env={**os.environ, **postfix.ENVIRONMENT}):
+            yield log
+
+    @contextlib.contextmanager
+    def server(self, command, log, **options):
+        """One that takes mails at PORT; what it logged is the error when something fails."""
+        with open(log, "a") as output:
+            server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                      stderr=output, start_new_session=True, **options)
+        try:
+            lab.eventually(is_listening, 10, log.read_text)
+            yield
+        except AssertionError as error:
+            raise AssertionError(log.read_text()[-2000:]) from error
+        finally:
+            server.terminate()
+            server.wait(10)
+
     def test_opensmtpd(self):
         self.unpack("opensmtpd")
         self.both(self.send_opensmtpd)
 
     def send_opensmtpd(self, subject, port):
-        with self.opensmtpd(port), smtplib.SMTP("127.0.0.1", PORT, timeout=20) as client:
-            client.sendmail(WAYS[port], lab.BOB, message(subject, port))
-            lab.arrived(subject, lab.BOB)
-
-    @contextlib.contextmanager
-    def opensmtpd(self, port):
         (self.folder / "hosts").write_text(f"{lab.SHIELD} {NAMED}\n")
         conf = self.folder / "conf"
         conf.write_text(OPENSMTPD.format(
@@ -158,17 +217,15 @@ class Interop(unittest.TestCase):
             login="lab@" if port == 587 else "", auth="auth <secrets>" if port == 587 else ""))
         conf.chmod(0o600)
         program = OPENSMTPD_ROOT.format(folder=self.folder, ca=lab.CA)
-        with open(self.folder / "log", "w+") as log:
-            server = subprocess.Popen(["unshare", "--mount", "sh", "-c", program], stdout=log,
-                                      stderr=log)
-            try:
-                lab.eventually(is_listening, 10, lambda: (self.folder / "log").read_text())
-                yield
-            except AssertionError as error:
-                raise AssertionError((self.folder / "log").read_text()[-2000:]) from error
-            finally:
-                server.terminate()
-                server.wait(10)
+        with self.server(["unshare", "--mount", "sh", "-c", program], self.folder / "log"):
+            submit(subject, port)
+            lab.arrived(subject, lab.BOB)
+
+
+def submit(subject, port):
+    """To the client's own mail server."""
+    with smtplib.SMTP("127.0.0.1", PORT, timeout=20) as client:
+        client.sendmail(WAYS[port], lab.BOB, message(subject, port))
 
 
 def is_listening():
