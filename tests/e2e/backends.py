@@ -3,7 +3,6 @@
 sees and does."""
 
 import json
-import re
 import subprocess
 import time
 import unittest
@@ -36,15 +35,12 @@ while True:
 class Backends(unittest.TestCase):
 
     def setUp(self):
-        self.before = names.CONFIG.read_text()
         self.fake = None
 
     def tearDown(self):
         if self.fake:
             self.fake.kill()
             self.fake.wait()
-        names.CONFIG.write_text(self.before)
-        lab.ctl("config", "reload")
 
     def start(self, kind, port):
         program = FAKE.format(address=names.BACKEND4, port=port, act=FAKES[kind])
@@ -53,13 +49,9 @@ class Backends(unittest.TestCase):
 
     def configure(self, servers):
         """The backend of SMTP gets these servers, checked each second."""
-        text = re.sub(r"(?m)^  postfix:.*$", f"  postfix: {{protocol: smtp, identity: forward, "
-                      f"servers: [{servers}]}}", self.before)
-        self.assertNotEqual(text, self.before)
-        limits = "{backend_check_seconds: 1, backend_connect_seconds: 2, backend_spares: 0}"
-        text = re.sub(r"(?m)^limits:.*$", "", text) + f"\nlimits: {limits}\n"
-        names.CONFIG.write_text(text)
-        lab.ctl("config", "reload")
+        lab.configure(self, "backend_check_seconds: 1, backend_connect_seconds: 2, "
+                      "backend_spares: 0",
+                      postfix=f"protocol: smtp, identity: forward, servers: [{servers}]")
 
     def states(self):
         rows = json.loads(lab.ctl("--json", "backends", "list").stdout)["servers"]

@@ -4,6 +4,7 @@
 WEIR_INTEROP_MAILS sets the size of the mailbox that is synchronised (5000).
 """
 
+import contextlib
 import difflib
 import hashlib
 import imaplib
@@ -103,15 +104,8 @@ class Way:
 
     def connect(self, make):
         """What make() returns, its connection made where this way begins."""
-        if self.through:
+        with contextlib.nullcontext() if self.through else lab.inside():
             return make()
-        namespace = os.open(f"/run/netns/{names.BACKEND}", os.O_RDONLY)
-        try:
-            lab.setns(namespace)
-            return make()
-        finally:
-            os.close(namespace)
-            lab.enter_client()
 
     def talk(self, login=True):
         """A plain-spoken IMAP client."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tests' view of the lab: who to talk to, what weirctl says, what arrived."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -22,15 +23,29 @@ CA = names.MOUNT / "ca.pem"
 HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
-def enter_client():
-    """This process lives in weir-client from now on; threads and children with it."""
-    namespace = os.open(f"/run/netns/{names.CLIENT}", os.O_RDONLY)
+def enter(name):
+    """This process lives in that namespace from now on; threads and children with it."""
+    namespace = os.open(f"/run/netns/{name}", os.O_RDONLY)
     setns(namespace)
     os.close(namespace)
 
 
+def enter_client():
+    enter(names.CLIENT)
+
+
 def leave_client():
     setns(HOME)
+
+
+@contextlib.contextmanager
+def inside():
+    """In weir-backend for a moment. What is opened there stays there."""
+    enter(names.BACKEND)
+    try:
+        yield
+    finally:
+        enter_client()
 
 
 def setns(namespace):
@@ -55,6 +70,26 @@ def lab(*arguments, **options):
 
 def ctl(*arguments, **options):
     return call(shield.program("weirctl"), "--socket", names.CONTROL_SOCKET, *arguments, **options)
+
+
+def configure(test, limits="", **backends):
+    """The lab's configuration, but with these limits and these lines for some backends ("_" stands
+    for "-" in their names), until that test is over."""
+    if not hasattr(test, "configured_before"):
+        test.configured_before = names.CONFIG.read_text()
+        test.addCleanup(configured, test.configured_before)
+    text, changed = re.subn(r"(?m)^limits:.*$", f"limits: {{{limits}}}", test.configured_before)
+    assert changed == 1
+    for name, line in backends.items():
+        name = name.replace("_", "-")
+        text, changed = re.subn(rf"(?ms)^  {name}: .*?\}}$", f"  {name}: {{{line}}}", text)
+        assert changed == 1, name
+    configured(text)
+
+
+def configured(text):
+    names.CONFIG.write_text(text)
+    ctl("config", "reload")
 
 
 def counters():

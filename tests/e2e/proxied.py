@@ -20,11 +20,11 @@ SETTINGS = (  # of the backends for SMTP, IMAP and POP3: port, and how they are 
     {"smtp": ("smtp_starttls", FORWARD, STARTTLS), "imap": ("imap_proxied", PROXY, STARTTLS),
      "pop3": ("pop3s_proxied", PROXY, IMPLICIT, MASTER)},
 )
-NAMES = {"smtp": "postfix", "imap": "dovecot-imap", "pop3": "dovecot-pop3"}
+NAMES = {"smtp": "postfix", "imap": "dovecot_imap", "pop3": "dovecot_pop3"}
 GOOD = f"tls_name: imap.example.net, tls_ca_file: {lab.CA}"
 CLIENTS = ((names.SHIELD4, names.client4(37)), (names.SHIELD6, names.client6(37)))
 BACKENDS = (names.BACKEND4, names.BACKEND6)
-LIMITS = "{backend_check_seconds: 1, backend_spares: 0}"
+LIMITS = "backend_check_seconds: 1, backend_spares: 0"
 NO_SPF = "someone@elsewhere.example.org"
 FORGED = "198.51.100.66"
 V1 = f"PROXY TCP4 {FORGED} {names.SHIELD4} 4711 25\r\n".encode()
@@ -37,26 +37,13 @@ def logged(server):
 
 
 class Proxied(unittest.TestCase):
-
-    def setUp(self):
-        self.before = names.CONFIG.read_text()
-
-    def tearDown(self):
-        names.CONFIG.write_text(self.before)
-        lab.ctl("config", "reload")
-
     def configure(self, settings, address=names.BACKEND4, tls=GOOD):
-        text = self.before
+        lines = {}
         for protocol, (port, *how) in settings.items():
             how = how + ([tls] if STARTTLS in how or IMPLICIT in how else [])
-            text, changed = re.subn(
-                rf"(?ms)^  {NAMES[protocol]}: .*?\}}$",
-                f'  {NAMES[protocol]}: {{address: "{address}", port: {names.FENCED[port]}, '
-                f"protocol: {protocol}, {', '.join(how)}}}", text)
-            self.assertEqual(changed, 1, protocol)
-        text = re.sub(r"(?m)^limits:.*$", "", text) + f"\nlimits: {LIMITS}\n"
-        names.CONFIG.write_text(text)
-        lab.ctl("config", "reload")
+            lines[NAMES[protocol]] = (f'address: "{address}", port: {names.FENCED[port]}, '
+                                      f"protocol: {protocol}, {', '.join(how)}")
+        lab.configure(self, LIMITS, **lines)
 
     def states(self):
         rows = json.loads(lab.ctl("--json", "backends", "list").stdout)["servers"]

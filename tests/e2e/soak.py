@@ -30,7 +30,7 @@ PAUSE = (1, 4) if MAILS < 10_000 else (4, 12)  # seconds between kills; a big ma
 PORT, SENDERS = 2526, 24
 GREATEST, USUAL = 30_000_000, 100_000  # bytes: one in 5000; the others, small ones more often
 PERCENT_LOST, PERCENT_VANISHING = 2, 3
-LIMITS = "limits: {backend_check_seconds: 1, backend_rise: 1, backend_seconds: 10}"
+LIMITS = "backend_check_seconds: 1, backend_rise: 1, backend_seconds: 10"
 STORED = names.RUN / "soak"
 SINK = Path(__file__).with_name("sink.py")
 
@@ -174,18 +174,12 @@ class Soak(unittest.TestCase):
                                         for last in range(1, 255)])  # threads share no generator
         STORED.unlink(missing_ok=True)
         self.sink = self.sink_start()
-        self.before = names.CONFIG.read_text()
-        text = re.sub(r"(?m)^  postfix:.*$", f"  postfix: {{protocol: smtp, identity: none, "
-                      f"address: {names.BACKEND4}, port: {PORT}}}", self.before)
-        text = re.sub(r"(?m)^limits:.*$", LIMITS, text)
-        names.CONFIG.write_text(text)
-        lab.ctl("config", "reload")
+        lab.configure(self, LIMITS, postfix=f"protocol: smtp, identity: none, "
+                      f"address: {names.BACKEND4}, port: {PORT}")
 
     def tearDown(self):
         if lab.ctl("status", check=False).returncode:
             lab.lab("restart", "controlplane")
-        names.CONFIG.write_text(self.before)
-        lab.ctl("config", "reload")
         self.sink.kill()
         self.sink.wait()
         Mail.block = b""
