@@ -197,7 +197,7 @@ static int steer_open(struct plane *p)
 
 static int workers_open(struct plane *p, const char **ret_what)
 {
-    struct siphash_key guard_key, steer_key, tcp_key;
+    struct siphash_key guard_key, steer_key, tcp_key, sessions_key;
     if (rng_secret(&guard_key, sizeof guard_key) < 0 ||
         rng_secret(&steer_key, sizeof steer_key) < 0) {
         *ret_what = "no entropy for keys";
@@ -205,7 +205,8 @@ static int workers_open(struct plane *p, const char **ret_what)
     }
     uint64_t clock_start = rte_rdtsc();
     for (uint16_t i = 0; i < p->boot->workers; i++) {
-        if (rng_secret(&tcp_key, sizeof tcp_key) < 0) {
+        if (rng_secret(&tcp_key, sizeof tcp_key) < 0 ||
+            rng_secret(&sessions_key, sizeof sessions_key) < 0) {
             *ret_what = "no entropy for keys";
             return -EIO;
         }
@@ -217,6 +218,7 @@ static int workers_open(struct plane *p, const char **ret_what)
                                        .guard_key = guard_key,
                                        .steer_key = steer_key,
                                        .tcp_key = tcp_key,
+                                       .sessions_key = sessions_key,
                                        .peers = &p->guard_peers,
                                        .steer_in = p->steer[i],
                                        .steer_out = p->steer_out[i],

@@ -55,6 +55,7 @@ struct job {
     struct job *later, *sooner; // by deadline, while open
     struct waiter *waiters;
     uint64_t deadline_ms;
+    uint32_t keep_s; // for which its answer is remembered
     uint16_t source; // index of its count
     uint8_t kind;    // enum message_kind
     bool open;       // not answered yet: can be joined
@@ -185,10 +186,11 @@ static struct lookup_cache *cache_of(struct dns_questions *q, uint8_t kind)
 
 // body: of that kind; NULL: unavailable.
 static void answer(struct dns_questions *q, unsigned worker, uint8_t kind, uint64_t asker,
-                   const void *body)
+                   const void *body, uint32_t keep_s)
 {
     struct message m =
         message_make((enum message_kind)kind, body ? STATUS_OK : STATUS_UNAVAILABLE, asker);
+    m.keep_s = keep_s;
     if (body)
         memcpy(m.bytes, body, kinds[kind - MESSAGE_RDNS].size);
     q->config.answer(q->config.context, worker, &m);
@@ -227,7 +229,7 @@ static void job_answer(struct job *job, const void *body)
     while (job->waiters) {
         struct waiter *waiter = job->waiters;
         job->waiters = waiter->next;
-        answer(q, waiter->worker, job->kind, waiter->asker, body);
+        answer(q, waiter->worker, job->kind, waiter->asker, body, job->keep_s);
         pool_give(&q->waiters, waiter->self);
     }
 }
@@ -243,9 +245,9 @@ static void job_end(struct job *job)
 static void remember(struct job *job, const void *body, uint32_t ttl, uint32_t most)
 {
     struct dns_questions *q = job->questions;
-    uint32_t keep = ttl < DNS_KEEP_LEAST_S ? DNS_KEEP_LEAST_S : ttl;
-    lookup_cache_put(cache_of(q, job->kind), job->key, body,
-                     q->now_ms + 1000ULL * (keep < most ? keep : most));
+    uint32_t keep_s = ttl < DNS_KEEP_LEAST_S ? DNS_KEEP_LEAST_S : ttl;
+    job->keep_s = keep_s < most ? keep_s : most;
+    lookup_cache_put(cache_of(q, job->kind), job->key, body, q->now_ms + 1000ULL * job->keep_s);
 }
 
 static void on_rdns(void *context, const struct rdns_answer *verdict, uint32_t ttl)
@@ -406,7 +408,8 @@ void dns_questions_take(struct dns_questions *q, unsigned worker, const struct m
     const void *known = lookup_cache_find(cache_of(q, m->kind), key, now_ms);
     if (known) {
         q->counters.from_cache++;
-        return answer(q, worker, m->kind, m->handle, known);
+        uint64_t left_ms = lookup_cache_until_ms(cache_of(q, m->kind), known) - now_ms;
+        return answer(q, worker, m->kind, m->handle, known, (uint32_t)(left_ms / 1000));
     }
     struct job *job = job_find(q, key);
     if (job && waiter_add(job, worker, m->handle)) {
@@ -416,7 +419,7 @@ void dns_questions_take(struct dns_questions *q, unsigned worker, const struct m
     job = job ? NULL : job_open(q, key, m, worker);
     if (!job) {
         q->counters.refused++;
-        return answer(q, worker, m->kind, m->handle, NULL);
+        return answer(q, worker, m->kind, m->handle, NULL, 0);
     }
     job_begin(job, m);
 }

@@ -9,7 +9,8 @@
  *
  * Each question is answered exactly once, at the latest timeout_ms after the first equal one came,
  * then with temperror; DNS lists with the sum so far. No verdict for want of servers is not
- * remembered. One thread; the answer function must not call back.
+ * remembered; other answers tell for how long they are (message.keep_s). One thread; the answer
+ * function must not call back.
  */
 
 #include "contract/message.h"

@@ -115,6 +115,12 @@ const void *lookup_cache_find(struct lookup_cache *cache, struct lookup_digest k
     return value_at(cache, number);
 }
 
+uint64_t lookup_cache_until_ms(const struct lookup_cache *cache, const void *value)
+{
+    size_t index = (size_t)((const uint8_t *)value - cache->values) / cache->value_size;
+    return cache->entries[index].until_ms;
+}
+
 static uint32_t take_number(struct lookup_cache *cache)
 {
     if (cache->count < cache->capacity)

@@ -52,6 +52,8 @@ void lookup_cache_done(struct lookup_cache *cache); // wipes the values
 // The value until the next call on this cache, or NULL when unknown or past its time.
 const void *lookup_cache_find(struct lookup_cache *cache, struct lookup_digest key,
                               uint64_t now_ms);
+// Until when a value that was just found is known.
+uint64_t lookup_cache_until_ms(const struct lookup_cache *cache, const void *value);
 // Copies value_size bytes; replaces an older value of the same key.
 void lookup_cache_put(struct lookup_cache *cache, struct lookup_digest key, const void *value,
                       uint64_t until_ms);

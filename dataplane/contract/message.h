@@ -345,8 +345,8 @@ struct message {
     uint16_t version; // contract_version
     uint8_t kind;     // enum message_kind
     uint8_t status;   // enum message_status
-    uint32_t pad;
-    uint64_t handle; // the asker's
+    uint32_t keep_s;  // answers of dns: seconds for which they hold; 0: for this question alone
+    uint64_t handle;  // the asker's
     union {
         struct rdns_question rdns_question;
         struct rdns_answer rdns_answer;

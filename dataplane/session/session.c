@@ -14,6 +14,7 @@ enum {
     FLUSH_US = 30000000,    // for a client that does not read our last words
     STATE_SIZE_MAX = 16384, // of a protocol machine
     DIALS_BESIDE = 1024,    // checks and spares, beside one a session
+    VERDICTS_A_SESSION = 4, // one of each kind
 };
 
 static const struct mail_protocol *const protocols[PROTOCOL_COUNT] = {
@@ -57,7 +58,8 @@ struct sessions *sessions_open(const struct sessions_config *config)
         pool_init(&all->dials, config->sessions + DIALS_BESIDE, sizeof(struct dial)) < 0 ||
         timers_init(&all->session_timers, &all->pool, offsetof(struct session, timer)) < 0 ||
         timers_init(&all->question_timers, &all->questions, offsetof(struct question, timer)) < 0 ||
-        timers_init(&all->dial_timers, &all->dials, offsetof(struct dial, timer)) < 0) {
+        timers_init(&all->dial_timers, &all->dials, offsetof(struct dial, timer)) < 0 ||
+        verdicts_init(&all->verdicts, VERDICTS_A_SESSION * config->sessions, &config->key) < 0) {
         sessions_shut(all);
         return NULL;
     }
@@ -82,6 +84,7 @@ void sessions_shut(struct sessions *all)
     pool_done(&all->dials);
     pool_done(&all->questions);
     pool_done(&all->buffers);
+    verdicts_done(&all->verdicts);
     free(all);
 }
 
@@ -90,6 +93,7 @@ void sessions_snapshot(struct sessions *all, struct snapshot *snapshot, uint64_t
     all->now_us = now_us;
     dial_policy(all);
     servers_policy(&all->servers, snapshot->policy, now_us);
+    verdicts_flush(&all->verdicts);
     if (all->snapshot)
         __atomic_store_n(&all->snapshot->uses[all->config.worker].current, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&snapshot->uses[all->config.worker].current, 1, __ATOMIC_RELEASE);
@@ -288,7 +292,7 @@ static bool talk_once(struct session *s)
         return moved;
     start_machine(s);
     if (s->phase == SESSION_TALK)
-        moved |= session_question_fail(s);
+        moved |= session_question_tell(s);
     if (s->phase == SESSION_TALK)
         moved |= tell_news(s);
     if (s->phase == SESSION_TALK)

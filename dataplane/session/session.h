@@ -26,6 +26,7 @@ struct sessions_config {
     uint16_t worker;   // index into snapshot uses
     struct tcp *tcp;
     struct counter_block *counters;
+    struct siphash_key key; // secret, of its own worker
     int64_t unix_us_offset; // unix time in µs = now_us + this
     // Our address towards a backend; NULL when the inside leg has none of that family.
     const struct addr *(*local)(void *context, const struct addr *backend);

@@ -10,6 +10,7 @@
 #include "session/session.h"
 #include "session/session_handshake.h"
 #include "session/stream.h"
+#include "session/verdicts.h"
 #include "tls/tls.h"
 
 struct rules_scan;
@@ -57,11 +58,12 @@ struct session {
     uint64_t shadowed; // limits in shadow mode that would have refused it
     uint16_t mails_counted;
     bool backend_connected;
-    bool finished_told[SIDES]; // the machine knows of the peer's end
-    bool reason_counted;       // by tcp, which saw the end first
-    bool answer_failed[QUESTION_KINDS];
-    struct handshake handshake;   // with the client
-    _Alignas(16) uint8_t state[]; // the protocol's
+    bool finished_told[SIDES];          // the machine knows of the peer's end
+    bool reason_counted;                // by tcp, which saw the end first
+    bool answer_failed[QUESTION_KINDS]; // nobody could be asked: the machine is to be told
+    bool answer_known[QUESTION_KINDS];  // likewise; the answer is in the question's place
+    struct handshake handshake;         // with the client
+    _Alignas(16) uint8_t state[];       // the protocol's
 };
 
 struct question {
@@ -81,6 +83,7 @@ struct sessions {
     struct pool dials;     // struct dial
     struct wheel session_timers, question_timers, dial_timers;
     struct servers servers;
+    struct verdicts verdicts;
     uint64_t checks_us;               // when to look next which checks of servers are due
     uint32_t attachments[ROLE_COUNT]; // of each role so far
     uint32_t again[ROLE_COUNT];       // where to go on asking again
@@ -122,7 +125,7 @@ extern const struct mail_host_ops session_host_ops;
 void session_question_ask(struct session *s, const struct message *message);
 void session_question_drop(struct session *s);       // all of the session's
 void session_question_advance(struct sessions *all); // asks again what is due; bounded
-bool session_question_fail(struct session *s); // tells the machine of those that could not be asked
+bool session_question_tell(struct session *s);       // the machine, of answers that need no asking
 
 // session_host.c
 enum reason session_charge(struct session *s, enum charge charge, struct span user);

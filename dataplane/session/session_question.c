@@ -41,7 +41,14 @@ void session_question_ask(struct session *s, const struct message *message)
     handle h = pool_take(&all->questions, &object);
     if (h != HANDLE_NONE) {
         struct question *q = object;
-        *q = (struct question){.session = s->self, .message = *message};
+        *q = (struct question){.session = s->self};
+        if (verdicts_find(&all->verdicts, message, all->now_us, &q->message)) {
+            s->questions[slot] = h;
+            s->answer_known[slot] = true;
+            session_count(s, COUNTER_VERDICTS_KNOWN);
+            return;
+        }
+        q->message = *message;
         q->message.handle = h;
         if (question_put(all, q)) {
             uint64_t wait_us = s->host.policy->limits[LIMIT_QUESTION_MS] * 1000;
@@ -56,15 +63,31 @@ void session_question_ask(struct session *s, const struct message *message)
     s->answer_failed[slot] = true;
 }
 
-bool session_question_fail(struct session *s)
+static void tell_known(struct session *s, unsigned slot)
+{
+    handle h = s->questions[slot];
+    struct question *q = pool_get(&s->all->questions, h);
+    struct message answer = q->message;
+    s->answer_known[slot] = false;
+    s->questions[slot] = HANDLE_NONE;
+    question_give(s->all, h);
+    s->protocol->answer(s->state, &answer, s->all->now_us);
+}
+
+static void tell_failed(struct session *s, unsigned slot)
+{
+    struct message answer = message_make(MESSAGE_RDNS + slot, STATUS_UNAVAILABLE, HANDLE_NONE);
+    s->answer_failed[slot] = false;
+    s->protocol->answer(s->state, &answer, s->all->now_us);
+}
+
+bool session_question_tell(struct session *s)
 {
     bool told = false;
     for (unsigned slot = 0; slot < QUESTION_KINDS && s->phase == SESSION_TALK; slot++) {
-        if (!s->answer_failed[slot])
+        if (!s->answer_known[slot] && !s->answer_failed[slot])
             continue;
-        s->answer_failed[slot] = false;
-        struct message answer = message_make(MESSAGE_RDNS + slot, STATUS_UNAVAILABLE, HANDLE_NONE);
-        s->protocol->answer(s->state, &answer, s->all->now_us);
+        s->answer_known[slot] ? tell_known(s, slot) : tell_failed(s, slot);
         told = true;
     }
     return told;
@@ -76,7 +99,7 @@ void session_question_drop(struct session *s)
         if (s->questions[slot] != HANDLE_NONE)
             question_give(s->all, s->questions[slot]);
         s->questions[slot] = HANDLE_NONE;
-        s->answer_failed[slot] = false;
+        s->answer_failed[slot] = s->answer_known[slot] = false;
     }
 }
 
@@ -87,13 +110,15 @@ void sessions_answer(struct sessions *all, const struct message *answer, uint64_
         return;
     }
     struct question *q = pool_get(&all->questions, answer->handle);
-    if (!q || q->message.kind != answer->kind || answer->status == STATUS_ASKED) {
+    if (!q || q->message.kind != answer->kind || q->message.status != STATUS_ASKED ||
+        answer->status == STATUS_ASKED) {
         counter_refuse(all->config.counters, REASON_SESSION_ANSWER_LATE);
         return;
     }
     struct session *s = pool_get(&all->pool, q->session);
     CHECK(s != NULL); // a session that ends takes its questions with it
     all->now_us = now_us;
+    verdicts_put(&all->verdicts, &q->message, answer, now_us);
     s->questions[slot_of(answer->kind)] = HANDLE_NONE;
     question_give(all, answer->handle);
     if (answer->status != STATUS_UNAVAILABLE)
@@ -103,10 +128,11 @@ void sessions_answer(struct sessions *all, const struct message *answer, uint64_
     session_run(s);
 }
 
-// Not those that the new channel has brought itself.
+// Not those that the new channel has brought itself, nor those whose answer is known.
 static bool is_to_ask(const struct sessions *all, const struct question *q, enum attach_role role)
 {
-    return q && sessions_role_of((enum message_kind)q->message.kind) == role &&
+    return q && q->message.status == STATUS_ASKED &&
+           sessions_role_of((enum message_kind)q->message.kind) == role &&
            q->attachment != all->attachments[role];
 }
 
@@ -139,6 +165,8 @@ void sessions_ask_again(struct sessions *all, enum attach_role role)
 {
     all->attachments[role]++;
     all->again[role] = 0;
+    if (role == ROLE_DNS) // what it is told to ask may be other than before
+        verdicts_flush(&all->verdicts);
     ask_again(all, role);
 }
 

@@ -100,6 +100,7 @@ static const char *open_stations(struct worker *w)
                                        .worker = c->index,
                                        .tcp = w->tcp,
                                        .counters = w->counters,
+                                       .key = c->sessions_key,
                                        .unix_us_offset = unix_offset_us(w),
                                        .local = backend_local,
                                        .ask = worker_link_ask,

@@ -35,11 +35,11 @@ struct worker_config {
     uint64_t clock_start;         // time-stamp counter that is time 0, the same for all workers
     struct siphash_key guard_key; // cookies: the same for all workers
     struct siphash_key steer_key; // likewise
-    struct siphash_key tcp_key;   // its own
-    struct guard_peers *peers;    // the same for all workers
-    struct rte_ring **steer_in;   // [workers]: frames from worker i for this one; own entry NULL
-    struct rte_ring **steer_out;  // [workers]: frames for worker i
-    struct snapshot *snapshot;    // the first
+    struct siphash_key tcp_key, sessions_key; // its own
+    struct guard_peers *peers;                // the same for all workers
+    struct rte_ring **steer_in;  // [workers]: frames from worker i for this one; own entry NULL
+    struct rte_ring **steer_out; // [workers]: frames for worker i
+    struct snapshot *snapshot;   // the first
 };
 
 struct worker *worker_open(const struct worker_config *config, const char **ret_what) MUST_CHECK;

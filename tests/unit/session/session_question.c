@@ -113,6 +113,49 @@ static void an_offer_answers_nobody_and_is_not_late(void **state)
     assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_ANSWER_LATE], 0);
 }
 
+// Both sessions' rDNS; what the first was told is the second's, unless something came between.
+static void the_second_session_is_asked_for(struct rig *rig, bool asked, uint32_t keep_s,
+                                            void (*between)(struct rig *))
+{
+    struct rig_peer *first = rig_connect(rig, 25);
+    struct message *seen = (struct message *)rig_asked(rig, MESSAGE_RDNS);
+    struct message answer = message_make(MESSAGE_RDNS, STATUS_OK, seen->handle);
+    answer.rdns_answer.verdict = RDNS_NONE;
+    answer.keep_s = keep_s;
+    memset(seen, 0, sizeof *seen);
+    rig_answer(rig, &answer);
+    rig_expect(rig, first, "220 ");
+    if (between)
+        between(rig);
+    struct rig_peer *second = rig_connect(rig, 25);
+    rig_run(rig, 10000);
+    assert_int_equal(rig_asked(rig, MESSAGE_RDNS) != NULL, asked);
+    assert_int_equal(rig_counters(rig)->counters[COUNTER_VERDICTS_KNOWN], !asked);
+    if (asked)
+        play_answer_rdns(rig);
+    rig_expect(rig, second, "220 ");
+}
+
+static void a_fresh_channel_comes(struct rig *rig)
+{
+    sessions_ask_again(rig_sessions(rig), ROLE_DNS);
+}
+
+static void what_does_not_hold_is_asked_again(void **state)
+{
+    the_second_session_is_asked_for(*state, true, 0, NULL);
+}
+
+static void a_fresh_channel_is_asked_anew(void **state)
+{
+    the_second_session_is_asked_for(*state, true, 30, a_fresh_channel_comes);
+}
+
+static void what_still_holds_is_not_asked_again(void **state)
+{
+    the_second_session_is_asked_for(*state, false, 30, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -124,6 +167,9 @@ int main(void)
         TEST(a_question_that_the_fresh_channel_brought_is_not_asked_twice),
         TEST(what_found_the_fresh_channel_full_is_asked_when_there_is_room),
         TEST(an_answer_to_nobody_is_counted_and_dropped),
+        TEST(what_does_not_hold_is_asked_again),
+        TEST(a_fresh_channel_is_asked_anew),
+        TEST(what_still_holds_is_not_asked_again),
         TEST(an_offer_answers_nobody_and_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

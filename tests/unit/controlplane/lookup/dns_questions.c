@@ -218,8 +218,10 @@ static void no_verdict_is_not_remembered(void **state)
     scene.rig->dns.manner = DNS_FAKE_SERVFAIL;
     take(rdns("192.0.2.1"));
     assert_int_equal(wait_all()->rdns_answer.verdict, RDNS_TEMPERROR);
+    assert_int_equal(scene.last.keep_s, 0);
     take(spf("a@good.example.org"));
     assert_int_equal(wait_all()->spf_answer.result, SPF_TEMPERROR);
+    assert_int_equal(scene.last.keep_s, 0);
     scene.rig->dns.manner = DNS_FAKE_HONEST;
     take(rdns("192.0.2.1"));
     assert_int_equal(wait_all()->rdns_answer.verdict, RDNS_CONFIRMED);
@@ -248,12 +250,13 @@ static void equal_questions_are_asked_once_and_answered_each(void **state)
 static void answer_is_remembered_for_its_time(void **state)
 {
     take(rdns("192.0.2.1"));
-    wait_all();
+    assert_int_equal(wait_all()->keep_s, 300);
     const struct dns_questions_counters *counters = dns_questions_counters(scene.questions);
     scene.now_ms += 299 * 1000;
     take(rdns("192.0.2.1"));
     assert_int_equal(wait_all()->rdns_answer.verdict, RDNS_CONFIRMED);
     assert_int_equal(counters->from_cache, 1);
+    assert_int_equal(scene.last.keep_s, 1);
     scene.now_ms += 2 * 1000;
     take(rdns("192.0.2.1"));
     wait_all();

@@ -30,7 +30,9 @@ static void value_is_gone_at_its_time_and_not_before(void **state)
     uint32_t value = 7;
     assert_int_equal(lookup_cache_init(&cache, 4, sizeof value), 0);
     lookup_cache_put(&cache, key(1), &value, 1000);
-    assert_non_null(lookup_cache_find(&cache, key(1), 999));
+    const void *found = lookup_cache_find(&cache, key(1), 999);
+    assert_non_null(found);
+    assert_int_equal(lookup_cache_until_ms(&cache, found), 1000);
     assert_null(lookup_cache_find(&cache, key(1), 1000));
     lookup_cache_done(&cache);
 }
