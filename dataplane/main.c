@@ -30,7 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEER_RING_SIZE = 1024, HOUSEKEEPING_MS = 100 };
+enum { STEER_RING_SIZE = 1024, HOUSEKEEPING_MS = 100, DRAIN_STEP_MS = 20 };
+
+// What sessions that were told at a drain's deadline may take for their last words (session.c).
+enum { DRAIN_LAST_US = 3000000 };
 
 struct plane {
     struct attach_server *server;
@@ -50,11 +53,12 @@ struct plane {
     bool boot_failed;
 };
 
-static volatile sig_atomic_t stop_wanted;
+static volatile sig_atomic_t stop_wanted, stops_wanted;
 
 static void on_signal(int number)
 {
     stop_wanted = number;
+    stops_wanted++;
 }
 
 /* Workers adopt at the start of a turn, and a turn is short: this wait is bounded by it. They turn
@@ -371,6 +375,33 @@ static uint64_t clock_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static uint64_t sessions_open(const struct plane *p)
+{
+    uint64_t open = 0;
+    for (unsigned i = 0; i < p->store.workers; i++)
+        open += __atomic_load_n(&p->counters->blocks[i].counters[COUNTER_SESSIONS_OPEN],
+                                __ATOMIC_RELAXED);
+    return open;
+}
+
+// SIGTERM: until no session is left or DRAIN_SECONDS are over, or another signal comes. SIGINT
+// does not wait.
+static void drain(struct plane *p)
+{
+    if (stop_wanted != SIGTERM || sessions_open(p) == 0)
+        return;
+    const struct policy *policy = p->store.newest->policy;
+    uint64_t end_us = clock_us() + policy->limits[LIMIT_DRAIN_SECONDS] * 1000000 + DRAIN_LAST_US;
+    log_info("what=\"draining\" sessions=%lu", (unsigned long)sessions_open(p));
+    for (unsigned i = 0; i < p->store.workers; i++)
+        worker_want_drain(p->workers[i]);
+    while (stops_wanted == 1 && sessions_open(p) > 0 && clock_us() < end_us) {
+        attach_server_wait(p->server, DRAIN_STEP_MS);
+        drop_liars(p);
+        snapshot_store_collect(&p->store);
+    }
+}
+
 static int serve(struct plane *p, const char *path)
 {
     p->store.tickets = tls_tickets_open(clock_us());
@@ -395,6 +426,8 @@ static int serve(struct plane *p, const char *path)
         if (p->boot && !p->boot_failed)
             losses_count(p);
     }
+    if (p->boot && !p->boot_failed)
+        drain(p);
     log_info("what=\"stopping\" signal=%d", (int)stop_wanted);
     if (p->boot && !p->boot_failed)
         plane_stop(p);

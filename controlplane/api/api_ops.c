@@ -94,6 +94,29 @@ void api_sessions_kill(struct api_request *request)
     start(request, &question, &facts, order_answer, order_done);
 }
 
+// seconds UINT32_MAX: as DRAIN_SECONDS says.
+static void shield_drain(struct api_request *request, bool drain, uint32_t seconds)
+{
+    struct message question = message_make(MESSAGE_DRAIN, STATUS_ASKED, 0);
+    question.drain_order = (struct drain_order){.drain = drain, .seconds = seconds};
+    struct inquiry facts = {.none = "no worker took the order"};
+    start(request, &question, &facts, order_answer, order_done);
+}
+
+void api_drain_start(struct api_request *request)
+{
+    const struct limit_facts *most = limit_facts(LIMIT_DRAIN_SECONDS);
+    uint64_t seconds = UINT32_MAX;
+    if (!api_request_has(request, "seconds") ||
+        api_request_number(request, "seconds", 0, most->most, &seconds))
+        shield_drain(request, true, (uint32_t)seconds);
+}
+
+void api_drain_stop(struct api_request *request)
+{
+    shield_drain(request, false, 0);
+}
+
 // Lists.
 
 static void ban_row(struct inquiry *inquiry, const struct ban *ban)

@@ -82,6 +82,8 @@ static json_t *dataplane_json(const struct plane *plane)
     json_object_set_new(o, "attached", json_boolean(up));
     json_object_set_new(o, "pid", link->pid ? number((uint64_t)link->pid) : json_null());
     json_object_set_new(o, "workers", number(up ? link->client.workers : 0));
+    json_object_set_new(o, "sessions", number(counted(link, COUNTER_SESSIONS_OPEN)));
+    json_object_set_new(o, "draining", json_boolean(counted(link, COUNTER_DRAINING) > 0));
     json_object_set_new(o, "nic", nic_json(link));
     json_object_set_new(o, "attached_ms",
                         up ? number(uv_now(&plane->loop) - plane->attached_ms) : json_null());

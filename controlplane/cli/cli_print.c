@@ -28,9 +28,11 @@ static void print_planes(FILE *out, const json_t *response)
         fprintf(out, ", metrics on port %lld", number(control, "metrics_port"));
     if (json_is_true(json_object_get(data, "attached"))) {
         cli_table_duration(json_object_get(data, "attached_ms"), duration, sizeof duration);
-        fprintf(out, "\ndata plane     attached, pid %lld, %lld worker%s, for %s\n",
-                number(data, "pid"), number(data, "workers"),
-                number(data, "workers") == 1 ? "" : "s", duration);
+        fprintf(
+            out, "\ndata plane     attached, pid %lld, %lld worker%s, for %s%s, %lld sessions\n",
+            number(data, "pid"), number(data, "workers"), number(data, "workers") == 1 ? "" : "s",
+            duration, json_is_true(json_object_get(data, "draining")) ? ", DRAINING" : "",
+            number(data, "sessions"));
         const json_t *nic = json_object_get(data, "nic");
         fprintf(out,
                 "lost at ports  %lld missed, %lld without buffer, %lld bad, %lld in queues, "

@@ -13,6 +13,7 @@ bool metrics_text_is_gauge(enum counter counter)
     case COUNTER_CONNECTIONS_OPEN:
     case COUNTER_BACKEND_SERVERS_DOWN:
     case COUNTER_ATTACK_MODE:
+    case COUNTER_DRAINING:
     case COUNTER_SOURCES_BANNED:
     case COUNTER_MBUFS_IN_USE:
     case COUNTER_TURN_WORST_US:

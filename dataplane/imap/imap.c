@@ -98,16 +98,28 @@ static size_t client_step(struct imap *imap, struct span input)
     return 0;
 }
 
+// Weir or the backend's server is drained: between two commands the session ends, and IDLE may go
+// on for its time.
+static void leave_if_safe(struct imap *imap)
+{
+    bool before_login = imap->state == IMAP_COMMAND || imap->state == IMAP_SASL;
+    if (imap->host->leaving &&
+        (before_login || (imap->state == IMAP_OPEN && imap_splice_is_safe(imap))))
+        imap_bye(imap, REASON_MAIL_DRAINED, "Server is shutting down, please connect again");
+}
+
 static size_t imap_client_input(void *state, struct span input, uint64_t now_us)
 {
     struct imap *imap = state;
+    imap->now_us = now_us;
     size_t taken = 0, step = 1;
     while (step > 0 && taken < input.size && (taken == 0 || has_room(imap))) {
         step = client_step(imap, span_skip(input, taken));
         taken += step;
     }
-    if (taken > 0 && imap->state == IMAP_OPEN)
-        imap->host->ops->deadline(imap->host, login_idle_until(imap->host, now_us));
+    if (imap->state == IMAP_OPEN)
+        imap_splice_read(imap, taken, taken == input.size);
+    leave_if_safe(imap);
     return taken;
 }
 
@@ -134,13 +146,15 @@ static size_t backend_step(struct imap *imap, struct span input)
 static size_t imap_backend_bytes(void *state, struct span input, uint64_t now_us)
 {
     struct imap *imap = state;
+    imap->now_us = now_us;
     size_t taken = 0, step = 1;
     while (step > 0 && taken < input.size && (taken == 0 || has_room(imap))) {
         step = backend_step(imap, span_skip(input, taken));
         taken += step;
     }
-    if (taken > 0 && imap->state == IMAP_OPEN)
-        imap->host->ops->deadline(imap->host, login_idle_until(imap->host, now_us));
+    if (imap->state == IMAP_OPEN)
+        imap_splice_wrote(imap, taken);
+    leave_if_safe(imap);
     return taken;
 }
 
@@ -164,20 +178,25 @@ static void imap_tls_started(void *state, uint64_t now_us)
 static void imap_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct imap *imap = state;
+    imap->now_us = now_us;
     if (imap->state == IMAP_ASKING)
         imap_login_answer(imap, answer);
+    leave_if_safe(imap);
 }
 
 static void imap_event(void *state, enum mail_backend_event event, uint64_t now_us)
 {
     struct imap *imap = state;
+    imap->now_us = now_us;
     if (imap->state == IMAP_BACKEND || imap->state == IMAP_OPEN)
         imap_backend_event(imap, event);
+    leave_if_safe(imap);
 }
 
 static void imap_timeout(void *state, uint64_t now_us)
 {
     struct imap *imap = state;
+    imap->now_us = now_us;
     switch ((enum imap_state)imap->state) {
     case IMAP_COMMAND:
     case IMAP_SASL:
@@ -189,10 +208,7 @@ static void imap_timeout(void *state, uint64_t now_us)
         imap_bye(imap, REASON_MAIL_BACKEND_DOWN, "Try again later");
         break;
     case IMAP_OPEN:
-        if (imap_splice_may_say(imap))
-            imap_bye(imap, REASON_MAIL_IDLE_TIMEOUT, "Idle for too long");
-        else
-            imap_finish(imap, REASON_MAIL_IDLE_TIMEOUT);
+        imap_splice_timeout(imap);
         break;
     case IMAP_STARTTLS: // the session times the handshake
     case IMAP_OVER:
@@ -200,6 +216,21 @@ static void imap_timeout(void *state, uint64_t now_us)
     case IMAP_STATE_COUNT:
         CHECK(!"a state");
     }
+}
+
+static void imap_drain(void *state, bool now, uint64_t now_us)
+{
+    struct imap *imap = state;
+    imap->now_us = now_us;
+    if (imap->state == IMAP_OVER)
+        return;
+    leave_if_safe(imap);
+    if (!now || imap->state == IMAP_OVER)
+        return;
+    if (imap->state == IMAP_OPEN && !imap_splice_may_say(imap))
+        imap_finish(imap, REASON_SESSION_DRAIN_OVER);
+    else
+        imap_bye(imap, REASON_SESSION_DRAIN_OVER, "Server is shutting down");
 }
 
 static void imap_done(void *state)
@@ -221,5 +252,6 @@ const struct mail_protocol imap_protocol = {
     .tls_started = imap_tls_started,
     .answer = imap_answer,
     .timeout = imap_timeout,
+    .drain = imap_drain,
     .done = imap_done,
 };

@@ -17,7 +17,8 @@ void imap_backend_open(struct imap *imap)
     struct mail_host *host = imap->host;
     imap->step = STEP_CONNECT;
     imap->backend_up = false;
-    host->ops->connect(host, host->policy->services[host->service].backend);
+    imap->backend_index = login_backend(host, &imap->sasl.login);
+    host->ops->connect(host, imap->backend_index);
 }
 
 // The client may try again; nothing was wrong with its password.
@@ -39,13 +40,14 @@ static void send_login(struct imap *imap)
     char text[LOGIN_PLAIN_SIZE];
     imap->step = STEP_LOGIN;
     if ((offered & OFFER_AUTH_PLAIN) && (offered & OFFER_SASL_IR)) {
-        login_plain(imap->host, login, text);
+        login_plain(imap->host, imap->backend_index, login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
         sasl_wipe(&imap->sasl);
     } else if (offered & OFFER_AUTH_PLAIN) {
         tell(imap, "W AUTHENTICATE PLAIN");
-    } else if (!(offered & OFFER_LOGIN_DISABLED) && !login_master(imap->host)) {
+    } else if (!(offered & OFFER_LOGIN_DISABLED) &&
+               !login_master(imap->host, imap->backend_index)) {
         reply_line(imap->host, SIDE_BACKEND, "W LOGIN {%u}", login->user_size);
     } else {
         fail(imap, REASON_MAIL_BACKEND_BAD);
@@ -56,9 +58,8 @@ static void send_login(struct imap *imap)
 static void send_identity(struct imap *imap)
 {
     const struct mail_host *host = imap->host;
-    const struct policy_service *service = &host->policy->services[host->service];
     char client[ADDR_TEXT_SIZE], local[ADDR_TEXT_SIZE];
-    if (host->policy->backends[service->backend].identity != IDENTITY_FORWARD) {
+    if (host->policy->backends[imap->backend_index].identity != IDENTITY_FORWARD) {
         send_login(imap);
         return;
     }
@@ -96,7 +97,7 @@ static void take_go_ahead(struct imap *imap)
         return;
     }
     if (imap->host->offered.bits & OFFER_AUTH_PLAIN) {
-        size_t size = login_plain(imap->host, login, text);
+        size_t size = login_plain(imap->host, imap->backend_index, login, text);
         reply_line(imap->host, SIDE_BACKEND, "%s", text);
         explicit_bzero(text, size);
     } else if (login->user_size > 0) {
@@ -118,6 +119,7 @@ static void opened(struct imap *imap, struct span line)
     size_t around = sizeof imap->tag + 64; // what the reply has beside the list
     sasl_wipe(&imap->sasl);
     imap_enter(imap, IMAP_OPEN);
+    imap_splice_read(imap, 1, false);
     if (list.size > 0 && list.size + around <= REPLY_MAX / 2)
         imap_say(imap, "%s OK [CAPABILITY %.*s] Logged in", imap->tag, (int)list.size,
                  (const char *)list.at);
@@ -133,7 +135,7 @@ static void refused(struct imap *imap, struct span text)
         fail(imap, REASON_MAIL_BACKEND_DOWN);
         return;
     }
-    if (login_master(imap->host)) {
+    if (login_master(imap->host, imap->backend_index)) {
         fail(imap, REASON_IMAP_AUTH_FAILED);
         return;
     }

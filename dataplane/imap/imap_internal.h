@@ -12,6 +12,7 @@
 
 #include "imap/imap_capability.h"
 #include "imap/imap_command.h"
+#include "mail/budget.h"
 #include "mail/mail.h"
 #include "mail/sasl.h"
 
@@ -45,6 +46,9 @@ struct imap_client_flow {
     bool unsync;           // behind `pass` stands "+}", which goes out as "}"
     bool idling;           // the next line must be DONE
     bool logout;           // LOGOUT was seen
+    bool bulk;             // the command under way brings messages
+    bool partial;          // a line is not whole
+    uint16_t literals;     // of the command under way
 };
 
 struct imap_backend_flow {
@@ -57,9 +61,12 @@ struct imap_backend_flow {
 struct imap {
     struct mail_host *host;
     uint64_t login_until_us;
-    uint8_t state; // enum imap_state
-    uint8_t step;  // enum imap_backend_step
+    uint64_t now_us;        // of the call that is being served
+    uint64_t idle_until_us; // once logged in
+    uint8_t state;          // enum imap_state
+    uint8_t step;           // enum imap_backend_step
     bool backend_up;
+    uint8_t backend_index;      // whose mailbox it is
     uint8_t go_aheads;          // "+" sent for literals of the command that is not whole yet
     uint16_t errors;            // bad commands
     uint16_t failures;          // wrong passwords
@@ -67,6 +74,7 @@ struct imap {
     struct sasl sasl;
     struct imap_client_flow client;
     struct imap_backend_flow backend;
+    struct budget budget;
 };
 
 void imap_enter(struct imap *imap, enum imap_state state);
@@ -91,3 +99,8 @@ size_t imap_backend_input(struct imap *imap, struct span input); // one line
 size_t imap_splice_client(struct imap *imap, struct span input);
 size_t imap_splice_backend(struct imap *imap, struct span input);
 bool imap_splice_may_say(const struct imap *imap); // no response is under way
+bool imap_splice_is_safe(const struct imap *imap); // nor any command: nothing would be cut
+// After input of the client, `all`: none of it is left; and after the backend's.
+void imap_splice_read(struct imap *imap, size_t taken, bool all);
+void imap_splice_wrote(struct imap *imap, size_t taken);
+void imap_splice_timeout(struct imap *imap);

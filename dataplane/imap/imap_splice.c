@@ -2,6 +2,7 @@
 #include "imap/imap_internal.h"
 
 #include "mail/line.h"
+#include "mail/login.h"
 #include "mail/reply.h"
 #include "mail/splice.h"
 
@@ -12,27 +13,104 @@
  *   waits, so that what we take for a literal is what the backend takes for one. Without that a
  *   command that fails before its literal would let "literal" bytes run as commands;
  * - after IDLE everything rests until its "+", so that this "+" is not mistaken for a literal's.
+ * And all of it within budgets (mail/budget.h): what is over them is not read until it is due.
  */
 
 enum {
     OPEN_LINE_MAX = 8192, // RFC 7162, section 4, and half of the input buffer
     HEAD_SIZE = 512,      // of a response, to know its kind
     LITERAL_TAIL = 24,    // the longest end of a line that announces a literal, and CR LF
+    DEPTH_MAX = 64,       // of lists in lists: what parses them may recurse
+    LITERALS_MAX = 256,   // of a command that brings no messages
 };
+
+static bool is_one_of(struct span word, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_equal_nocase(word, span_text(words[i])))
+            return true;
+    return false;
+}
 
 static bool is_refused(struct span verb)
 {
     static const char *const refused[] = {"COMPRESS", "AUTHENTICATE", "LOGIN", "STARTTLS",
                                           "UNAUTHENTICATE"};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (span_equal_nocase(verb, span_text(refused[i])))
-            return true;
-    return false;
+    return is_one_of(verb, refused, sizeof refused / sizeof *refused);
+}
+
+// Commands whose literals are messages (RFC 3502, RFC 8508).
+static bool brings_messages(struct span verb, struct span args)
+{
+    static const char *const bulky[] = {"APPEND", "REPLACE"};
+    if (span_equal_nocase(verb, span_text("UID")))
+        verb = line_word(args, &args);
+    return is_one_of(verb, bulky, sizeof bulky / sizeof *bulky);
+}
+
+static unsigned depth_of(struct span line)
+{
+    unsigned depth = 0, most = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < line.size; i++) {
+        uint8_t c = line.at[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted && c == '\\')
+            i++;
+        else if (!quoted && c == '(' && ++depth > most)
+            most = depth;
+        else if (!quoted && c == ')' && depth > 0)
+            depth--;
+    }
+    return most;
+}
+
+static bool is_enforced(struct imap *imap, enum limit limit)
+{
+    enum limit_mode mode = (enum limit_mode)imap->host->policy->modes[limit];
+    if (mode == MODE_SHADOW)
+        imap->host->ops->shadow(imap->host, limit_facts(limit)->reason);
+    return mode == MODE_ENFORCE;
+}
+
+// Is there anything wrong with a line of a command, by its size? NONE: no.
+static enum reason size_refusal(struct imap *imap, struct span line,
+                                const struct imap_literal *literal)
+{
+    struct imap_client_flow *flow = &imap->client;
+    if (depth_of(line) > DEPTH_MAX)
+        return REASON_IMAP_TOO_COMPLEX;
+    if (!literal)
+        return REASON_NONE;
+    if (literal->size > UINT32_MAX)
+        return REASON_IMAP_LITERAL_TOO_BIG;
+    if (!flow->bulk && flow->literals >= LITERALS_MAX)
+        return REASON_IMAP_TOO_COMPLEX;
+    enum limit limit = flow->bulk ? LIMIT_LITERAL_BYTES_APPEND : LIMIT_LITERAL_BYTES_COMMAND;
+    if (literal->size > imap->host->policy->limits[limit] && is_enforced(imap, limit))
+        return limit_facts(limit)->reason;
+    return REASON_NONE;
 }
 
 bool imap_splice_may_say(const struct imap *imap)
 {
     return imap->backend.pass == 0 && !imap->backend.inside;
+}
+
+bool imap_splice_is_safe(const struct imap *imap)
+{
+    const struct imap_client_flow *flow = &imap->client;
+    return imap_splice_may_say(imap) && flow->unanswered == 0 && flow->pass == 0 && !flow->inside &&
+           !flow->drop && !flow->unsync;
+}
+
+static void bye_or_finish(struct imap *imap, enum reason reason, const char *text)
+{
+    if (imap_splice_may_say(imap))
+        imap_bye(imap, reason, text);
+    else
+        imap_finish(imap, reason);
 }
 
 // Passes a checked line on, and knows from its end what will follow it.
@@ -44,6 +122,8 @@ static void pass_line(struct imap *imap, struct span line, size_t taken,
     flow->pass = taken;
     if (!literal)
         return;
+    flow->literals++;
+    budget_charge(&imap->budget, imap->host, BUDGET_LITERALS, literal->size, imap->now_us);
     flow->literal_size = literal->size;
     flow->wait = literal->sync ? WAIT_LITERAL : WAIT_OUR_LITERAL;
     if (!literal->sync) {
@@ -62,12 +142,28 @@ static size_t drop_line(struct imap *imap, size_t taken, const struct imap_liter
 }
 
 static size_t refuse(struct imap *imap, size_t taken, const struct imap_literal *literal,
-                     const char *tag, const char *text)
+                     enum reason reason, const char *text)
 {
-    reply_line(imap->host, SIDE_CLIENT, "%s BAD %s", tag, text);
+    reply_line(imap->host, SIDE_CLIENT, "%s %s", imap->tag, text);
     drop_line(imap, taken, literal);
-    imap_count_error(imap, REASON_MAIL_BAD_COMMAND);
+    imap_count_error(imap, reason);
     return taken;
+}
+
+// A command that is too big is refused while all of it is here; a literal that the client will send
+// without waiting, or that goes on a command under way, ends the session (RFC 7888, section 4).
+static size_t refuse_size(struct imap *imap, size_t taken, const struct imap_literal *literal,
+                          enum reason reason)
+{
+    if (!imap_splice_may_say(imap))
+        return 0;
+    if (imap->client.inside || (literal && !literal->sync)) {
+        imap_bye(imap, reason, "Command too big");
+        return taken;
+    }
+    return refuse(imap, taken, literal, reason,
+                  reason == REASON_IMAP_APPEND_TOO_BIG ? "NO [TOOBIG] Message too big"
+                                                       : "NO [LIMIT] Command too big");
 }
 
 static size_t end_of_idle(struct imap *imap, struct span line, size_t taken)
@@ -95,23 +191,44 @@ static size_t new_command(struct imap *imap, struct span line, size_t taken,
     rest = span_skip(line, tag_end + 1);
     struct span verb = line_word(rest, &args);
     bool idle = span_equal_nocase(verb, span_text("IDLE"));
-    const char *why = !imap_command_tag_is_valid(tag) || verb.size == 0
-                          ? "A command has a tag and a name"
-                      : is_refused(verb)              ? "Command not available"
-                      : idle && rest.size > verb.size ? "IDLE takes no arguments"
-                                                      : NULL;
-    if (why && !imap_splice_may_say(imap))
-        return 0;
     bool tagged = imap_command_tag_is_valid(tag);
-    if (tagged)
-        span_to_text(tag, imap->tag, sizeof imap->tag);
+    const char *why = !tagged || verb.size == 0       ? "BAD A command has a tag and a name"
+                      : is_refused(verb)              ? "BAD Command not available"
+                      : idle && rest.size > verb.size ? "BAD IDLE takes no arguments"
+                                                      : NULL;
+    if ((why && !imap_splice_may_say(imap)) ||
+        !budget_may(&imap->budget, imap->host, BUDGET_COMMANDS, imap->now_us) ||
+        (literal && !budget_may(&imap->budget, imap->host, BUDGET_LITERALS, imap->now_us)))
+        return 0;
+    imap->client.bulk = brings_messages(verb, args);
+    imap->client.literals = 0;
+    enum reason too_big = why ? REASON_NONE : size_refusal(imap, line, literal);
+    if (too_big && !imap_splice_may_say(imap))
+        return 0;
+    budget_charge(&imap->budget, imap->host, BUDGET_COMMANDS, 1, imap->now_us);
+    span_to_text(tagged ? tag : span_text("*"), imap->tag, sizeof imap->tag);
     if (why)
-        return refuse(imap, taken, literal, tagged ? imap->tag : "*", why);
+        return refuse(imap, taken, literal,
+                      is_refused(verb) ? REASON_MAIL_VERB_REFUSED : REASON_MAIL_BAD_COMMAND, why);
+    if (too_big)
+        return refuse_size(imap, taken, literal, too_big);
     pass_line(imap, line, taken, literal);
     imap->client.unanswered++;
     if (idle)
         imap->client.wait = WAIT_IDLE;
     imap->client.logout |= span_equal_nocase(verb, span_text("LOGOUT"));
+    return 0;
+}
+
+static size_t more_of_command(struct imap *imap, struct span line, size_t taken,
+                              const struct imap_literal *literal)
+{
+    if (literal && !budget_may(&imap->budget, imap->host, BUDGET_LITERALS, imap->now_us))
+        return 0;
+    enum reason too_big = size_refusal(imap, line, literal);
+    if (too_big)
+        return refuse_size(imap, taken, literal, too_big);
+    pass_line(imap, line, taken, literal);
     return 0;
 }
 
@@ -124,39 +241,33 @@ static size_t take_line(struct imap *imap, struct span input)
     struct imap_literal found;
     switch (line_take(input, OPEN_LINE_MAX, &line, &taken, &reason)) {
     case LINE_PARTIAL:
+        flow->partial = true;
         return 0;
     case LINE_REFUSED:
-        if (imap_splice_may_say(imap))
-            imap_bye(imap, reason, "Line refused");
-        else
-            imap_finish(imap, reason);
+        bye_or_finish(imap, reason, "Line refused");
         return taken;
     case LINE_WHOLE:
         break;
     }
     const struct imap_literal *literal = imap_command_literal(line, &found) ? &found : NULL;
-    if (literal && literal->size > UINT32_MAX) {
-        if (!imap_splice_may_say(imap))
-            return 0;
-        imap_bye(imap, REASON_IMAP_LITERAL_TOO_BIG, "Literal too big");
-        return taken;
-    }
-    if (flow->drop)
+    if (flow->drop && !(literal && literal->size > UINT32_MAX))
         return drop_line(imap, taken, literal);
     if (flow->idling)
         return end_of_idle(imap, line, taken);
     if (!flow->inside)
         return new_command(imap, line, taken, literal);
-    pass_line(imap, line, taken, literal);
-    return 0;
+    return more_of_command(imap, line, taken, literal);
 }
 
 static size_t pass_on(struct imap *imap, struct span input)
 {
     struct imap_client_flow *flow = &imap->client;
+    if (!budget_may(&imap->budget, imap->host, BUDGET_UPLOAD, imap->now_us))
+        return 0;
     size_t size = flow->drop ? span_head(input, flow->pass).size
                              : splice_forward(imap->host, SIDE_BACKEND, input, flow->pass);
     flow->pass -= size;
+    budget_charge(&imap->budget, imap->host, BUDGET_UPLOAD, size, imap->now_us);
     return size;
 }
 
@@ -164,6 +275,7 @@ size_t imap_splice_client(struct imap *imap, struct span input)
 {
     struct imap_client_flow *flow = &imap->client;
     static const char unsynced[] = "+}\r\n", synced[] = "}\r\n";
+    flow->partial = false;
     if (flow->pass == 0 && !flow->unsync && flow->wait == WAIT_NOTHING) {
         size_t taken = take_line(imap, input);
         if (taken > 0 || imap->state != IMAP_OPEN)
@@ -298,7 +410,53 @@ size_t imap_splice_backend(struct imap *imap, struct span input)
         if (imap->state != IMAP_OPEN)
             return 0;
     }
+    if (!budget_may(&imap->budget, imap->host, BUDGET_DOWNLOAD, imap->now_us))
+        return 0;
     size_t sent = splice_forward(imap->host, SIDE_CLIENT, input, flow->pass);
     flow->pass -= sent;
+    budget_charge(&imap->budget, imap->host, BUDGET_DOWNLOAD, sent, imap->now_us);
     return sent;
+}
+
+static void deadline_set(struct imap *imap)
+{
+    uint64_t at_us = imap->idle_until_us;
+    uint64_t wake_us = budget_wake_us(&imap->budget), slow_us = budget_slow_us(&imap->budget);
+    at_us = wake_us < at_us ? wake_us : at_us;
+    imap->host->ops->deadline(imap->host, slow_us < at_us ? slow_us : at_us);
+}
+
+void imap_splice_read(struct imap *imap, size_t taken, bool all)
+{
+    const struct imap_client_flow *flow = &imap->client;
+    bool begun = flow->partial || (all && (flow->pass > 0 || (flow->inside && !flow->wait)));
+    budget_read(&imap->budget, taken, begun, imap->now_us);
+    if (taken > 0)
+        imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
+    deadline_set(imap);
+}
+
+// What comes while IDLE is on does not show that the client is there (RFC 2177).
+void imap_splice_wrote(struct imap *imap, size_t taken)
+{
+    if (taken > 0 && imap->client.unanswered > 0 && !imap->client.idling)
+        imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
+    deadline_set(imap);
+}
+
+// What waited for a budget is offered again by the session.
+void imap_splice_timeout(struct imap *imap)
+{
+    budget_woke(&imap->budget);
+    if (imap->now_us >= imap->idle_until_us) {
+        if (login_may_log_out(imap->host)) {
+            bye_or_finish(imap, REASON_IMAP_AUTOLOGOUT, "Idle for too long");
+            return;
+        }
+        imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
+    }
+    if (budget_is_slow(&imap->budget, imap->host, imap->now_us))
+        bye_or_finish(imap, REASON_MAIL_UPLOAD_SLOW, "Command too slow");
+    else
+        deadline_set(imap);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/login.h"
 
+#include "contract/policy_mailbox.h"
+
 bool login_take_user(struct auth_question *login, struct span user)
 {
     if (user.size == 0 || user.size > USER_NAME_MAX)
@@ -76,16 +78,33 @@ enum login_verdict login_judge(struct mail_host *host, const struct message *ans
     return LOGIN_UNAVAILABLE;
 }
 
-const struct mail_master *login_master(const struct mail_host *host)
+uint8_t login_backend(const struct mail_host *host, const struct auth_question *login)
 {
-    uint8_t backend = host->policy->services[host->service].backend;
+    return policy_mailbox_backend(host->policy, host->service,
+                                  span_of(login->user, login->user_size));
+}
+
+bool login_has_masters(const struct mail_host *host)
+{
+    const struct policy *policy = host->policy;
+    const struct policy_service *service = &policy->services[host->service];
+    for (uint8_t i = 0; i < policy->backends_count; i++)
+        if ((i == service->backend ||
+             (policy->mailboxes.count > 0 && policy->backends[i].protocol == service->protocol)) &&
+            !login_master(host, i))
+            return false;
+    return true;
+}
+
+const struct mail_master *login_master(const struct mail_host *host, uint8_t backend)
+{
     return host->policy->backends[backend].master_file[0] ? &host->masters[backend] : NULL;
 }
 
-size_t login_plain(const struct mail_host *host, const struct auth_question *login,
+size_t login_plain(const struct mail_host *host, uint8_t backend, const struct auth_question *login,
                    char text[LOGIN_PLAIN_SIZE])
 {
-    const struct mail_master *master = login_master(host);
+    const struct mail_master *master = login_master(host, backend);
     struct span user = span_of(login->user, login->user_size);
     struct span parts[] = {
         master ? user : span_of(NULL, 0),
@@ -117,9 +136,22 @@ uint64_t login_deadline(const struct mail_host *host, uint64_t now_us)
     return after_seconds(host, LIMIT_LOGIN_SECONDS, now_us);
 }
 
-uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us)
+static enum limit autologout(const struct mail_host *host)
 {
     bool imap = host->policy->services[host->service].protocol == PROTOCOL_IMAP;
-    return after_seconds(host, imap ? LIMIT_IMAP_AUTOLOGOUT_SECONDS : LIMIT_POP3_AUTOLOGOUT_SECONDS,
-                         now_us);
+    return imap ? LIMIT_IMAP_AUTOLOGOUT_SECONDS : LIMIT_POP3_AUTOLOGOUT_SECONDS;
+}
+
+uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us)
+{
+    enum limit limit = autologout(host);
+    return host->policy->modes[limit] == MODE_OFF ? UINT64_MAX : after_seconds(host, limit, now_us);
+}
+
+bool login_may_log_out(struct mail_host *host)
+{
+    enum limit limit = autologout(host);
+    if (host->policy->modes[limit] == MODE_SHADOW)
+        host->ops->shadow(host, limit_facts(limit)->reason);
+    return host->policy->modes[limit] == MODE_ENFORCE;
 }

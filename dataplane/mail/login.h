@@ -33,12 +33,18 @@ enum login_verdict login_judge(struct mail_host *host, const struct message *ans
 
 enum { LOGIN_PLAIN_SIZE = BASE64_SIZE(USER_NAME_MAX + 1 + USER_NAME_MAX + 1 + PASSWORD_MAX) };
 
-// The master user of the service's backend, or NULL: users log in there with their own passwords.
-const struct mail_master *login_master(const struct mail_host *host);
-// Base64 of a PLAIN response (RFC 4616) for the service's backend: the user's own, or the master's
-// with the user as authorisation identity. Characters written; the caller wipes them.
-size_t login_plain(const struct mail_host *host, const struct auth_question *login,
+// The backend that has the mailbox of the user who logged in.
+uint8_t login_backend(const struct mail_host *host, const struct auth_question *login);
+// The master user of a backend, or NULL: users log in there with their own passwords.
+const struct mail_master *login_master(const struct mail_host *host, uint8_t backend);
+// Have all backends one where the service's users may have their mailboxes?
+bool login_has_masters(const struct mail_host *host);
+// Base64 of a PLAIN response (RFC 4616) for a backend: the user's own, or the master's with the
+// user as authorisation identity. Characters written; the caller wipes them.
+size_t login_plain(const struct mail_host *host, uint8_t backend, const struct auth_question *login,
                    char text[LOGIN_PLAIN_SIZE]);
 
-uint64_t login_deadline(const struct mail_host *host, uint64_t now_us);   // to log in
-uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us); // once logged in
+uint64_t login_deadline(const struct mail_host *host, uint64_t now_us); // to log in
+// Once logged in, until the autologout; and is that enforced, or was it counted as shadow?
+uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us);
+bool login_may_log_out(struct mail_host *host) MUST_CHECK;

@@ -109,6 +109,7 @@ struct mail_host { // embedded in the session; read by the machine
     struct addr local; // the address that the client came to
     uint16_t client_port, local_port;
     uint64_t id;               // of the session, in logs and Received
+    bool leaving;              // Weir, or the backend's server, is drained
     struct mail_offer offered; // by the backend's server, once connected
     int64_t unix_us_offset;    // unix time in µs = now_us + this
     struct report
@@ -137,6 +138,9 @@ struct mail_protocol {
     void (*tls_started)(void *state, uint64_t now_us);
     void (*answer)(void *state, const struct message *answer, uint64_t now_us);
     void (*timeout)(void *state, uint64_t now_us);
+    // host->leaving was set: the session is to end as soon as nothing is cut by that, `now`: in any
+    // case.
+    void (*drain)(void *state, bool now, uint64_t now_us);
     void (*done)(void *state); // wipes secrets
 };
 

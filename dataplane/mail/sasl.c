@@ -11,7 +11,7 @@ uint32_t sasl_offer(const struct mail_host *host)
         return 0;
     if (!host->ops->binding(host, NULL))
         offer &= ~(1U << MECHANISM_SCRAM_SHA_256_PLUS);
-    if (service->protocol != PROTOCOL_SMTP && !login_master(host))
+    if (service->protocol != PROTOCOL_SMTP && !login_has_masters(host))
         offer &= MECHANISMS_PASSWORD;
     return offer;
 }

@@ -78,16 +78,29 @@ static size_t client_step(struct pop3 *pop3, struct span input)
     return 0;
 }
 
+// Weir or the backend's server is drained: between two commands the session ends.
+static void leave_if_safe(struct pop3 *pop3)
+{
+    bool before_login = pop3->state == POP3_COMMAND || pop3->state == POP3_SASL;
+    if (!pop3->host->leaving ||
+        !(before_login || (pop3->state == POP3_OPEN && pop3_splice_is_safe(pop3))))
+        return;
+    pop3_say(pop3, "-ERR [SYS/TEMP] Server is shutting down, please connect again");
+    pop3_finish(pop3, REASON_MAIL_DRAINED);
+}
+
 static size_t pop3_client_input(void *state, struct span input, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
     size_t taken = 0, step = 1;
     while (step > 0 && taken < input.size && (taken == 0 || has_room(pop3))) {
         step = client_step(pop3, span_skip(input, taken));
         taken += step;
     }
-    if (taken > 0 && pop3->state == POP3_OPEN)
-        pop3->host->ops->deadline(pop3->host, login_idle_until(pop3->host, now_us));
+    if (pop3->state == POP3_OPEN)
+        pop3_splice_read(pop3, taken);
+    leave_if_safe(pop3);
     return taken;
 }
 
@@ -114,13 +127,15 @@ static size_t backend_step(struct pop3 *pop3, struct span input)
 static size_t pop3_backend_bytes(void *state, struct span input, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
     size_t taken = 0, step = 1;
     while (step > 0 && taken < input.size && (taken == 0 || has_room(pop3))) {
         step = backend_step(pop3, span_skip(input, taken));
         taken += step;
     }
-    if (taken > 0 && pop3->state == POP3_OPEN)
-        pop3->host->ops->deadline(pop3->host, login_idle_until(pop3->host, now_us));
+    if (pop3->state == POP3_OPEN)
+        pop3_splice_wrote(pop3, taken);
+    leave_if_safe(pop3);
     return taken;
 }
 
@@ -143,27 +158,34 @@ static void pop3_tls_started(void *state, uint64_t now_us)
 static void pop3_answer(void *state, const struct message *answer, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
     if (pop3->state == POP3_ASKING)
         pop3_login_answer(pop3, answer);
+    leave_if_safe(pop3);
 }
 
 static void pop3_event(void *state, enum mail_backend_event event, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
     if (pop3->state == POP3_BACKEND || pop3->state == POP3_OPEN)
         pop3_backend_event(pop3, event);
+    leave_if_safe(pop3);
 }
 
 // A timed-out session gets no reply of its own (RFC 1939, section 3); a login under way does.
 static void pop3_timeout(void *state, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
     switch ((enum pop3_state)pop3->state) {
     case POP3_COMMAND:
     case POP3_SASL:
     case POP3_ASKING:
-    case POP3_OPEN:
         pop3_finish(pop3, REASON_MAIL_IDLE_TIMEOUT);
+        break;
+    case POP3_OPEN:
+        pop3_splice_timeout(pop3);
         break;
     case POP3_BACKEND:
         pop3_say(pop3, "-ERR [SYS/TEMP] Mailbox server does not answer");
@@ -175,6 +197,17 @@ static void pop3_timeout(void *state, uint64_t now_us)
     case POP3_STATE_COUNT:
         CHECK(!"a state");
     }
+}
+
+static void pop3_drain(void *state, bool now, uint64_t now_us)
+{
+    struct pop3 *pop3 = state;
+    pop3->now_us = now_us;
+    if (pop3->state == POP3_OVER)
+        return;
+    leave_if_safe(pop3);
+    if (now && pop3->state != POP3_OVER)
+        pop3_finish(pop3, REASON_SESSION_DRAIN_OVER);
 }
 
 static void pop3_done(void *state)
@@ -195,5 +228,6 @@ const struct mail_protocol pop3_protocol = {
     .tls_started = pop3_tls_started,
     .answer = pop3_answer,
     .timeout = pop3_timeout,
+    .drain = pop3_drain,
     .done = pop3_done,
 };

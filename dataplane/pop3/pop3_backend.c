@@ -10,7 +10,8 @@ void pop3_backend_open(struct pop3 *pop3)
     struct mail_host *host = pop3->host;
     pop3->step = POP3_CONNECT;
     pop3->backend_up = false;
-    host->ops->connect(host, host->policy->services[host->service].backend);
+    pop3->backend_index = login_backend(host, &pop3->sasl.login);
+    host->ops->connect(host, pop3->backend_index);
 }
 
 static void leave(struct pop3 *pop3, enum reason reason)
@@ -34,7 +35,9 @@ static void send_user(struct pop3 *pop3)
 {
     const struct auth_question *login = &pop3->sasl.login;
     pop3->step = POP3_USER;
-    if (login_master(pop3->host)) { // the response in a line of its own (RFC 5034, section 4)
+    if (login_master(
+            pop3->host,
+            pop3->backend_index)) { // the response in a line of its own (RFC 5034, section 4)
         reply_line(pop3->host, SIDE_BACKEND, "AUTH PLAIN");
         return;
     }
@@ -52,12 +55,12 @@ static void send_password(struct pop3 *pop3)
 static void take_go_ahead(struct pop3 *pop3)
 {
     char text[LOGIN_PLAIN_SIZE];
-    if (pop3->step != POP3_USER || !login_master(pop3->host)) {
+    if (pop3->step != POP3_USER || !login_master(pop3->host, pop3->backend_index)) {
         fail(pop3, REASON_MAIL_BACKEND_BAD);
         return;
     }
     pop3->step = POP3_PASS;
-    size_t size = login_plain(pop3->host, &pop3->sasl.login, text);
+    size_t size = login_plain(pop3->host, pop3->backend_index, &pop3->sasl.login, text);
     reply_line(pop3->host, SIDE_BACKEND, "%s", text);
     explicit_bzero(text, size);
     sasl_wipe(&pop3->sasl);
@@ -67,9 +70,8 @@ static void take_go_ahead(struct pop3 *pop3)
 static void send_identity(struct pop3 *pop3)
 {
     const struct mail_host *host = pop3->host;
-    const struct policy_service *service = &host->policy->services[host->service];
     char client[ADDR_TEXT_SIZE];
-    if (host->policy->backends[service->backend].identity != IDENTITY_FORWARD) {
+    if (host->policy->backends[pop3->backend_index].identity != IDENTITY_FORWARD) {
         send_user(pop3);
         return;
     }
@@ -85,13 +87,14 @@ static void take_ok(struct pop3 *pop3)
         send_user(pop3);
         return;
     case POP3_USER:
-        if (login_master(pop3->host)) // it is no OK that AUTH waits for
+        if (login_master(pop3->host, pop3->backend_index)) // it is no OK that AUTH waits for
             fail(pop3, REASON_MAIL_BACKEND_BAD);
         else
             send_password(pop3);
         return;
     case POP3_PASS:
         pop3_enter(pop3, POP3_OPEN);
+        pop3_splice_read(pop3, 1);
         pop3_say(pop3, "+OK Logged in");
         return;
     case POP3_CONNECT:
@@ -110,7 +113,8 @@ static void take_err(struct pop3 *pop3, struct span text)
         fail(pop3, REASON_MAIL_BACKEND_BAD);
     } else if (span_starts_nocase(text, span_text("[SYS/"))) {
         fail(pop3, REASON_MAIL_BACKEND_DOWN);
-    } else if (login_master(pop3->host)) { // nothing was wrong with the user's password
+    } else if (login_master(pop3->host,
+                            pop3->backend_index)) { // nothing was wrong with the user's password
         fail(pop3, REASON_POP3_AUTH_FAILED);
     } else { // our login was right for us and is not for the backend
         leave(pop3, REASON_POP3_AUTH_FAILED);

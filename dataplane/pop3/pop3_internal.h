@@ -5,11 +5,12 @@
  *
  *   pop3_login    the AUTHORIZATION state, up to the question to the control plane
  *   pop3_backend  the login to the backend in the client's name
- *   pop3_splice   everything afterwards: forwarded, client lines checked
+ *   pop3_splice   everything afterwards: forwarded, with the parser on
  *
  * COMMAND -> (SASL ->) ASKING -> BACKEND -> OPEN; a login that fails goes back to COMMAND.
  */
 
+#include "mail/budget.h"
 #include "mail/mail.h"
 #include "mail/sasl.h"
 
@@ -27,17 +28,35 @@ enum pop3_backend_step { // what we wait for
     POP3_PASS,
 };
 
+enum { POP3_PIPELINE_MAX = 64 }; // commands without a reply yet
+enum pop3_reply { POP3_REPLY_LINE, POP3_REPLY_LINES, POP3_REPLY_CAPA };
+
+struct pop3_flow {   // after login
+    uint16_t pass;   // bytes of a checked line that have no room yet
+    bool partial;    // a line is not whole
+    bool deleted;    // DELE was passed on: QUIT is to come
+    bool body, capa; // the reply under way has more lines; and is a CAPA's
+    uint8_t matched; // bytes of its end that were seen last
+    uint8_t replies_first, replies_count;
+    uint8_t replies[POP3_PIPELINE_MAX]; // enum pop3_reply, in order, as a ring
+    size_t reply_pass;                  // bytes of it that need no look
+};
+
 struct pop3 {
     struct mail_host *host;
     uint64_t login_until_us;
-    uint8_t state; // enum pop3_state
-    uint8_t step;  // enum pop3_backend_step
+    uint64_t now_us;        // of the call that is being served
+    uint64_t idle_until_us; // once logged in
+    uint8_t state;          // enum pop3_state
+    uint8_t step;           // enum pop3_backend_step
     bool backend_up;
-    bool quit;         // QUIT was passed on
-    uint16_t errors;   // bad commands
-    uint16_t failures; // wrong passwords
-    uint16_t pass;     // bytes of a checked line that have no room yet
-    struct sasl sasl;  // USER keeps its name here
+    bool quit;             // QUIT was passed on
+    uint16_t errors;       // bad commands
+    uint16_t failures;     // wrong passwords
+    uint8_t backend_index; // whose mailbox it is
+    struct sasl sasl;      // USER keeps its name here
+    struct pop3_flow flow;
+    struct budget budget;
 };
 
 void pop3_enter(struct pop3 *pop3, enum pop3_state state);
@@ -57,3 +76,7 @@ size_t pop3_backend_input(struct pop3 *pop3, struct span input); // one line
 
 size_t pop3_splice_client(struct pop3 *pop3, struct span input); // one line
 size_t pop3_splice_backend(struct pop3 *pop3, struct span input);
+bool pop3_splice_is_safe(const struct pop3 *pop3); // the end would cut nothing, nor undo a DELE
+void pop3_splice_read(struct pop3 *pop3, size_t taken);  // after input of the client
+void pop3_splice_wrote(struct pop3 *pop3, size_t taken); // and of the backend
+void pop3_splice_timeout(struct pop3 *pop3);

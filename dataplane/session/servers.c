@@ -268,6 +268,11 @@ bool servers_drain(struct servers *servers, const struct server_order *order)
     return found;
 }
 
+bool servers_is_drained(const struct servers *servers, uint16_t slot)
+{
+    return slot != SERVER_NONE && servers->slots[slot].drained;
+}
+
 unsigned servers_down(const struct servers *servers)
 {
     unsigned down = 0;

@@ -82,4 +82,5 @@ void servers_list(const struct servers *servers, uint32_t cursor, uint64_t now_u
                   struct server_page *ret_page);
 // Drains or enables; false: there is no such server.
 bool servers_drain(struct servers *servers, const struct server_order *order);
+bool servers_is_drained(const struct servers *servers, uint16_t slot); // SERVER_NONE is fine
 unsigned servers_down(const struct servers *servers); // of the newest policy, drained ones too

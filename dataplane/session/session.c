@@ -50,6 +50,7 @@ struct sessions *sessions_open(const struct sessions_config *config)
     if (!all)
         return NULL;
     all->config = *config;
+    all->drain.next = UINT32_MAX; // nobody is to be told
     // Buffers are held only while a line is unfinished or a peer reads slowly: one a session is
     // ample.
     if (pool_init(&all->pool, config->sessions, sizeof(struct session) + state_size_max()) < 0 ||
@@ -185,7 +186,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
     s->shadowed = handshake->shadowed;
-    s->deadline_us = s->phase_us = UINT64_MAX;
+    s->deadline_us = s->phase_us = s->slow_us = UINT64_MAX;
     s->backend = 255;
     s->slot = SERVER_NONE;
     fill_host(s, ack, service);
@@ -211,6 +212,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
 void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
+    at = s->slow_us < at ? s->slow_us : at;
     if (s->again)
         at = s->all->now_us;
     if (at == UINT64_MAX)
@@ -366,6 +368,7 @@ void session_run(struct session *s)
         session_gone(s);
         return;
     }
+    session_slow_watch(s);
     session_timer_update(s);
 }
 
@@ -438,6 +441,10 @@ static void session_timer_fired(void *context, struct timer *timer)
                 tcp_release(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
             s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
         }
+    } else if (s->slow_us <= now_us && session_slow_is_over(s)) {
+        session_end(s, REASON_SESSION_SLOW_READER);
+        tcp_abort(s->all->config.tcp, s->streams[SIDE_CLIENT].connection); // it takes no last words
+        s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
     } else if (s->deadline_us <= now_us) {
         s->deadline_us = UINT64_MAX;
         if (s->phase == SESSION_TALK)
@@ -464,6 +471,7 @@ void sessions_advance(struct sessions *all, uint64_t now_us)
     wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);
     dial_advance(all);
     session_question_advance(all);
+    session_drain_advance(all);
 }
 
 bool sessions_kill(struct sessions *all, uint64_t id, uint64_t now_us)
@@ -481,9 +489,4 @@ void sessions_servers(const struct sessions *all, uint32_t cursor, uint64_t now_
                       struct server_page *ret_page)
 {
     servers_list(&all->servers, cursor, now_us, ret_page);
-}
-
-bool sessions_drain(struct sessions *all, const struct server_order *order)
-{
-    return servers_drain(&all->servers, order);
 }

@@ -73,9 +73,14 @@ void sessions_list(const struct sessions *sessions, uint32_t cursor, uint64_t no
 // What became of the TCP connections of session `id`, or with 0 of all that ended ill.
 void sessions_trace(const struct sessions *sessions, uint32_t cursor, uint64_t id,
                     struct trace_page *ret_page);
-// What is known of the backends' servers, and drains.
+// What is known of the backends' servers.
 void sessions_servers(const struct sessions *sessions, uint32_t cursor, uint64_t now_us,
                       struct server_page *ret_page);
-bool sessions_drain(struct sessions *sessions, const struct server_order *order);
+// Drains or enables servers; false: there is no such server. Sessions of a drained one end between
+// two commands.
+bool sessions_drain_server(struct sessions *sessions, const struct server_order *order);
+// Lets all sessions end between two commands, at the latest at until_us; or no more. Their owner
+// accepts no new ones meanwhile.
+void sessions_drain(struct sessions *sessions, bool drain, uint64_t until_us);
 bool sessions_kill(struct sessions *sessions, uint64_t id, uint64_t now_us);
 uint32_t sessions_count(const struct sessions *sessions);

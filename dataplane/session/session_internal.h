@@ -41,10 +41,12 @@ struct session {
     struct stream streams[SIDES];
     handle dial;                      // of the backend's connection while it is being opened
     handle questions[QUESTION_KINDS]; // open ones, by kind - MESSAGE_RDNS
-    struct timer timer;               // the earlier of the two below
+    struct timer timer;               // the earliest of those below
     uint64_t deadline_us;             // the machine's
     uint64_t take_us;                 // LINGER: the client must have taken all by then
     uint64_t phase_us;                // handshake, flush or linger must be over by then
+    uint64_t slow_us;                 // session_slow.c: end of the window; UINT64_MAX: none
+    uint64_t slow_taken;              // bytes that the client had taken at its start
     uint64_t started_us, active_us;   // worker's clock
     enum reason reason;               // why it ended
     uint8_t phase;                    // enum session_phase
@@ -74,6 +76,12 @@ struct question {
     struct message message; // to ask again; wiped when given back
 };
 
+struct sessions_drain {
+    bool on, over;     // all are to end: between two commands; now
+    uint64_t until_us; // when it is over
+    uint32_t next;     // where to go on telling sessions
+};
+
 struct sessions {
     struct sessions_config config;
     struct snapshot *snapshot;
@@ -84,6 +92,7 @@ struct sessions {
     struct wheel session_timers, question_timers, dial_timers;
     struct servers servers;
     struct verdicts verdicts;
+    struct sessions_drain drain;
     uint64_t checks_us;               // when to look next which checks of servers are due
     uint32_t attachments[ROLE_COUNT]; // of each role so far
     uint32_t again[ROLE_COUNT];       // where to go on asking again
@@ -129,6 +138,13 @@ bool session_question_tell(struct session *s);       // the machine, of answers 
 
 // session_host.c
 enum reason session_charge(struct session *s, enum charge charge, struct span user);
+
+// session_drain.c
+void session_drain_advance(struct sessions *all); // tells sessions; bounded
+
+// session_slow.c
+void session_slow_watch(struct session *s);   // after anything was sent or taken
+bool session_slow_is_over(struct session *s); // at slow_us: the client is too slow
 
 // session_report.c
 void session_report_send(struct session *s);

@@ -58,6 +58,13 @@ static size_t stash_put(struct stash *stash, struct span data)
     return size;
 }
 
+static size_t give(struct sessions *all, struct stream *stream, struct span data)
+{
+    size_t sent = tcp_send(all->config.tcp, stream->connection, data);
+    stream->given += sent;
+    return sent;
+}
+
 size_t stream_room(const struct sessions *all, const struct stream *stream)
 {
     if (stash_size(&stream->spill) > 0)
@@ -76,7 +83,7 @@ bool stream_send(struct sessions *all, struct stream *stream, struct span data)
         data = span_skip(data, taken);
     }
     if (stash_size(&stream->spill) == 0)
-        data = span_skip(data, tcp_send(all->config.tcp, stream->connection, data));
+        data = span_skip(data, give(all, stream, data));
     if (data.size == 0)
         return true;
     // Short of room only for replies to events that no input caused; the spill holds several.
@@ -89,7 +96,7 @@ static void flush_tls(struct sessions *all, struct stream *stream)
         struct span waiting = tls_output(stream->tls);
         if (waiting.size == 0)
             return;
-        size_t sent = tcp_send(all->config.tcp, stream->connection, waiting);
+        size_t sent = give(all, stream, waiting);
         if (sent == 0)
             return;
         tls_output_sent(stream->tls, sent);
@@ -99,7 +106,7 @@ static void flush_tls(struct sessions *all, struct stream *stream)
 bool stream_flush(struct sessions *all, struct stream *stream)
 {
     if (stash_size(&stream->spill) > 0) {
-        size_t sent = tcp_send(all->config.tcp, stream->connection, stash_span(&stream->spill));
+        size_t sent = give(all, stream, stash_span(&stream->spill));
         stash_skip(all, &stream->spill, sent);
     }
     if (stash_size(&stream->spill) > 0)

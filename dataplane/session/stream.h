@@ -27,6 +27,7 @@ struct stream {
     struct stash input; // plaintext that nobody has taken
     struct stash spill; // for tcp_send, when it had no room
     bool finished;      // the peer's FIN or end has come
+    uint64_t given;     // bytes that tcp took, ever
 };
 
 size_t stream_room(const struct sessions *all, const struct stream *stream); // bytes

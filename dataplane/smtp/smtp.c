@@ -249,10 +249,18 @@ static size_t take_line(struct smtp *smtp, struct span input)
     return 0;
 }
 
-static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
+// Weir or the backend's server is drained: the session ends between two messages.
+static void leave_if_safe(struct smtp *smtp)
 {
-    struct smtp *smtp = state;
-    smtp->now_us = now_us;
+    bool safe = smtp->state == SMTP_GREETED || smtp->state == SMTP_HELLO ||
+                smtp->state == SMTP_START || smtp->state == SMTP_AUTH;
+    if (smtp->host->leaving && safe)
+        smtp_finish(smtp, "421 4.3.2 Server is shutting down, try again later",
+                    REASON_MAIL_DRAINED);
+}
+
+static size_t take_client(struct smtp *smtp, struct span input)
+{
     switch ((enum smtp_state)smtp->state) {
     case SMTP_START:
         return take_early(smtp, input);
@@ -280,6 +288,15 @@ static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
     check_failed("a known state", __FILE__, __LINE__);
 }
 
+static size_t smtp_client_input(void *state, struct span input, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    size_t taken = take_client(smtp, input);
+    leave_if_safe(smtp);
+    return taken;
+}
+
 static void take_outcome(struct smtp *smtp, enum smtp_outcome outcome)
 {
     if (outcome == OUTCOME_NONE)
@@ -298,6 +315,7 @@ static size_t smtp_backend_input_event(void *state, struct span input, uint64_t 
     if (smtp->state == SMTP_CLOSED)
         return 0;
     take_outcome(smtp, smtp_backend_input(smtp, input, &taken));
+    leave_if_safe(smtp);
     return taken;
 }
 
@@ -307,6 +325,7 @@ static void smtp_backend_event_event(void *state, enum mail_backend_event event,
     smtp->now_us = now_us;
     if (smtp->state != SMTP_CLOSED)
         take_outcome(smtp, smtp_backend_event(smtp, event));
+    leave_if_safe(smtp);
 }
 
 // A client may close its side early and still read. A message whose final dot went to the backend
@@ -408,6 +427,15 @@ static void smtp_timeout(void *state, uint64_t now_us)
     }
 }
 
+static void smtp_drain(void *state, bool now, uint64_t now_us)
+{
+    struct smtp *smtp = state;
+    smtp->now_us = now_us;
+    leave_if_safe(smtp);
+    if (now)
+        smtp_finish(smtp, "421 4.3.2 Server is shutting down", REASON_SESSION_DRAIN_OVER);
+}
+
 static void smtp_done(void *state)
 {
     explicit_bzero(state, sizeof(struct smtp));
@@ -426,5 +454,6 @@ const struct mail_protocol smtp_protocol = {
     .tls_started = smtp_tls_started,
     .answer = smtp_answer,
     .timeout = smtp_timeout,
+    .drain = smtp_drain,
     .done = smtp_done,
 };

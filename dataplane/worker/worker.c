@@ -157,6 +157,21 @@ void worker_stop(struct worker *w)
     __atomic_store_n(&w->stopping, true, __ATOMIC_RELEASE);
 }
 
+void worker_want_drain(struct worker *w)
+{
+    __atomic_store_n(&w->drain_wanted, true, __ATOMIC_RELEASE);
+}
+
+void worker_drain(struct worker *w, bool drain, uint32_t seconds)
+{
+    uint64_t all = seconds;
+    if (seconds == UINT32_MAX)
+        all = w->snapshot ? w->snapshot->policy->limits[LIMIT_DRAIN_SECONDS] : 0;
+    w->draining = drain;
+    sessions_drain(w->sessions, drain, w->now_us + all * 1000000);
+    counter_set(w->counters, COUNTER_DRAINING, drain);
+}
+
 int worker_run(void *worker)
 {
     struct worker *w = worker;

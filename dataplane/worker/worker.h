@@ -47,6 +47,9 @@ void worker_close(struct worker *worker);
 
 int worker_run(void *worker); // the loop, until worker_stop; for rte_eal_remote_launch
 void worker_stop(struct worker *worker);
+// From now on, once: no new connections, and sessions end where nothing is cut, within
+// DRAIN_SECONDS.
+void worker_want_drain(struct worker *worker);
 
 // By the main lcore.
 void worker_set_snapshot(struct worker *worker, struct snapshot *snapshot);

@@ -34,6 +34,8 @@ struct worker {
     // take: they are for ARP, ND, and the sessions that are open.
     uint32_t mbufs_reserve;
     bool mbufs_low; // in this turn
+    bool drain_taken;
+    bool draining; // no connection is taken, and sessions end where they can
     struct worker_tx tx[LEG_COUNT];
     struct snapshot *snapshot;             // in use
     struct worker_link *links[ROLE_COUNT]; // in use
@@ -42,8 +44,11 @@ struct worker {
     // Written by the main lcore, read by the worker.
     _Alignas(64) struct snapshot *snapshot_next;
     struct worker_link *links_next[ROLE_COUNT];
-    bool stopping;
+    bool stopping, drain_wanted;
 };
+
+// worker.c: `seconds` as in struct drain_order
+void worker_drain(struct worker *w, bool drain, uint32_t seconds);
 
 // worker_turn.c: true when there was anything to do
 bool worker_turn(struct worker *w);

@@ -98,7 +98,11 @@ static struct message obey(struct worker *w, const struct message *order)
         sessions_servers(w->sessions, order->page_question.cursor, w->now_us, &answer.server_page);
         break;
     case MESSAGE_SERVER_DRAIN:
-        found = sessions_drain(w->sessions, &order->server_order);
+        found = sessions_drain_server(w->sessions, &order->server_order);
+        break;
+    case MESSAGE_DRAIN:
+        worker_drain(w, order->drain_order.drain, order->drain_order.seconds);
+        answer.drain_answer.sessions = sessions_count(w->sessions);
         break;
     case MESSAGE_EXPLAIN:
         explain(w, &order->explain_question.addr, &answer.explain_answer);

@@ -71,6 +71,11 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
         refuse(w, b, m, packet, reason);
         return;
     }
+    if (unlikely(w->draining)) {
+        tcp_refuse(w->tcp, packet);
+        refuse(w, b, m, packet, REASON_WORKER_DRAINED);
+        return;
+    }
     reason = guard_connection_begun(w->guard, packet, look, w->now_us, &handshake);
     if (reason != REASON_NONE) {
         tcp_refuse(w->tcp, packet);
@@ -283,6 +288,10 @@ static void synack_send(void *worker, struct rte_mbuf *m, enum leg leg, uint64_t
 static void slow(struct worker *w)
 {
     w->slow_us = w->now_us + SLOW_US;
+    if (__atomic_load_n(&w->drain_wanted, __ATOMIC_ACQUIRE) && !w->drain_taken) {
+        w->drain_taken = true;
+        worker_drain(w, true, UINT32_MAX);
+    }
     net_advance(w->net, w->now_us);
     struct guard_output output = {synack_take, synack_send, w};
     guard_advance(w->guard, &output, w->now_us);

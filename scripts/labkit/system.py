@@ -57,8 +57,9 @@ def is_alive(pid):
 
 
 def stop(pids, seconds=5.0):
-    """TERM, and KILL for what is still there after `seconds`."""
-    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+    """TERM, again for whom it only made drain, and KILL for what is still there then."""
+    for number, patience in ((signal.SIGTERM, 1.0), (signal.SIGTERM, seconds),
+                             (signal.SIGKILL, 5.0)):
         for pid in filter(is_alive, pids):
             try:
                 os.kill(pid, number)

@@ -235,6 +235,8 @@ static struct message obey(struct fake_dataplane *fake, unsigned number, const s
         answer.trace_page.stories[0].events[0] =
             (struct trace_event){.ago_ms = 1500, .kind = TRACE_ABORTED, .times = 1};
         break;
+    case MESSAGE_DRAIN:
+        break;
     case MESSAGE_SESSION_KILL:
         found = m->session_kill.id / 1000000u == number &&
                 m->session_kill.id % 1000000u < worker->sessions_count;

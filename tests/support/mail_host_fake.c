@@ -347,6 +347,14 @@ void mail_host_fake_pump(struct mail_host_fake *fake)
     }
 }
 
+void mail_host_fake_drain(struct mail_host_fake *fake, bool now)
+{
+    make_room(fake);
+    fake->host.leaving = true;
+    fake->protocol->drain(fake->state, now, fake->now_us);
+    mail_host_fake_pump(fake);
+}
+
 void mail_host_fake_start(struct mail_host_fake *fake)
 {
     make_room(fake);

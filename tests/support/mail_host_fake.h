@@ -108,7 +108,8 @@ void mail_host_fake_answer_sasl(struct mail_host_fake *fake, enum auth_verdict v
                                 const char *user, const char *challenge);
 void mail_host_fake_unavailable(struct mail_host_fake *fake, enum message_kind kind);
 void mail_host_fake_wait(struct mail_host_fake *fake, uint64_t us); // the deadline may strike
-void mail_host_fake_pump(struct mail_host_fake *fake);              // room came, nothing else
+void mail_host_fake_drain(struct mail_host_fake *fake, bool now);
+void mail_host_fake_pump(struct mail_host_fake *fake); // room came, nothing else
 
 // Text sent on that side since the last time this was asked; foreign NULs as they are, and a NUL
 // behind. Valid until mail_host_fake_forget.

@@ -151,6 +151,8 @@ static void event(struct mail_host_fake *fake, struct span text)
         assert_backend(fake, what, first);
     } else if (strcmp(what, "tls") == 0) {
         mail_host_fake_tls(fake);
+    } else if (strcmp(what, "drain") == 0) {
+        mail_host_fake_drain(fake, strcmp(first, "now") == 0);
     } else if (strcmp(what, "eof") == 0) {
         mail_host_fake_client_eof(fake);
     } else if (strcmp(what, "timeout") == 0) {

@@ -14,6 +14,7 @@
  *   E:sasl wrong|throttled [CHALLENGE]        of an exchange, which goes on with a challenge
  *   E:proven USER [CHALLENGE]                 of an exchange: right, and the last word
  *   E:unavailable rdns|dnsbl|helo|spf|auth|sasl
+ *   E:drain | drain now
  *   E:tls | eof | timeout | finish REASON | state NAME | counted REASON | shadowed REASON
  *
  * In all texts \r \n \0 \\ and \xHH are escapes. An expectation that ends with * is a prefix. Lines

@@ -60,25 +60,84 @@ static void an_idle_session_is_ended_with_bye_between_responses(void **state)
 {
     play(LOGGED_IN);
     assert_int_equal(fake->deadline_us - fake->now_us, UINT64_C(1860) * 1000000);
-    mail_script_play(fake, "E:timeout\nS:* BYE Idle for too long\nE:finish mail_idle_timeout\n");
+    mail_script_play(fake, "E:timeout\nS:* BYE Idle for too long\nE:finish imap_autologout\n");
 }
 
 static void an_idle_session_is_ended_without_a_word_inside_a_response(void **state)
 {
     play(LOGGED_IN "C:b FETCH 1 BODY[]\nP:b FETCH 1 BODY[]\n"
                    "B:* 1 FETCH (BODY[] {100}\nS:* 1 FETCH (BODY[] {100}\n"
-                   "E:timeout\nE:finish mail_idle_timeout\n");
+                   "E:timeout\nE:finish imap_autologout\n");
 }
 
-static void traffic_of_either_side_puts_the_idle_deadline_off(void **state)
+static const uint64_t autologout_us = UINT64_C(1860) * 1000000;
+
+static void commands_put_the_autologout_off_and_so_do_answers_to_them(void **state)
+{
+    play(LOGGED_IN);
+    fake->now_us += 1000000000;
+    mail_script_play(fake, "C:b FETCH 1:* ALL\nP:b FETCH 1:* ALL\n");
+    assert_int_equal(fake->deadline_us - fake->now_us, autologout_us);
+    fake->now_us += 1000000000;
+    mail_script_play(fake, "B:* 5 EXISTS\nS:* 5 EXISTS\n");
+    assert_int_equal(fake->deadline_us - fake->now_us, autologout_us);
+}
+
+static void what_comes_unasked_or_while_idling_does_not(void **state)
 {
     play(LOGGED_IN);
     fake->now_us += 1000000000;
     mail_script_play(fake, "B:* 5 EXISTS\nS:* 5 EXISTS\n");
-    assert_int_equal(fake->deadline_us - fake->now_us, UINT64_C(1860) * 1000000);
-    fake->now_us += 1000000000;
-    mail_script_play(fake, "C:b NOOP\nP:b NOOP\n");
-    assert_int_equal(fake->deadline_us - fake->now_us, UINT64_C(1860) * 1000000);
+    assert_int_equal(fake->deadline_us - fake->now_us, autologout_us - 1000000000);
+    mail_script_play(fake, "C:b IDLE\nP:b IDLE\nB:+ idling\nS:+ idling\n");
+    fake->now_us += 1700000000;
+    mail_script_play(fake, "B:* OK Still here\nS:* OK Still here\n");
+    assert_int_equal(fake->deadline_us - fake->now_us, autologout_us - 1700000000);
+    mail_script_play(fake, "E:timeout\nS:* BYE Idle for too long\nE:finish imap_autologout\n");
+}
+
+static void a_drain_ends_a_session_before_login(void **state)
+{
+    play(TLS_GREETING "E:drain\nS:* BYE Server is shutting down, please connect again\n"
+                      "E:finish mail_drained\n");
+}
+
+static void a_drain_waits_for_the_login_under_way(void **state)
+{
+    play(TLS_GREETING RIGHT "E:drain\n" GREETED_BACKEND IDENTIFIED PLAIN_SENT
+                            "B:W OK Logged in\nS:a OK Logged in\n"
+                            "S:* BYE Server is shutting down, please connect again\n"
+                            "E:finish mail_drained\n");
+}
+
+static void a_drain_waits_for_the_command_under_way(void **state)
+{
+    play(LOGGED_IN "C:b FETCH 1 BODY[]\nP:b FETCH 1 BODY[]\n"
+                   "B:* 1 FETCH (BODY[] {5}\nS:* 1 FETCH (BODY[] {5}\nE:drain\n"
+                   "RB:12345)\\r\\n\nS:12345)\nB:b OK\nS:b OK\n"
+                   "S:* BYE Server is shutting down, please connect again\n"
+                   "E:finish mail_drained\n");
+}
+
+static void a_drain_leaves_idle_its_time(void **state)
+{
+    play(LOGGED_IN "C:b IDLE\nP:b IDLE\nB:+ idling\nS:+ idling\nE:drain\n"
+                   "B:* 5 EXISTS\nS:* 5 EXISTS\nC:DONE\nP:DONE\nB:b OK\nS:b OK\n"
+                   "S:* BYE Server is shutting down, please connect again\n"
+                   "E:finish mail_drained\n");
+}
+
+static void at_its_deadline_a_drain_ends_idle_too(void **state)
+{
+    play(LOGGED_IN "C:b IDLE\nP:b IDLE\nB:+ idling\nS:+ idling\nE:drain\nE:drain now\n"
+                   "S:* BYE Server is shutting down\nE:finish session_drain_over\n");
+}
+
+static void at_its_deadline_it_says_nothing_into_a_response(void **state)
+{
+    play(LOGGED_IN "C:b FETCH 1 BODY[]\nP:b FETCH 1 BODY[]\n"
+                   "B:* 1 FETCH (BODY[] {100}\nS:* 1 FETCH (BODY[] {100}\n"
+                   "E:drain\nE:drain now\nE:finish session_drain_over\n");
 }
 
 static void a_whole_session_in_the_clear_and_under_tls(void **state)
@@ -161,7 +220,14 @@ int main(void)
         TLS_TEST(a_backend_that_does_not_answer_is_unavailable),
         TLS_TEST(an_idle_session_is_ended_with_bye_between_responses),
         TLS_TEST(an_idle_session_is_ended_without_a_word_inside_a_response),
-        TLS_TEST(traffic_of_either_side_puts_the_idle_deadline_off),
+        TLS_TEST(commands_put_the_autologout_off_and_so_do_answers_to_them),
+        TLS_TEST(what_comes_unasked_or_while_idling_does_not),
+        TLS_TEST(a_drain_ends_a_session_before_login),
+        TLS_TEST(a_drain_waits_for_the_login_under_way),
+        TLS_TEST(a_drain_waits_for_the_command_under_way),
+        TLS_TEST(a_drain_leaves_idle_its_time),
+        TLS_TEST(at_its_deadline_a_drain_ends_idle_too),
+        TLS_TEST(at_its_deadline_it_says_nothing_into_a_response),
         PLAIN_TEST(a_whole_session_in_the_clear_and_under_tls),
         TLS_TEST(a_client_that_leaves_after_logout_has_quit),
         TLS_TEST(the_cuts_between_packets_do_not_matter),

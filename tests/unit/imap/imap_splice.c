@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "imap_test.h"
 
+#include "mail/budget.h"
+
 #include <stdio.h>
 
 static void what_would_blind_us_is_refused_and_does_not_reach_the_backend(void **state)
@@ -12,7 +14,7 @@ static void what_would_blind_us_is_refused_and_does_not_reach_the_backend(void *
                    "C:f STARTTLS\nS:f BAD Command not available\n"
                    "C:g UNAUTHENTICATE\nS:g BAD Command not available\n"
                    "C:h NOOP\nP:h NOOP\n");
-    assert_int_equal(fake->counted[REASON_MAIL_BAD_COMMAND], 6);
+    assert_int_equal(fake->counted[REASON_MAIL_VERB_REFUSED], 6);
 }
 
 static void commands_without_tag_or_name_are_refused(void **state)
@@ -79,10 +81,129 @@ static void a_line_has_its_limit(void **state)
     mail_script_play(fake, "S:* BYE Line refused\nE:finish mail_line_too_long\n");
 }
 
-static void a_literal_beyond_32_bits_ends_the_session(void **state)
+static void a_literal_beyond_its_limit_is_refused_and_the_session_goes_on(void **state)
 {
-    play(LOGGED_IN "C:b APPEND x {4294967296+}\nS:* BYE Literal too big\n"
-                   "E:finish imap_literal_too_big\n");
+    fake->policy.policy.limits[LIMIT_LITERAL_BYTES_APPEND] = 65536;
+    play(LOGGED_IN "C:b APPEND x {65537}\nS:b NO [TOOBIG] Message too big\n"
+                   "C:c SEARCH TEXT {65537}\nS:c NO [LIMIT] Command too big\n"
+                   "C:d APPEND x {4294967296}\nS:d NO [LIMIT] Command too big\n"
+                   "C:e SEARCH TEXT {65536}\nP:e SEARCH TEXT {65536}\n"
+                   "B:e NO\nS:e NO\nC:f UID REPLACE 1 x {65536}\nP:f UID REPLACE 1 x {65536}\n");
+    assert_int_equal(fake->counted[REASON_IMAP_APPEND_TOO_BIG], 1);
+    assert_int_equal(fake->counted[REASON_IMAP_ARGUMENT_TOO_BIG], 1);
+    assert_int_equal(fake->counted[REASON_IMAP_LITERAL_TOO_BIG], 1);
+}
+
+static void a_literal_beyond_its_limit_that_comes_all_the_same_ends_the_session(void **state)
+{
+    static const char *const wrong[] = {
+        "C:b SEARCH TEXT {65537+}\nS:* BYE Command too big\nE:finish imap_argument_too_big\n",
+        "C:b APPEND x {4294967296+}\nS:* BYE Command too big\nE:finish imap_literal_too_big\n",
+        "C:b SEARCH TEXT {1}\nP:b SEARCH TEXT {1}\nB:+ OK\nS:+ OK\nRC:x\nP:x\n"
+        "C: TEXT {65537}\nS:* BYE Command too big\nE:finish imap_argument_too_big\n",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        imap_close(state);
+        imap_open_tls(state);
+        play(LOGGED_IN);
+        mail_script_play(fake, wrong[i]);
+    }
+}
+
+static void sizes_have_modes(void **state)
+{
+    fake->policy.policy.modes[LIMIT_LITERAL_BYTES_COMMAND] = MODE_SHADOW;
+    fake->policy.policy.modes[LIMIT_LITERAL_BYTES_APPEND] = MODE_OFF;
+    play(LOGGED_IN "C:b SEARCH TEXT {65537}\nP:b SEARCH TEXT {65537}\nB:b NO\nS:b NO\n"
+                   "E:shadowed imap_argument_too_big\n"
+                   "C:c APPEND x {4294967295}\nP:c APPEND x {4294967295}\n");
+}
+
+static void a_command_nested_too_deep_is_refused(void **state)
+{
+    char script[1024], deep[129];
+    memset(deep, '(', 64);
+    memset(deep + 64, ')', 64);
+    deep[128] = '\0';
+    snprintf(script, sizeof script, LOGGED_IN "C:b SEARCH %s\nP:b SEARCH %s\n", deep, deep);
+    play(script);
+    snprintf(script, sizeof script, "C:c SEARCH (%s)\nS:c NO [LIMIT] Command too big\n", deep);
+    mail_script_play(fake, script);
+    snprintf(script, sizeof script, "C:d SEARCH \"((%s\"\nP:d SEARCH \"((%s\"\n", deep, deep);
+    mail_script_play(fake, script);
+    assert_int_equal(fake->counted[REASON_IMAP_TOO_COMPLEX], 1);
+}
+
+static void commands_over_their_rate_wait_for_it(void **state)
+{
+    fake->policy.policy.limits[LIMIT_COMMAND_RATE_SESSION] = 10;
+    fake->policy.policy.limits[LIMIT_COMMAND_BURST_SESSION] = 2;
+    play(LOGGED_IN "RC:b NOOP\\r\\nc NOOP\\r\\nd NOOP\\r\\ne NOOP\\r\\n\nP:b NOOP\nP:c NOOP\n");
+    assert_int_equal(fake->deadline_us - fake->now_us, 100000);
+    mail_script_play(fake, "B:b OK\nS:b OK\n"); // what goes the other way does not wait
+    mail_script_play(fake, "E:timeout\nP:d NOOP\nE:timeout\nP:e NOOP\n");
+    assert_true(fake->deadline_us - fake->now_us > 1000000000);
+    assert_int_equal(fake->counted[REASON_MAIL_COMMAND_RATE], 2);
+}
+
+static void literals_over_their_rate_wait_for_it(void **state)
+{
+    fake->policy.policy.limits[LIMIT_LITERAL_BYTES_MINUTE] = 65536;
+    play(LOGGED_IN "C:b APPEND x {98304}\nP:b APPEND x {98304}\nB:b NO\nS:b NO\n"
+                   "C:c APPEND x {1}\n");
+    assert_int_equal(fake->deadline_us - fake->now_us, 30000000);
+    mail_script_play(fake, "E:timeout\nP:c APPEND x {1}\nE:counted imap_literal_rate\n");
+}
+
+static void bytes_over_their_rate_wait_for_it(void **state)
+{
+    fake->policy.policy.limits[LIMIT_UPLOAD_RATE_SESSION] = 1000;
+    fake->policy.policy.limits[LIMIT_DOWNLOAD_RATE_SESSION] = 1024;
+    static char bytes[3000];
+    memset(bytes, 'm', sizeof bytes);
+    play(LOGGED_IN "C:b APPEND x {6000}\nP:b APPEND x {6000}\nB:+ OK\nS:+ OK\n");
+    mail_host_fake_input(fake, SIDE_CLIENT, span_of(bytes, sizeof bytes));
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_BACKEND).size, sizeof bytes);
+    mail_host_fake_input(fake, SIDE_CLIENT, span_of(bytes, sizeof bytes));
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_BACKEND).size, 0);
+    assert_in_range(fake->deadline_us - fake->now_us, 2000000, 2100000);
+    mail_host_fake_wait(fake, fake->deadline_us - fake->now_us);
+    assert_int_equal(mail_host_fake_sent_span(fake, SIDE_BACKEND).size, sizeof bytes);
+    assert_int_equal(fake->counted[REASON_MAIL_UPLOAD_RATE], 1);
+    mail_script_play(fake, "B:* 1 FETCH (BODY[] {6000}\nS:* 1 FETCH (BODY[] {6000}\n");
+    mail_host_fake_input(fake, SIDE_BACKEND, span_of(bytes, sizeof bytes));
+    mail_host_fake_input(fake, SIDE_BACKEND, span_of(bytes, sizeof bytes));
+    size_t sent = mail_host_fake_sent_span(fake, SIDE_CLIENT).size;
+    assert_true(sent < 2 * sizeof bytes);
+    assert_int_equal(fake->counted[REASON_MAIL_DOWNLOAD_RATE], 1);
+    for (int i = 0; i < 10 && sent < 2 * sizeof bytes; i++) {
+        mail_host_fake_wait(fake, fake->deadline_us - fake->now_us);
+        sent += mail_host_fake_sent_span(fake, SIDE_CLIENT).size;
+    }
+    assert_int_equal(sent, 2 * sizeof bytes);
+}
+
+static void a_command_that_is_begun_and_does_not_get_on_ends_the_session(void **state)
+{
+    static const char *const begun[] = {
+        "RC:b NO\n",
+        "C:b APPEND x {10}\nP:b APPEND x {10}\nB:+ OK\nS:+ OK\nRC:12345\nP:12345\n",
+        "C:b APPEND x {5}\nP:b APPEND x {5}\nB:+ OK\nS:+ OK\nRC:12345\nP:12345\n",
+    };
+    for (size_t i = 0; i < sizeof begun / sizeof *begun; i++) {
+        imap_close(state);
+        imap_open_tls(state);
+        play(LOGGED_IN);
+        mail_script_play(fake, begun[i]);
+        assert_int_equal(fake->deadline_us - fake->now_us, BUDGET_WINDOW_US);
+        mail_script_play(fake, "E:timeout\nS:* BYE Command too slow\nE:finish mail_upload_slow\n");
+    }
+}
+
+static void who_waits_for_a_go_ahead_is_not_slow(void **state)
+{
+    play(LOGGED_IN "C:b APPEND x {10}\nP:b APPEND x {10}\n");
+    assert_true(fake->deadline_us - fake->now_us > BUDGET_WINDOW_US);
 }
 
 static void a_literal_goes_when_the_backend_wants_it(void **state)
@@ -272,7 +393,15 @@ int main(void)
         TLS_TEST(a_refused_command_is_swallowed_with_its_literals),
         TLS_TEST(lines_that_servers_read_differently_end_the_session),
         TLS_TEST(a_line_has_its_limit),
-        TLS_TEST(a_literal_beyond_32_bits_ends_the_session),
+        TLS_TEST(a_literal_beyond_its_limit_is_refused_and_the_session_goes_on),
+        TLS_TEST(a_literal_beyond_its_limit_that_comes_all_the_same_ends_the_session),
+        TLS_TEST(sizes_have_modes),
+        TLS_TEST(a_command_nested_too_deep_is_refused),
+        TLS_TEST(commands_over_their_rate_wait_for_it),
+        TLS_TEST(literals_over_their_rate_wait_for_it),
+        TLS_TEST(bytes_over_their_rate_wait_for_it),
+        TLS_TEST(a_command_that_is_begun_and_does_not_get_on_ends_the_session),
+        TLS_TEST(who_waits_for_a_go_ahead_is_not_slow),
         TLS_TEST(a_literal_goes_when_the_backend_wants_it),
         TLS_TEST(after_a_refused_literal_come_commands),
         TLS_TEST(a_literal_that_does_not_wait_is_made_to),

@@ -57,7 +57,7 @@ static void the_canonical_name_takes_the_typed_ones_place(void **state)
     char text[LOGIN_PLAIN_SIZE];
     assert_int_equal(judge(STATUS_OK, AUTH_RIGHT, "alice@example.net", &login), LOGIN_RIGHT);
     assert_int_equal(fake->host.report.user_size, 17);
-    login_plain(&fake->host, &login, text);
+    login_plain(&fake->host, 2, &login, text);
     assert_string_equal(text, "AGFsaWNlQGV4YW1wbGUubmV0AHg=");
 }
 
@@ -83,7 +83,7 @@ static void the_longest_pair_fits_a_response(void **state)
     memset(&fake->masters[2], 'x', sizeof fake->masters[2]); // sizes, too
     fake->masters[2].name_size = USER_NAME_MAX;
     fake->masters[2].password_size = PASSWORD_MAX;
-    assert_int_equal(login_plain(&fake->host, &login, text), LOGIN_PLAIN_SIZE - 1);
+    assert_int_equal(login_plain(&fake->host, 2, &login, text), LOGIN_PLAIN_SIZE - 1);
 }
 
 static void a_master_logs_in_for_the_user(void **state)
@@ -91,13 +91,41 @@ static void a_master_logs_in_for_the_user(void **state)
     struct auth_question login = pair("alice", "x");
     struct mail_master *master = &fake->masters[2];
     char text[LOGIN_PLAIN_SIZE];
-    assert_null(login_master(&fake->host));
+    assert_null(login_master(&fake->host, 2));
     fake->policy.policy.backends[2].master_file[0] = '/';
     memcpy(master->name, "weir", master->name_size = 4);
     memcpy(master->password, "secret", master->password_size = 6);
-    assert_ptr_equal(login_master(&fake->host), master);
-    login_plain(&fake->host, &login, text);
+    assert_ptr_equal(login_master(&fake->host, 2), master);
+    login_plain(&fake->host, 2, &login, text);
     assert_string_equal(text, "YWxpY2UAd2VpcgBzZWNyZXQ="); // alice NUL weir NUL secret
+}
+
+static void mailboxes_at_other_backends_need_masters_there_too(void **state)
+{
+    struct policy *policy = &fake->policy.policy;
+    struct auth_question login = pair("alice", "x");
+    assert_false(login_has_masters(&fake->host));
+    policy->backends[2].master_file[0] = '/';
+    assert_true(login_has_masters(&fake->host));
+    policy->backends[3].protocol = PROTOCOL_POP3;
+    assert_true(login_has_masters(&fake->host));
+    policy->mailboxes.count = 1;
+    assert_false(login_has_masters(&fake->host));
+    policy->mailboxes.count = 0;
+    assert_int_equal(login_backend(&fake->host, &login), 2);
+}
+
+static void the_autologout_is_the_protocols_and_has_a_mode(void **state)
+{
+    uint8_t *mode = &fake->policy.policy.modes[LIMIT_POP3_AUTOLOGOUT_SECONDS];
+    assert_int_equal(login_idle_until(&fake->host, 5), 600000005);
+    assert_true(login_may_log_out(&fake->host));
+    *mode = MODE_SHADOW;
+    assert_int_equal(login_idle_until(&fake->host, 5), 600000005);
+    assert_false(login_may_log_out(&fake->host));
+    assert_int_equal(fake->shadowed[REASON_POP3_AUTOLOGOUT], 1);
+    *mode = MODE_OFF;
+    assert_int_equal(login_idle_until(&fake->host, 5), UINT64_MAX);
 }
 
 static void the_question_names_client_and_service(void **state)
@@ -123,6 +151,8 @@ int main(void)
         FAKE_TEST(a_long_name_is_cut_in_the_report_only),
         FAKE_TEST(the_longest_pair_fits_a_response),
         FAKE_TEST(a_master_logs_in_for_the_user),
+        FAKE_TEST(mailboxes_at_other_backends_need_masters_there_too),
+        FAKE_TEST(the_autologout_is_the_protocols_and_has_a_mode),
         FAKE_TEST(the_question_names_client_and_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

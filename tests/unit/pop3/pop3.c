@@ -33,7 +33,28 @@ static void a_slow_session_is_ended_without_a_word(void **state)
     pop3_open_tls(state);
     play(LOGGED_IN);
     assert_int_equal(fake->deadline_us - fake->now_us, UINT64_C(600) * 1000000);
-    mail_script_play(fake, "E:timeout\nE:finish mail_idle_timeout\n");
+    mail_script_play(fake, "E:timeout\nE:finish pop3_autologout\n");
+}
+
+static void a_drain_ends_a_session_between_commands(void **state)
+{
+    play(GREETING "E:drain\nS:-ERR [SYS/TEMP] Server is shutting down, please connect again\n"
+                  "E:finish mail_drained\n");
+    pop3_close(state);
+    pop3_open_tls(state);
+    play(LOGGED_IN "C:RETR 1\nP:RETR 1\nB:+OK\nS:+OK\nB:text\nS:text\nE:drain\nB:.\nS:.\n"
+                   "S:-ERR [SYS/TEMP] Server is shutting down, please connect again\n"
+                   "E:finish mail_drained\n");
+}
+
+static void a_drain_waits_for_the_quit_that_deletes(void **state)
+{
+    play(LOGGED_IN "C:DELE 1\nP:DELE 1\nB:+OK\nS:+OK\nE:drain\nC:QUIT\nP:QUIT\nB:+OK\nS:+OK\n"
+                   "E:close\nE:finish mail_quit\n");
+    pop3_close(state);
+    pop3_open_tls(state);
+    play(LOGGED_IN "C:DELE 1\nP:DELE 1\nB:+OK\nS:+OK\nE:drain\nE:drain now\n"
+                   "E:finish session_drain_over\n");
 }
 
 static void a_backend_that_does_not_answer_is_a_temporary_failure(void **state)
@@ -93,6 +114,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_client_that_vanishes_ends_the_session_in_every_state),
         TLS_TEST(a_slow_session_is_ended_without_a_word),
+        TLS_TEST(a_drain_ends_a_session_between_commands),
+        TLS_TEST(a_drain_waits_for_the_quit_that_deletes),
         TLS_TEST(a_backend_that_does_not_answer_is_a_temporary_failure),
         PLAIN_TEST(commands_and_tls_do_not_put_the_login_deadline_off),
         PLAIN_TEST(a_whole_session_in_the_clear_and_under_tls),

@@ -157,6 +157,31 @@ static void a_drain_names_a_server_or_all_of_a_backend(void **state)
     api_rig_refused("no such backend or server");
 }
 
+static void a_drain_of_the_shield_has_a_time_and_an_end(void **state)
+{
+    struct message question;
+    api_rig_start("{'command':'drain start'}");
+    assert_true(ops_rig_take(&api_rig.ops, 0, &question));
+    assert_int_equal(question.kind, MESSAGE_DRAIN);
+    assert_int_equal(question.drain_order.drain, 1);
+    assert_int_equal(question.drain_order.seconds, UINT32_MAX);
+    question.status = STATUS_OK;
+    ops_desk_answer(&api_rig.plane.desk, 0, &question);
+    struct message answer = api_rig_answer(1, STATUS_OK);
+    api_rig_send(1, &answer);
+    assert_int_equal(number(api_rig_granted(), "workers"), 2);
+    api_rig_start("{'command':'drain start','seconds':5}");
+    assert_true(ops_rig_take(&api_rig.ops, 0, &question));
+    assert_int_equal(question.drain_order.seconds, 5);
+    ops_desk_down(&api_rig.plane.desk);
+    api_rig_start("{'command':'drain start','seconds':86401}");
+    api_rig_refused("seconds: expected a number from 0 to 86400");
+    api_rig_start("{'command':'drain stop'}");
+    assert_true(ops_rig_take(&api_rig.ops, 0, &question));
+    assert_int_equal(question.drain_order.drain, 0);
+    ops_desk_down(&api_rig.plane.desk);
+}
+
 static void servers_are_listed_by_worker(void **state)
 {
     api_rig_start("{'command':'backends list'}");
@@ -187,6 +212,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(worker_that_cannot_answer_leaves_the_lists_of_the_others,
                                         api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(a_drain_names_a_server_or_all_of_a_backend, api_rig_up,
+                                        api_rig_down),
+        cmocka_unit_test_setup_teardown(a_drain_of_the_shield_has_a_time_and_an_end, api_rig_up,
                                         api_rig_down),
         cmocka_unit_test_setup_teardown(servers_are_listed_by_worker, api_rig_up, api_rig_down),
         cmocka_unit_test_setup_teardown(order_done_by_one_worker_is_done, api_rig_up, api_rig_down),
