@@ -3,6 +3,7 @@
 
 #include "tls/tls_buffer.h"
 #include "tls/tls_context.h"
+#include "tls/tls_record.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -10,18 +11,22 @@
 enum {
     INPUT_MAX = 18 * 1024,  // one whole record (RFC 8446, section 5.2) and then some
     OUTPUT_MAX = 32 * 1024, // beyond it nothing more is taken in
-    RECORD_MAX = 16 * 1024, // plaintext of one record
 };
 
 struct tls {
-    SSL *ssl;
+    SSL *ssl; // NULL: the handshake is done, and records are ours
     struct tls_owner *owner;
-    struct tls_buffer input;  // ciphertext that OpenSSL has not read
+    struct tls_buffer input;  // ciphertext that nobody has read
     struct tls_buffer output; // ciphertext that nobody has sent
     const char *error;        // constant text, NULL until TLS_FAILED
+    const char *cipher;       // OpenSSL's name, once open
+    char *server_name;        // LDH-checked, NULL: none
     uint8_t state;            // enum tls_state
     uint8_t protocol;         // enum protocol
-    bool finished;            // close_notify was sent
+    uint8_t version;          // once open: 2 or 3
+    bool resumed;
+    bool finished; // close_notify was sent
+    struct tls_record record;
 };
 
 static int bio_write(BIO *bio, const char *data, int size)
@@ -127,10 +132,19 @@ void tls_close(struct tls *tls)
     if (!tls)
         return;
     SSL_free(tls->ssl);
+    tls_record_wipe(&tls->record);
     tls_buffer_done(&tls->input);
     tls_buffer_done(&tls->output);
     tls_owner_release(tls->owner);
+    free(tls->server_name);
     free(tls);
+}
+
+static void fail(struct tls *tls, const char *error)
+{
+    tls->error = error;
+    tls->state = TLS_FAILED;
+    tls_buffer_done(&tls->input);
 }
 
 // Every call into OpenSSL that did not succeed ends here; its error queue is left empty.
@@ -145,9 +159,7 @@ static void settle(struct tls *tls, int result)
         break;
     default: {
         const char *reason = ERR_reason_error_string(ERR_peek_error());
-        tls->error = reason ? reason : "TLS failed without a reason given";
-        tls->state = TLS_FAILED;
-        tls_buffer_done(&tls->input);
+        fail(tls, reason ? reason : "TLS failed without a reason given");
         break;
     }
     }
@@ -162,10 +174,8 @@ size_t tls_feed(struct tls *tls, struct span ciphertext)
     if (waiting >= INPUT_MAX)
         return 0;
     struct span taken = span_head(ciphertext, INPUT_MAX - waiting);
-    if (!tls_buffer_put(&tls->input, taken)) {
-        tls->error = "no memory";
-        tls->state = TLS_FAILED;
-    }
+    if (!tls_buffer_put(&tls->input, taken))
+        fail(tls, "no memory");
     return taken.size;
 }
 
@@ -175,14 +185,60 @@ bool tls_has_step(const struct tls *tls)
            tls_buffer_waiting(&tls->input) > 0;
 }
 
+static void note_facts(struct tls *tls)
+{
+    const char *sni = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
+    char name[HOST_NAME_MAX_DNS + 1];
+    tls->version = SSL_version(tls->ssl) == TLS1_3_VERSION ? 3 : 2;
+    tls->cipher = SSL_get_cipher_name(tls->ssl);
+    tls->resumed = SSL_session_reused(tls->ssl) == 1;
+    if (sni && tls_names_clean(span_of(sni, strnlen(sni, HOST_NAME_MAX_DNS + 1)), false, name))
+        tls->server_name = strdup(name); // NULL: as if there was none
+}
+
+static uint64_t records_in(struct span ciphertext)
+{
+    uint64_t count = 0;
+    while (ciphertext.size >= TLS_RECORD_HEAD) {
+        size_t size = (size_t)(ciphertext.at[3] << 8 | ciphertext.at[4]);
+        ciphertext = span_skip(ciphertext, TLS_RECORD_HEAD + size);
+        count++;
+    }
+    return count;
+}
+
+// From here on records are ours, and OpenSSL's part of the session is over: what it sealed behind
+// the client's Finished, the tickets, stands in the output from `before` on; of the client's
+// records it has read none.
+static void take_over(struct tls *tls, size_t before)
+{
+    struct tls_record *record = &tls->record;
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
+    const struct tls_suite *suite = tls_suite_find(SSL_CIPHER_get_protocol_id(cipher));
+    if (!suite || record->secrets.known != TLS_SECRETS_ALL || SSL_has_pending(tls->ssl))
+        return;
+    record->write.sequence = records_in(span_skip(tls_buffer_span(&tls->output), before));
+    if (!tls_record_start(record, suite))
+        return;
+    SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); // of no business now
+    SSL_free(tls->ssl);
+    tls->ssl = NULL;
+}
+
 static void handshake(struct tls *tls)
 {
+    size_t before = tls_buffer_waiting(&tls->output);
     ERR_clear_error();
+    tls_schedule_note(&tls->record.secrets);
     int result = SSL_do_handshake(tls->ssl);
-    if (result == 1)
-        tls->state = TLS_OPEN;
-    else
+    tls_schedule_note(NULL);
+    if (result != 1) {
         settle(tls, result);
+        return;
+    }
+    tls->state = TLS_OPEN;
+    note_facts(tls);
+    take_over(tls, before);
 }
 
 void tls_owner_begin(struct tls *tls)
@@ -201,38 +257,67 @@ enum tls_state tls_step(struct tls *tls)
 static bool is_readable(const struct tls *tls)
 {
     return tls->state == TLS_OPEN && tls_buffer_waiting(&tls->output) <= OUTPUT_MAX &&
-           (tls_buffer_waiting(&tls->input) > 0 || SSL_pending(tls->ssl) > 0);
+           (tls_buffer_waiting(&tls->input) > 0 || (tls->ssl && SSL_pending(tls->ssl) > 0));
+}
+
+static size_t read_own(struct tls *tls, uint8_t *buffer, size_t size)
+{
+    struct tls_record *record = &tls->record;
+    size_t got = tls_record_read(record, &tls->input, &tls->output, buffer, size);
+    if (record->error)
+        fail(tls, record->error);
+    else if (record->closed)
+        tls->state = TLS_PEER_CLOSED;
+    return got;
+}
+
+static size_t read_openssl(struct tls *tls, uint8_t *buffer, size_t size)
+{
+    size_t got = 0;
+    ERR_clear_error();
+    int result = SSL_read_ex(tls->ssl, buffer, size, &got);
+    if (result != 1)
+        settle(tls, result);
+    return got;
 }
 
 size_t tls_read(struct tls *tls, uint8_t *buffer, size_t size, enum tls_state *ret_state)
 {
-    size_t total = 0;
-    while (total < size && is_readable(tls)) {
-        size_t got = 0;
-        ERR_clear_error();
-        int result = SSL_read_ex(tls->ssl, buffer + total, size - total, &got);
-        if (result != 1)
-            settle(tls, result);
+    size_t total = 0, got = 1;
+    while (got > 0 && total < size && is_readable(tls)) {
+        got = (tls->ssl ? read_openssl : read_own)(tls, buffer + total, size - total);
         total += got;
     }
     *ret_state = (enum tls_state)tls->state;
     return total;
 }
 
+static size_t write_own(struct tls *tls, struct span data)
+{
+    if (tls_record_write(&tls->record, data, &tls->output))
+        return data.size;
+    fail(tls, "no memory");
+    return 0;
+}
+
+static size_t write_openssl(struct tls *tls, struct span data)
+{
+    size_t put = 0;
+    ERR_clear_error();
+    int result = SSL_write_ex(tls->ssl, data.at, data.size, &put);
+    if (result != 1)
+        settle(tls, result);
+    return put;
+}
+
 size_t tls_write(struct tls *tls, struct span plaintext)
 {
-    size_t total = 0;
-    while (total < plaintext.size && !tls->finished &&
+    size_t total = 0, put = 1;
+    while (put > 0 && total < plaintext.size && !tls->finished &&
            (tls->state == TLS_OPEN || tls->state == TLS_PEER_CLOSED) &&
            tls_buffer_waiting(&tls->output) <= OUTPUT_MAX) {
-        struct span record = span_head(span_skip(plaintext, total), RECORD_MAX);
-        size_t put = 0;
-        ERR_clear_error();
-        int result = SSL_write_ex(tls->ssl, record.at, record.size, &put);
-        if (result != 1) {
-            settle(tls, result);
-            break;
-        }
+        struct span record = span_head(span_skip(plaintext, total), TLS_RECORD_DATA_MOST);
+        put = (tls->ssl ? write_openssl : write_own)(tls, record);
         total += put;
     }
     return total;
@@ -243,6 +328,10 @@ void tls_finish(struct tls *tls)
     if (tls->finished || (tls->state != TLS_OPEN && tls->state != TLS_PEER_CLOSED))
         return;
     tls->finished = true;
+    if (!tls->ssl) {
+        tls_record_finish(&tls->record, &tls->output);
+        return;
+    }
     ERR_clear_error();
     SSL_shutdown(
         tls->ssl); // what it returns says whether the peer did so too; that comes by reading
@@ -261,24 +350,24 @@ void tls_output_sent(struct tls *tls, size_t size)
 
 void tls_facts(const struct tls *tls, struct tls_facts *ret_facts)
 {
-    const char *sni = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
-    *ret_facts = (struct tls_facts){
-        .version = SSL_version(tls->ssl) == TLS1_3_VERSION ? 3 : 2,
-        .cipher = SSL_get_cipher_name(tls->ssl),
-        .resumed = SSL_session_reused(tls->ssl) == 1,
-    };
-    if (!sni || !tls_names_clean(span_of(sni, strnlen(sni, HOST_NAME_MAX_DNS + 1)), false,
-                                 ret_facts->server_name))
-        ret_facts->server_name[0] = '\0';
+    *ret_facts =
+        (struct tls_facts){.version = tls->version, .cipher = tls->cipher, .resumed = tls->resumed};
+    if (tls->server_name)
+        span_to_text(span_text(tls->server_name), ret_facts->server_name,
+                     sizeof ret_facts->server_name);
 }
 
 bool tls_binding(const struct tls *tls, uint8_t *out)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    if (!SSL_is_init_finished(tls->ssl) || SSL_version(tls->ssl) != TLS1_3_VERSION)
+    if (tls->state == TLS_HANDSHAKING || tls->version != 3)
         return false;
-    return !out || SSL_export_keying_material(tls->ssl, out, TLS_BINDING, label, sizeof label - 1,
-                                              NULL, 0, 0) == 1;
+    if (!out)
+        return true;
+    if (!tls->ssl)
+        return tls_record_export(&tls->record, label, out, TLS_BINDING);
+    return SSL_export_keying_material(tls->ssl, out, TLS_BINDING, label, sizeof label - 1, NULL, 0,
+                                      0) == 1;
 }
 
 const char *tls_error_text(const struct tls *tls)

@@ -7,27 +7,35 @@
 
 enum { STEP = 2048 }; // bytes that an allocation is a multiple of: one segment's worth
 
-bool tls_buffer_put(struct tls_buffer *buffer, struct span data)
+uint8_t *tls_buffer_room(struct tls_buffer *buffer, size_t wanted)
 {
-    if (data.size == 0)
-        return true;
     size_t waiting = tls_buffer_waiting(buffer);
-    if (buffer->size - buffer->end < data.size && buffer->begin > 0) {
+    if (buffer->size - buffer->end < wanted && buffer->begin > 0) {
         memmove(buffer->at, buffer->at + buffer->begin, waiting);
         buffer->begin = 0;
         buffer->end = waiting;
     }
-    if (buffer->size - buffer->end < data.size) {
-        size_t least = waiting + data.size;
+    if (buffer->size - buffer->end < wanted) {
+        size_t least = waiting + wanted;
         size_t size = least > 2 * buffer->size ? least : 2 * buffer->size;
         size = (size + STEP - 1) / STEP * STEP;
         uint8_t *at = realloc(buffer->at, size);
         if (!at)
-            return false;
+            return NULL;
         buffer->at = at;
         buffer->size = size;
     }
-    memcpy(buffer->at + buffer->end, data.at, data.size);
+    return buffer->at + buffer->end;
+}
+
+bool tls_buffer_put(struct tls_buffer *buffer, struct span data)
+{
+    if (data.size == 0)
+        return true;
+    uint8_t *room = tls_buffer_room(buffer, data.size);
+    if (!room)
+        return false;
+    memcpy(room, data.at, data.size);
     buffer->end += data.size;
     return true;
 }

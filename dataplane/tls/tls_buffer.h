@@ -25,6 +25,8 @@ static inline struct span tls_buffer_span(const struct tls_buffer *buffer)
     return span_of(buffer->at ? buffer->at + buffer->begin : NULL, tls_buffer_waiting(buffer));
 }
 
+// Room behind what waits, for the caller to write to and to move `end` over; NULL: no memory.
+uint8_t *tls_buffer_room(struct tls_buffer *buffer, size_t wanted);
 bool tls_buffer_put(struct tls_buffer *buffer, struct span data); // all of it, or false: no memory
 void tls_buffer_skip(struct tls_buffer *buffer, size_t size);     // at most what waits
 void tls_buffer_done(struct tls_buffer *buffer);

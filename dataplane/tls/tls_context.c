@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tls/tls_context.h"
 
+#include "tls/tls_schedule.h"
 #include "tls/tls_tickets.h"
 
 #include <openssl/err.h>
@@ -159,7 +160,7 @@ static int select_name(SSL *ssl, int *alert, void *argument)
 
 static SSL_CTX *group_open(struct tls_context *context)
 {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, TLS_SCHEDULE_PROPERTIES, TLS_server_method());
     if (!ctx)
         return NULL;
     SSL_CTX_set_security_level(ctx, 2);
@@ -258,7 +259,7 @@ struct tls_context *tls_context_build(const struct policy *policy, struct tls_ti
     snprintf(text, text_size, "no memory for certificates");
     if (context && all) {
         context->tickets = tickets;
-        built = tls_owner_init(&context->owner, context_free) &&
+        built = tls_schedule_load() && tls_owner_init(&context->owner, context_free) &&
                 build(context, policy, all, text, text_size);
     }
     for (unsigned i = 0; all && i < policy->certificates_count; i++)

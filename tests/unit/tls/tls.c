@@ -240,6 +240,23 @@ static void both_versions_carry_bytes_both_ways(void **state)
     }
 }
 
+static void keys_may_be_changed_by_the_client(void **state)
+{
+    char answer[16];
+    connect_with(3);
+    for (int i = 0; i < 4; i++) {
+        int kind = i & 1 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
+        assert_int_equal(SSL_key_update(peer.ssl, kind), 1);
+        SSL_write(peer.ssl, "hello", 5);
+        peer_pump(&peer, tls, 0);
+        reads("hello", TLS_OPEN);
+        assert_int_equal(tls_write(tls, span_text("welcome")), 7);
+        peer_pump(&peer, tls, 0);
+        assert_int_equal(SSL_read(peer.ssl, answer, sizeof answer), 7);
+        assert_memory_equal(answer, "welcome", 7);
+    }
+}
+
 static void byte_by_byte_is_as_good_as_at_once(void **state)
 {
     for (int version = 2; version <= 3; version++) {
@@ -433,6 +450,7 @@ int main(void)
         TEST(renegotiation_is_refused),
         TEST(a_flood_of_renegotiations_does_not_grow_the_output),
         TEST(both_versions_carry_bytes_both_ways),
+        TEST(keys_may_be_changed_by_the_client),
         TEST(byte_by_byte_is_as_good_as_at_once),
         TEST(data_with_the_last_handshake_flight_is_not_lost),
         TEST(a_megabyte_comes_through_within_bounded_memory),
