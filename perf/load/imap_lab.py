@@ -20,7 +20,7 @@ USER, PASSWORD = "alice@example.net", names.ACCOUNTS["alice@example.net"]
 NGINX = """
 load_module /usr/lib/nginx/modules/ngx_mail_module.so;
 daemon off; user root; worker_processes 1; pid {run}/nginx-mail.pid; error_log {log}/nginx.log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 20000; }}
 mail {{
     auth_http 127.0.0.1:{auth}/;
     ssl_certificate {certificate};
@@ -59,7 +59,7 @@ service imap-login {{
   service_count = 0
   process_min_avail = 1
   process_limit = 1
-  client_limit = 4000
+  client_limit = 20000
   inet_listener imap {{
     port = {imap}
   }}

@@ -47,7 +47,8 @@ CABLES = (  # /26s: one end, the other
 )
 # One client sends all that there is, as fast as it can.
 LIMITS = {"syn_rate_source": 1000000, "syn_burst_source": 1000000, "syn_attack_high": 1000000,
-          "syn_attack_low": 1000000, "connections_source": 4000, "connections_prefix": 4000,
+          "syn_attack_low": 1000000, "connections_source": 30000, "connections_prefix": 30000,
+          "connections_service": 60000, "connections_total": 60000,
           "connection_rate_source": 60000000, "connection_burst_source": 1000000,
           "connection_rate_prefix": 60000000, "connection_burst_prefix": 1000000,
           "connection_rate_service": 60000000, "connection_burst_service": 1000000,
@@ -80,14 +81,15 @@ def arguments_add(parser, rounds, count):
 
 
 @contextlib.contextmanager
-def laid(bench, ports):
-    """The lab, with Weir's backends at those ports of theirs, {name: port}, and the cables."""
+def laid(bench, ports, **boot):
+    """The lab, with Weir's backends at those ports of theirs, {name: port}, and the cables. `boot`:
+    sizes other than the lab's."""
     if os.geteuid() or (os.cpu_count() or 1) < 2:
         print(f"{bench}: needs root and two processors", file=sys.stderr)
         sys.exit(77)
     os.sched_setaffinity(0, {LOAD_CPU})  # and all that is started from here
     config = ROOT / f"build/{bench}.yaml"
-    config.write_text(configuration(ports))
+    config.write_text(configuration(ports, boot))
     command = str(ROOT / "scripts/lab")
     try:
         code = subprocess.run([command, "up", "--config", config], stdout=sys.stderr).returncode
@@ -102,7 +104,7 @@ def laid(bench, ports):
         config.unlink()
 
 
-def configuration(ports):
+def configuration(ports, boot):
     """The lab's own, with other backends and limits, and a worker that never sleeps."""
     values = {"lab": names.MOUNT, "run": names.RUN, "log": names.LOG, "pid": names.PID,
               "metrics": names.METRICS, "dns_port": names.DNS_PORT,
@@ -113,7 +115,8 @@ def configuration(ports):
     for name, port in ports.items():
         text, count = re.subn(rf"(  {name}: .*port: )\d+", rf"\g<1>{port}", text)
         assert count == 1, name
-    text = re.sub(r"idle_sleep_us: \d+", "idle_sleep_us: 0", text)
+    for name, size in {"idle_sleep_us": 0, **boot}.items():
+        text = re.sub(rf"  {name}: \d+", f"  {name}: {size}", text)
     text = text.replace("limits: {}\n", f"limits: {json.dumps(LIMITS)}\n", 1)
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))

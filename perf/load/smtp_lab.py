@@ -19,7 +19,7 @@ SINK_PORT, PEER_PORT, TCP_PORT, AUTH_PORT = 26, 25, 2500, 8025
 NGINX = """
 load_module /usr/lib/nginx/modules/ngx_mail_module.so;
 daemon off; user root; worker_processes 1; pid {run}/nginx-mail.pid; error_log {log}/nginx.log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 20000; }}
 mail {{
     server_name mail.example.net;
     auth_http 127.0.0.1:{auth}/;

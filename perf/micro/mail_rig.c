@@ -101,10 +101,15 @@ void mail_rig_say(struct mail_rig *rig, struct mail_rig_peer *peer, struct span 
     flush(rig, peer);
 }
 
-void mail_rig_leave(struct mail_rig *rig, struct mail_rig_peer *client)
+size_t mail_rig_send(struct mail_rig *rig, struct mail_rig_peer *peer, struct span data)
 {
-    client->leaving = true;
-    tcp_finish(rig->world.tcp, client->connection);
+    return tcp_send(rig->world.tcp, peer->connection, data);
+}
+
+void mail_rig_leave(struct mail_rig *rig, struct mail_rig_peer *peer)
+{
+    peer->leaving = true;
+    tcp_finish(rig->world.tcp, peer->connection);
 }
 
 static void client_connect(struct mail_rig *rig, unsigned n)
@@ -195,6 +200,8 @@ static void world_event(struct mail_rig *rig, const struct tcp_event *event)
         rig->play.connected(rig, peer);
     }
     listen_to(rig, peer, is_backend);
+    if (event->bits & TCP_EVENT_WRITABLE && rig->play.room)
+        rig->play.room(rig, peer);
     if (!(event->bits & (TCP_EVENT_FINISHED | TCP_EVENT_CLOSED)))
         return;
     CHECK(is_backend || peer->leaving); // the shield ends no session by itself
@@ -264,9 +271,10 @@ uint64_t mail_rig_run(struct mail_rig *rig, uint64_t sessions)
 {
     rig->wanted = sessions;
     rig->busy_ns = 0;
-    for (unsigned n = 0; n < CLIENTS && rig->wanted; n++)
+    unsigned parallel = rig->play.parallel ? rig->play.parallel : CLIENTS;
+    for (unsigned n = 0; n < parallel && rig->wanted; n++)
         client_connect(rig, n);
-    uint64_t patience = sessions * 1000 + 100000;
+    uint64_t patience = sessions * 1000 + 100000; // rounds
     while (sessions_count(rig->shield.sessions) > 0 || rig->wanted ||
            rig->to_shield.head != rig->to_shield.tail || rig->to_world.head != rig->to_world.tail) {
         round_of(rig);
@@ -399,4 +407,9 @@ void mail_rig_shut(struct mail_rig *rig)
     SSL_SESSION_free(rig->ticket);
     SSL_CTX_free(rig->client_tls);
     free(rig);
+}
+
+struct sessions *mail_rig_sessions(struct mail_rig *rig)
+{
+    return rig->shield.sessions;
 }

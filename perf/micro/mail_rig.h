@@ -33,12 +33,14 @@ struct mail_rig_peer { // a client, or a backend's end of a session
 // What the two sides do. Lines come with CR LF and a NUL behind.
 struct mail_rig_play {
     enum protocol protocol;
-    uint8_t tls;  // enum tls_mode: off or implicit
-    bool resumes; // clients resume the TLS session that the first of them made
+    uint8_t tls;       // enum tls_mode: off or implicit
+    bool resumes;      // clients resume the TLS session that the first of them made
+    unsigned parallel; // sessions at a time; 0: MAIL_RIG_PARALLEL, the most
     const char *greeting;
     void (*connected)(struct mail_rig *rig, struct mail_rig_peer *client); // after TLS; may be NULL
     void (*client)(struct mail_rig *rig, struct mail_rig_peer *client, const char *line);
     void (*backend)(struct mail_rig *rig, struct mail_rig_peer *backend, const char *line);
+    void (*room)(struct mail_rig *rig, struct mail_rig_peer *backend); // to send again; may be NULL
     // Of a peer that is raw: how much it took; it may change to lines.
     size_t (*raw)(struct mail_rig *rig, struct mail_rig_peer *peer, struct span input);
     void (*answer)(const struct message *question, struct message *answer); // OK until changed
@@ -47,8 +49,11 @@ struct mail_rig_play {
 // After tcp_pair_main.
 struct mail_rig *mail_rig_open(const struct mail_rig_play *play);
 void mail_rig_shut(struct mail_rig *rig);
+struct sessions *mail_rig_sessions(struct mail_rig *rig); // the shield's
 
-// `sessions` come and go, MAIL_RIG_PARALLEL at a time. The shield's share in ns.
+// `sessions` come and go. The shield's share in ns.
 uint64_t mail_rig_run(struct mail_rig *rig, uint64_t sessions);
 void mail_rig_say(struct mail_rig *rig, struct mail_rig_peer *peer, struct span text);
-void mail_rig_leave(struct mail_rig *rig, struct mail_rig_peer *client); // hangs up
+// As much as there is room for, of a peer in plaintext: bytes. Room is told of.
+size_t mail_rig_send(struct mail_rig *rig, struct mail_rig_peer *peer, struct span data);
+void mail_rig_leave(struct mail_rig *rig, struct mail_rig_peer *peer); // hangs up
