@@ -109,19 +109,17 @@ def dovecot(name, listen, passwords):
         **values)
 
 
-def load_of(logins):
-    def load(name):
-        address, port = WHERE[name]
-        done = subprocess.run(system.within(
-            names.CLIENT, names.BUILD / "perf/imap_logins", address, port, logins, 50, USER,
-            PASSWORD), check=True, timeout=120, stdout=subprocess.PIPE)
-        return logins / float(done.stdout), logins
-    return load
+def load(name, logins):
+    address, port = WHERE[name]
+    done = subprocess.run(system.within(
+        names.CLIENT, names.BUILD / "perf/imap_logins", address, port, logins, 50, USER,
+        PASSWORD), check=True, timeout=120, stdout=subprocess.PIPE)
+    return logins / float(done.stdout)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    lab_rig.arguments_add(parser, rounds=5, count=2000)
+    lab_rig.arguments_add(parser, rounds=5, count=2000, least=20)
     asked = parser.parse_args()
     with lab_rig.laid("imap.lab", {"dovecot-imap": IMAP_PORT}):
         lab_rig.start("dovecot-backend", names.BACKEND,
@@ -136,7 +134,7 @@ def main():
                                                *dovecot("dovecot-proxy", lab_rig.PEER, PROXY))}
         for address, port in WHERE.values():
             lab_rig.wait_open(address, port)
-        results = lab_rig.interleaved(asked, kinds, load_of(20 if asked.smoke else asked.count))
+        results = lab_rig.interleaved(asked, kinds, load)
     lab_rig.report("imap.lab", "login", results)
     return 0
 

@@ -9,16 +9,19 @@ who used how much processor time.
 All cables are laid as the lab's own: no offloads. Processor 1 is the shield's: there Weir's worker
 polls without sleep, or the peer runs while Weir stands still. On processor 0 are the load, the
 backend, Weir's control plane and its DNS; directly too, and then the worker spins idle on its own.
-A veth has the kernel receive frames in the sender's call; so that each host receives its own, as it
-would from a wire, frames are steered (RPS): those to weir-host to processor 1, all others to 0.
 
-What is counted of a peer: the time that its processes and processor 1's softirq thread ran, by the
-scheduler's account; interrupts are in it but for those that met an idle processor. What is
-counted of Weir: the time that the worker and the softirq thread ran, interrupts included, less what
-the worker's idle turns would have taken without load (their number times the time of one, measured
-right before); and all that the control plane, its children and the data plane's other threads ran.
-The worker's own account of busy turns, by the clock and so times the share of the processor that it
-had, is shown beside it.
+Rates are measured on plain veths, where a frame is received within its sender's call. That hides
+whose work receiving is, so processor time is measured in rounds of its own: there each end of a
+cable receives in a kernel thread (threaded NAPI) on its host's processor.
+
+What is counted of a peer: the time that its processes and the two threads which receive for it
+ran, by the scheduler's account. What is counted of Weir: the time that the worker ran, with the
+kernel's part of sending, less what its idle turns would have taken without load (their number times
+the time of one, measured right before); and all that the control plane, its children and the data
+plane's other threads ran. Frames to Weir are copied into its ring in their sender's call, as a NIC
+writes them to memory: these copies count nowhere. The softirq thread of processor 1 counts with
+either. The worker's own account of busy turns, by the clock and so times the share of the processor
+that it had, is shown beside it.
 """
 
 import contextlib
@@ -74,7 +77,8 @@ http {{
 """
 
 
-def arguments_add(parser, rounds, count):
+def arguments_add(parser, rounds, count, least):
+    parser.set_defaults(least=least)
     parser.add_argument("--smoke", action="store_true", help="one short round")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--count", type=int, default=count, help="of sessions a measurement")
@@ -97,7 +101,6 @@ def laid(bench, ports, **boot):
             sys.exit(code)
         for ends in CABLES:
             cable_lay(*ends)
-        steer()
         yield
     finally:
         subprocess.run([command, "down"], check=True, stdout=sys.stderr)
@@ -133,15 +136,22 @@ def cable_lay(end, other):
         system.run("ip", "-n", owner, "link", "set", name, "up")
 
 
-def steer():
-    """Each host's frames to its processor."""
+def receive_in_threads(wanted):
+    """Of all cables' ends but Weir's own, on their hosts' processors; returns those of peers' ends,
+    by pid."""
     ends = [(owner, device) for cable in CABLES for owner, device, _ in cable]
-    ends += [end for shield_end, _, owner, _ in network.CABLES
-             for end in ((names.HOST, shield_end), (owner, "eth0"))]
+    ends += [(owner, "eth0") for _, _, owner, _ in network.CABLES]
+    peers = []
     for owner, device in ends:
-        cpu = SHIELD_CPU if owner == names.HOST else LOAD_CPU
-        system.run(*system.within(owner, "sh", "-c", f"echo {1 << cpu:x} >"
-                                  f"/sys/class/net/{device}/queues/rx-0/rps_cpus"))
+        before = set(threads_of("napi/"))
+        system.run(*system.within(owner, "ethtool", "-K", device, "gro", "on" if wanted else "off"))
+        if wanted:  # a veth has NAPI with GRO alone
+            system.run(*system.within(
+                owner, "sh", "-c", f"echo 1 >/sys/class/net/{device}/threaded"))
+        for pid in set(threads_of("napi/")) - before:
+            os.sched_setaffinity(pid, {SHIELD_CPU if owner == names.HOST else LOAD_CPU})
+            peers += [pid] if owner == names.HOST else []
+    return peers
 
 
 def start(name, namespace, *command, cpu=LOAD_CPU, environment=None):
@@ -187,16 +197,24 @@ def run_us(pids, but=None):
     return total / 1000
 
 
-def softirq_pid():
-    for status in Path("/proc").glob("[0-9]*/comm"):
+def threads_of(prefix):
+    """Pids of the kernel's threads whose name begins with it."""
+    found = []
+    for name in Path("/proc").glob("[0-9]*/comm"):
         with contextlib.suppress(OSError):
-            if status.read_text() == f"ksoftirqd/{SHIELD_CPU}\n":
-                return int(status.parent.name)
-    return None
+            if name.read_text().startswith(prefix):
+                found.append(int(name.parent.name))
+    return found
+
+
+def softirq_us():
+    return run_us(threads_of(f"ksoftirqd/{SHIELD_CPU}"))
 
 
 class Peer:
     """A proxy in weir-host, on the shield's processor. Begins to be counted, and ends."""
+
+    receivers = ()  # threads of the kernel
 
     def __init__(self, name, *command):
         self.process = start(name, names.HOST, *command, cpu=SHIELD_CPU)
@@ -208,7 +226,7 @@ class Peer:
         return self.ran_us() - self.before
 
     def ran_us(self):
-        return run_us(family(self.process.pid) + [softirq_pid()])
+        return run_us([*family(self.process.pid), *Peer.receivers]) + softirq_us()
 
 
 class Weir:
@@ -250,7 +268,7 @@ class Weir:
         found = {row["name"]: row["total"] for row in json.loads(done.stdout)["counters"]
                  if row["name"] in ("turns", "turns_busy", "busy_us")}
         task = Path(f"/proc/{self.dataplane}/task/{self.worker}/schedstat")
-        found["worker"] = int(task.read_text().split()[0]) / 1000 + run_us([softirq_pid()])
+        found["worker"] = int(task.read_text().split()[0]) / 1000 + softirq_us()
         found["wall"] = time.monotonic() * 1e6
         found["others"] = run_us([self.dataplane], self.worker) + \
             run_us(family(system.pid_of("controlplane")))
@@ -258,23 +276,29 @@ class Weir:
 
 
 def interleaved(asked, kinds, load):
-    """`load(kind)` does the work and returns how many a second, and how many; `kinds` are {name:
-    Weir, Peer or None}. {name: (median of these rates, median of microseconds used for each)}."""
-    weir = Weir()
-    rates, used = ({name: [] for name in kinds} for _ in range(2))
-    for number in range(1 if asked.smoke else asked.rounds):
-        for name, shield_of in sorted(kinds.items(), reverse=bool(number % 2)):
-            weir.stand() if isinstance(shield_of, Peer) else weir.go()
-            if shield_of:
-                shield_of.begin()
-            rate, count = load(name)
-            rates[name].append(rate)
-            used[name].append(shield_of.end() / count if shield_of else 0)
-            print(f"{name}: {rate:.0f}/s, {used[name][-1]:.0f} us each", file=sys.stderr)
-    weir.go()
-    print(f"on processor {SHIELD_CPU} alone: Weir's worker, or the peer; on {LOAD_CPU}: the rest",
+    """`load(kind, count)` does the work and returns how many a second; `kinds` are {name: Weir,
+    Peer or None}. {name: (median of these rates, median of microseconds used for each)}."""
+    print(f"processor {SHIELD_CPU}: Weir's worker, or the peer; {LOAD_CPU}: all the rest",
           file=sys.stderr)
-    return {name: (statistics.median(rates[name]), statistics.median(used[name]))
+    weir, count = kinds["weir"], asked.count if not asked.smoke else asked.least
+    rates, used = ({name: [] for name in kinds} for _ in range(2))
+    for name in kinds:
+        load(name, 1)
+    for number in range(1 if asked.smoke else asked.rounds):
+        for in_threads in (False, True):
+            Peer.receivers = receive_in_threads(in_threads)
+            for name, shield_of in sorted(kinds.items(), reverse=bool(number % 2)):
+                weir.stand() if isinstance(shield_of, Peer) else weir.go()
+                if not in_threads:
+                    rates[name].append(load(name, count))
+                    print(f"{name}: {rates[name][-1]:.0f}/s", file=sys.stderr)
+                elif shield_of:
+                    shield_of.begin()
+                    load(name, count)
+                    used[name].append(shield_of.end() / count)
+                    print(f"{name}: {used[name][-1]:.0f} us each", file=sys.stderr)
+    weir.go()
+    return {name: (statistics.median(rates[name]), statistics.median(used[name] or [0]))
             for name in kinds}
 
 

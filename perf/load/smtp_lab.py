@@ -8,12 +8,13 @@ Usage: smtp_lab.py [--smoke]
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 
 import lab_rig
-from labkit import names, system
+from labkit import names, postfix, system
 
 SINK_PORT, PEER_PORT, TCP_PORT, AUTH_PORT = 26, 25, 2500, 8025
 NGINX = """
@@ -43,35 +44,25 @@ WHERE = {"direct": (lab_rig.DIRECT, SINK_PORT), "weir": (lab_rig.SHIELD, 25),
          "nginx mail": (lab_rig.PEER, PEER_PORT), "haproxy tcp": (lab_rig.PEER, TCP_PORT)}
 
 
-def postfix(program):
-    home = names.MOUNT / "postfix/package/usr"
-    return home / "sbin" / program, {"LD_LIBRARY_PATH": str(home / "lib/postfix")}
-
-
 def sink_start():
-    program, library = postfix("smtp-sink")
-    lab_rig.start("smtp-sink", names.BACKEND, program, "-u", "postfix", f"0.0.0.0:{SINK_PORT}",
-                  4096, environment=library)
+    lab_rig.start("smtp-sink", names.BACKEND, postfix.PACKAGE / "usr/sbin/smtp-sink", "-u",
+                  "postfix", f"0.0.0.0:{SINK_PORT}", 4096, environment=postfix.ENVIRONMENT)
 
 
-def load_of(mails):
-    program, library = postfix("smtp-source")
-
-    def load(name):
-        address, port = WHERE[name]
-        begun = time.monotonic()
-        subprocess.run(system.within(
-            names.CLIENT, "env", *(f"{key}={value}" for key, value in library.items()), program,
-            "-s", 200, "-m", mails, "-l", 4096, "-M", "client.good.example.org",
-            "-f", "someone@good.example.org", "-t", "alice@example.net", f"{address}:{port}"),
-            check=True, timeout=60)
-        return mails / (time.monotonic() - begun), mails
-    return load
+def load(name, mails):
+    address, port = WHERE[name]
+    begun = time.monotonic()
+    subprocess.run(system.within(
+        names.CLIENT, postfix.PACKAGE / "usr/sbin/smtp-source", "-s", 200, "-m", mails,
+        "-l", 4096, "-M", "client.good.example.org", "-f", "someone@good.example.org",
+        "-t", "alice@example.net", f"{address}:{port}"),
+        check=True, timeout=60, env={**os.environ, **postfix.ENVIRONMENT})
+    return mails / (time.monotonic() - begun)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    lab_rig.arguments_add(parser, rounds=5, count=10000)
+    lab_rig.arguments_add(parser, rounds=5, count=10000, least=300)
     asked = parser.parse_args()
     values = {"run": names.RUN, "log": names.LOG, "auth": AUTH_PORT, "peer": lab_rig.PEER,
               "port": PEER_PORT, "tcp": TCP_PORT, "backend": lab_rig.PEER_BACKEND,
@@ -86,7 +77,7 @@ def main():
                      "haproxy", "haproxy", "-f", lab_rig.written("haproxy.cfg", HAPROXY, **values))}
         for address, port in WHERE.values():
             lab_rig.wait_open(address, port)
-        results = lab_rig.interleaved(asked, kinds, load_of(300 if asked.smoke else asked.count))
+        results = lab_rig.interleaved(asked, kinds, load)
     lab_rig.report("smtp.lab", "mail", results)
     return 0
 
