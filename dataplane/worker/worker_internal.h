@@ -27,9 +27,10 @@ struct worker {
     struct tcp *tcp;
     struct sessions *sessions;
     struct counter_block *counters;
-    uint64_t now_us;     // of this turn
-    double us_per_cycle; // of the time-stamp counter
-    uint64_t slow_us;    // when the slow things are due again
+    uint64_t now_us;      // of this turn
+    double us_per_cycle;  // of the time-stamp counter
+    uint64_t busy_cycles; // of turns that did work
+    uint64_t slow_us;     // when the slow things are due again
     // Free mbufs (those in the lcores' caches not counted) that no SYN-ACK and no new session may
     // take: they are for ARP, ND, and the sessions that are open.
     uint32_t mbufs_reserve;
@@ -68,4 +69,4 @@ void worker_link_ring(struct worker *w);      // doorbells, once a turn
 
 // worker_tx.c
 void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg); // frame, for net
-void worker_tx_flush(struct worker *w);
+unsigned worker_tx_flush(struct worker *w);                              // frames

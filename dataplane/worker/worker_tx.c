@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/worker_internal.h"
 
-static void flush_leg(struct worker *w, enum leg leg)
+static unsigned flush_leg(struct worker *w, enum leg leg)
 {
     struct worker_tx *tx = &w->tx[leg];
-    if (tx->count == 0)
-        return;
+    uint16_t count = tx->count;
+    if (count == 0)
+        return 0;
     uint64_t bytes = 0;
-    for (uint16_t i = 0; i < tx->count; i++)
+    for (uint16_t i = 0; i < count; i++)
         bytes += rte_pktmbuf_pkt_len(tx->frames[i]);
-    uint16_t sent = port_transmit(w->config.ports[leg], w->config.index, tx->frames, tx->count);
+    uint16_t sent = port_transmit(w->config.ports[leg], w->config.index, tx->frames, count);
     counter_add(w->counters, COUNTER_TX_PACKETS, sent);
     counter_add(w->counters, COUNTER_TX_BYTES, bytes);
-    for (uint16_t i = sent; i < tx->count; i++)
+    for (uint16_t i = sent; i < count; i++)
         counter_refuse(w->counters, REASON_TX_FULL);
     tx->count = 0;
+    return count;
 }
 
 void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg)
@@ -26,8 +28,10 @@ void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg)
         flush_leg(w, leg);
 }
 
-void worker_tx_flush(struct worker *w)
+unsigned worker_tx_flush(struct worker *w)
 {
+    unsigned count = 0;
     for (int leg = 0; leg < LEG_COUNT; leg++)
-        flush_leg(w, (enum leg)leg);
+        count += flush_leg(w, (enum leg)leg);
+    return count;
 }
