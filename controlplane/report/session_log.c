@@ -59,11 +59,13 @@ void session_log_add(struct session_log *log, const struct report *report,
     if (log->fd < 0)
         return;
     json_t *object = session_json_report(report, policy);
-    size_t size = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    CHECK(size > 0 && size + 1 <= sizeof log->buffer);
-    if (log->used + size + 1 > sizeof log->buffer)
+    size_t room = sizeof log->buffer - log->used;
+    size_t size = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
+    if (size + 1 > room) {
         session_log_flush(log);
-    json_dumpb(object, log->buffer + log->used, size, JSON_COMPACT);
+        size = json_dumpb(object, log->buffer, sizeof log->buffer, JSON_COMPACT);
+    }
+    CHECK(size > 0 && size + 1 <= sizeof log->buffer);
     json_decref(object);
     log->buffer[log->used + size] = '\n';
     log->used += size + 1;

@@ -42,6 +42,8 @@ struct worker {
     struct worker_link *links[ROLE_COUNT]; // in use
     uint64_t alone_us[ROLE_COUNT];         // since when nobody is attached, while nobody is
     bool bells[ROLE_COUNT];                // something was put this turn
+    unsigned reports;                      // put since the bell of ops
+    uint64_t report_us;                    // when the first of them was
     // Written by the main lcore, read by the worker.
     _Alignas(64) struct snapshot *snapshot_next;
     struct worker_link *links_next[ROLE_COUNT];
@@ -67,6 +69,6 @@ void worker_link_report(void *worker, const struct message *report);
 unsigned worker_link_serve(struct worker *w); // answers and orders; messages taken
 void worker_link_ring(struct worker *w);      // doorbells, once a turn
 
-// worker_tx.c
+// worker_tx.c; the flush tells how many frames waited
 void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg); // frame, for net
-unsigned worker_tx_flush(struct worker *w);                              // frames
+unsigned worker_tx_flush(struct worker *w);

@@ -3,6 +3,11 @@
 
 #include "contract/doorbell.h"
 
+// Nobody waits for a report: those of many sessions share a doorbell, which costs a system call
+// here and waking up there.
+enum { REPORTS_A_BELL = 128, REPORT_WAIT_US = 10000 };
+static_assert(REPORTS_A_BELL * 2 <= SPSC_SLOTS, "there is room until the bell is heard");
+
 // Orders may walk tables, answers may send mail: each role has its own budget.
 static const int messages_a_turn[ROLE_COUNT] = {[ROLE_OPS] = 8, [ROLE_DNS] = 64, [ROLE_AUTH] = 64};
 
@@ -42,12 +47,19 @@ bool worker_link_ask(void *worker, enum attach_role role, const struct message *
 void worker_link_report(void *worker, const struct message *report)
 {
     struct worker *w = worker;
-    if (!put(w, ROLE_OPS, report))
+    struct worker_link *link = w->links[ROLE_OPS];
+    if (!link || !spsc_put(&link->channel.out, report))
         counter_refuse(w->counters, REASON_SESSION_REPORT_LOST);
+    else if (w->reports++ == 0)
+        w->report_us = w->now_us;
 }
 
 void worker_link_ring(struct worker *w)
 {
+    if (w->reports >= REPORTS_A_BELL || (w->reports && w->now_us - w->report_us >= REPORT_WAIT_US))
+        w->bells[ROLE_OPS] = true;
+    if (w->bells[ROLE_OPS])
+        w->reports = 0;
     for (int role = 0; role < ROLE_COUNT; role++) {
         struct worker_link *link = w->links[role];
         if (!w->bells[role] || !link)

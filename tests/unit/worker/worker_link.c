@@ -200,6 +200,37 @@ static void a_question_to_a_role_that_is_gone_for_long_is_refused(void **state)
     assert_int_equal(rig->counters.reasons[REASON_SESSION_REPORT_LOST], 1);
 }
 
+static bool is_rung(const struct control *control)
+{
+    char rings[8];
+    return recv(control->bell, rings, sizeof rings, MSG_DONTWAIT) > 0;
+}
+
+static void reports_share_a_bell_that_does_not_wait_long(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control ops;
+    attach(rig, &ops, ROLE_OPS);
+    assert_true(spsc_sleep(&ops.channel.in));
+    struct message report = message_make(MESSAGE_REPORT, STATUS_OK, 1);
+    uint64_t now_us = rig->worker->now_us;
+    worker_link_report(rig->worker, &report);
+    worker_turn_at(rig->worker, now_us + 9999);
+    assert_false(is_rung(&ops));
+    worker_turn_at(rig->worker, now_us + 10000);
+    assert_true(is_rung(&ops));
+    assert_true(spsc_take(&ops.channel.in, &report));
+    assert_true(spsc_sleep(&ops.channel.in));
+    for (int i = 0; i < 127; i++)
+        worker_link_report(rig->worker, &report);
+    worker_turn_at(rig->worker, now_us + 10000);
+    assert_false(is_rung(&ops));
+    worker_link_report(rig->worker, &report);
+    worker_turn_at(rig->worker, now_us + 10000);
+    assert_true(is_rung(&ops));
+    detach(rig, &ops, ROLE_OPS);
+}
+
 static void a_sleeper_is_rung_once_a_turn(void **state)
 {
     struct worker_rig *rig = *state;
@@ -284,6 +315,7 @@ int main(void)
         TEST(a_child_cannot_answer_for_the_other),
         TEST(an_answer_to_nobody_is_counted),
         TEST(a_question_to_a_role_that_is_gone_for_long_is_refused),
+        TEST(reports_share_a_bell_that_does_not_wait_long),
         TEST(a_sleeper_is_rung_once_a_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
