@@ -86,9 +86,10 @@ static size_t client_step(struct imap *imap, struct span input)
         return imap_login_input(imap, input);
     case IMAP_OPEN:
         return imap_splice_client(imap, input);
+    case IMAP_BACKEND:
+        return imap_backend_token(imap, input);
     case IMAP_STARTTLS:
     case IMAP_ASKING:
-    case IMAP_BACKEND:
     case IMAP_OVER:
         return 0;
     case IMAP_STATE_COUNT:

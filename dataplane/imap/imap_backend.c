@@ -39,7 +39,10 @@ static void send_login(struct imap *imap)
     uint16_t offered = imap->host->offered.bits;
     char text[LOGIN_PLAIN_SIZE];
     imap->step = STEP_LOGIN;
-    if ((offered & OFFER_AUTH_PLAIN) && (offered & OFFER_SASL_IR)) {
+    if (imap->held && !login_master(imap->host, imap->backend_index)) {
+        reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE %s",
+                   mechanism_name((enum mechanism)imap->sasl.mechanism));
+    } else if ((offered & OFFER_AUTH_PLAIN) && (offered & OFFER_SASL_IR)) {
         login_plain(imap->host, imap->backend_index, login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
@@ -92,6 +95,10 @@ static void take_go_ahead(struct imap *imap)
 {
     struct auth_question *login = &imap->sasl.login;
     char text[LOGIN_PLAIN_SIZE];
+    if (imap->step == STEP_LOGIN && imap->held) {
+        imap->step = STEP_TOKEN;
+        return;
+    }
     if (imap->step != STEP_LOGIN || (login->user_size == 0 && login->password_size == 0)) {
         fail(imap, REASON_MAIL_BACKEND_BAD);
         return;
@@ -188,6 +195,27 @@ size_t imap_backend_input(struct imap *imap, struct span input)
         take_go_ahead(imap);
     else
         fail(imap, REASON_MAIL_BACKEND_BAD);
+    return taken;
+}
+
+size_t imap_backend_token(struct imap *imap, struct span input)
+{
+    const struct mail_host_ops *ops = imap->host->ops;
+    struct span token;
+    if (imap->held && login_master(imap->host, imap->backend_index)) { // it is not asked for
+        imap->held = false;
+        return sasl_token(input, &token);
+    }
+    if (imap->step != STEP_TOKEN)
+        return 0;
+    size_t taken = sasl_token(input, &token);
+    if (ops->room(imap->host, SIDE_BACKEND) < token.size + 2)
+        return 0;
+    ops->send(imap->host, SIDE_BACKEND, token);
+    ops->send(imap->host, SIDE_BACKEND, span_text("\r\n"));
+    sasl_wipe(&imap->sasl);
+    imap->held = false;
+    imap->step = STEP_LOGIN;
     return taken;
 }
 

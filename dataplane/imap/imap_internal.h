@@ -27,6 +27,7 @@ enum imap_backend_step { // what we wait for
     STEP_CONNECT,
     STEP_IDENTITY, // ID
     STEP_LOGIN,
+    STEP_TOKEN, // nothing: the token in the client's input goes on
 };
 
 enum imap_wait { // why the client's input rests
@@ -67,6 +68,7 @@ struct imap {
     uint8_t step;           // enum imap_backend_step
     bool backend_up;
     uint8_t backend_index;      // whose mailbox it is
+    bool held;                  // the line with a token is in the client's input still
     uint8_t go_aheads;          // "+" sent for literals of the command that is not whole yet
     uint16_t errors;            // bad commands
     uint16_t failures;          // wrong passwords
@@ -94,6 +96,7 @@ void imap_login_failed(struct imap *imap); // a wrong password more
 void imap_backend_open(struct imap *imap);
 void imap_backend_event(struct imap *imap, enum mail_backend_event event);
 size_t imap_backend_input(struct imap *imap, struct span input); // one line
+size_t imap_backend_token(struct imap *imap, struct span input); // of the client, when it is held
 
 // One step: as many bytes as need no look, or one line.
 size_t imap_splice_client(struct imap *imap, struct span input);

@@ -165,6 +165,7 @@ static void sasl_took(struct imap *imap, enum sasl_step step, const char *challe
         ask(imap);
         return;
     case SASL_ASKED:
+        imap->held = sasl_holds_token(&imap->sasl, imap->host);
         imap_enter(imap, IMAP_ASKING);
         return;
     case SASL_DONE:
@@ -312,7 +313,7 @@ static size_t take_command(struct imap *imap, struct span input)
         command_cut(imap, command);
     else
         command_run(imap, command);
-    return scan.size;
+    return imap->held ? 0 : scan.size;
 }
 
 static size_t take_response(struct imap *imap, struct span input)
@@ -333,11 +334,16 @@ static size_t take_response(struct imap *imap, struct span input)
     }
     enum sasl_step step = sasl_feed(&imap->sasl, imap->host, line, &challenge);
     sasl_took(imap, step, challenge);
-    return taken;
+    return imap->held ? 0 : taken;
 }
 
 size_t imap_login_input(struct imap *imap, struct span input)
 {
+    if (imap->held) { // nothing came of it
+        struct span token;
+        imap->held = false;
+        return sasl_token(input, &token);
+    }
     if (imap->state == IMAP_SASL)
         return take_response(imap, input);
     if (line_is_foreign_protocol(input)) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mail/sasl.h"
 
+#include "mail/line.h"
+
 #include <stdio.h>
 
 uint32_t sasl_offer(const struct mail_host *host)
@@ -12,7 +14,7 @@ uint32_t sasl_offer(const struct mail_host *host)
     if (!host->ops->binding(host, NULL))
         offer &= ~(1U << MECHANISM_SCRAM_SHA_256_PLUS);
     if (service->protocol != PROTOCOL_SMTP && !login_has_masters(host))
-        offer &= MECHANISMS_PASSWORD;
+        offer &= MECHANISMS_PASSWORD | MECHANISMS_TOKEN;
     return offer;
 }
 
@@ -160,6 +162,26 @@ enum login_verdict sasl_judge(struct sasl *sasl, struct mail_host *host,
         return login_judge(host, answer, &sasl->login);
     return answer->status == STATUS_OK ? judge_exchange(sasl, host, &answer->sasl_answer, challenge)
                                        : LOGIN_UNAVAILABLE;
+}
+
+bool sasl_holds_token(const struct sasl *sasl, const struct mail_host *host)
+{
+    return mechanism_is_in((enum mechanism)sasl->mechanism, MECHANISMS_TOKEN) &&
+           !login_has_masters(host);
+}
+
+size_t sasl_token(struct span input, struct span *ret_token)
+{
+    struct span line;
+    size_t taken;
+    enum reason reason;
+    enum line_result result = line_take(input, SASL_LINE_MAX + 2, &line, &taken, &reason);
+    CHECK(result == LINE_WHOLE);
+    size_t start = line.size; // behind the command's words, if it is one
+    while (start > 0 && line.at[start - 1] != ' ')
+        start--;
+    *ret_token = span_skip(line, start);
+    return taken;
 }
 
 void sasl_wipe(struct sasl *sasl)

@@ -6,7 +6,8 @@
  *
  * PLAIN (RFC 4616) and LOGIN are understood here and end in a login with a password. All others
  * are exchanges with the auth child (MESSAGE_SASL), who alone reads them: their messages pass
- * through, a response of SASL_RESPONSE_MAX bytes in parts. Nothing of a response is kept.
+ * through, a response of SASL_RESPONSE_MAX bytes in parts. Nothing of a response is kept: a token
+ * that the backend wants too stays in the client's input until it is passed on.
  */
 
 #include "base/base64.h"
@@ -20,8 +21,8 @@ enum {
 };
 
 // The set of mechanisms that the session may use now: under TLS what the back end has, -PLUS only
-// where the channel has a binding, and for IMAP and POP3 those that leave no password only where
-// the backend is logged in by a master user.
+// where the channel has a binding, and for IMAP and POP3 those that leave neither password nor
+// token only where the backend is logged in by a master user.
 uint32_t sasl_offer(const struct mail_host *host);
 // Their names, separated by spaces, `before` in front of each.
 void sasl_list(uint32_t mechanisms, const char *before, char text[SASL_LIST_SIZE]);
@@ -52,4 +53,9 @@ enum sasl_step sasl_feed(struct sasl *sasl, struct mail_host *host, struct span 
 // line. RIGHT: sasl->login.user is who.
 enum login_verdict sasl_judge(struct sasl *sasl, struct mail_host *host,
                               const struct message *answer, char challenge[SASL_TEXT_SIZE]);
+// The question that was put is about a token that the backend is to see: the line with it is not
+// taken yet.
+bool sasl_holds_token(const struct sasl *sasl, const struct mail_host *host);
+// The token in base64, in that line: bytes of the line, CR LF included; it was whole before.
+size_t sasl_token(struct span input, struct span *ret_token);
 void sasl_wipe(struct sasl *sasl);

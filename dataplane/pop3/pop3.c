@@ -66,9 +66,10 @@ static size_t client_step(struct pop3 *pop3, struct span input)
         return pop3_login_input(pop3, input);
     case POP3_OPEN:
         return pop3_splice_client(pop3, input);
+    case POP3_BACKEND:
+        return pop3_backend_token(pop3, input);
     case POP3_STLS:
     case POP3_ASKING:
-    case POP3_BACKEND:
     case POP3_OVER:
         return 0;
     case POP3_STATE_COUNT:

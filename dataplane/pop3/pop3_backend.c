@@ -35,6 +35,11 @@ static void send_user(struct pop3 *pop3)
 {
     const struct auth_question *login = &pop3->sasl.login;
     pop3->step = POP3_USER;
+    if (pop3->held && !login_master(pop3->host, pop3->backend_index)) {
+        reply_line(pop3->host, SIDE_BACKEND, "AUTH %s",
+                   mechanism_name((enum mechanism)pop3->sasl.mechanism));
+        return;
+    }
     if (login_master(
             pop3->host,
             pop3->backend_index)) { // the response in a line of its own (RFC 5034, section 4)
@@ -55,6 +60,10 @@ static void send_password(struct pop3 *pop3)
 static void take_go_ahead(struct pop3 *pop3)
 {
     char text[LOGIN_PLAIN_SIZE];
+    if (pop3->step == POP3_USER && pop3->held) {
+        pop3->step = POP3_TOKEN;
+        return;
+    }
     if (pop3->step != POP3_USER || !login_master(pop3->host, pop3->backend_index)) {
         fail(pop3, REASON_MAIL_BACKEND_BAD);
         return;
@@ -87,7 +96,8 @@ static void take_ok(struct pop3 *pop3)
         send_user(pop3);
         return;
     case POP3_USER:
-        if (login_master(pop3->host, pop3->backend_index)) // it is no OK that AUTH waits for
+        if (pop3->held ||
+            login_master(pop3->host, pop3->backend_index)) // it is no OK that AUTH waits for
             fail(pop3, REASON_MAIL_BACKEND_BAD);
         else
             send_password(pop3);
@@ -96,6 +106,9 @@ static void take_ok(struct pop3 *pop3)
         pop3_enter(pop3, POP3_OPEN);
         pop3_splice_read(pop3, 1);
         pop3_say(pop3, "+OK Logged in");
+        return;
+    case POP3_TOKEN:
+        fail(pop3, REASON_MAIL_BACKEND_BAD);
         return;
     case POP3_CONNECT:
         break;
@@ -145,6 +158,27 @@ size_t pop3_backend_input(struct pop3 *pop3, struct span input)
         take_go_ahead(pop3);
     else
         fail(pop3, REASON_MAIL_BACKEND_BAD);
+    return taken;
+}
+
+size_t pop3_backend_token(struct pop3 *pop3, struct span input)
+{
+    const struct mail_host_ops *ops = pop3->host->ops;
+    struct span token;
+    if (pop3->held && login_master(pop3->host, pop3->backend_index)) { // it is not asked for
+        pop3->held = false;
+        return sasl_token(input, &token);
+    }
+    if (pop3->step != POP3_TOKEN)
+        return 0;
+    size_t taken = sasl_token(input, &token);
+    if (ops->room(pop3->host, SIDE_BACKEND) < token.size + 2)
+        return 0;
+    ops->send(pop3->host, SIDE_BACKEND, token);
+    ops->send(pop3->host, SIDE_BACKEND, span_text("\r\n"));
+    sasl_wipe(&pop3->sasl);
+    pop3->held = false;
+    pop3->step = POP3_PASS;
     return taken;
 }
 

@@ -25,6 +25,7 @@ enum pop3_backend_step { // what we wait for
     POP3_CONNECT,
     POP3_IDENTITY, // XCLIENT
     POP3_USER,
+    POP3_TOKEN, // nothing: the token in the client's input goes on
     POP3_PASS,
 };
 
@@ -54,6 +55,7 @@ struct pop3 {
     uint16_t errors;       // bad commands
     uint16_t failures;     // wrong passwords
     uint8_t backend_index; // whose mailbox it is
+    bool held;             // the line with a token is in the client's input still
     struct sasl sasl;      // USER keeps its name here
     struct pop3_flow flow;
     struct budget budget;
@@ -73,6 +75,7 @@ void pop3_login_failed(struct pop3 *pop3); // a wrong password more
 void pop3_backend_open(struct pop3 *pop3);
 void pop3_backend_event(struct pop3 *pop3, enum mail_backend_event event);
 size_t pop3_backend_input(struct pop3 *pop3, struct span input); // one line
+size_t pop3_backend_token(struct pop3 *pop3, struct span input); // of the client, when it is held
 
 size_t pop3_splice_client(struct pop3 *pop3, struct span input); // one line
 size_t pop3_splice_backend(struct pop3 *pop3, struct span input);

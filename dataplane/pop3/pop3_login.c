@@ -121,6 +121,7 @@ static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challe
         }
         break;
     case SASL_ASKED:
+        pop3->held = sasl_holds_token(&pop3->sasl, pop3->host);
         pop3_enter(pop3, POP3_ASKING);
         return;
     case SASL_DONE:
@@ -209,6 +210,10 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
     struct span line;
     size_t taken;
     enum reason reason;
+    if (pop3->held) { // nothing came of it
+        pop3->held = false;
+        return sasl_token(input, &line);
+    }
     if (pop3->state == POP3_COMMAND && line_is_foreign_protocol(input)) {
         pop3_finish(pop3, REASON_MAIL_NOT_MAIL);
         return input.size;
@@ -229,7 +234,7 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
     } else {
         command_run(pop3, line);
     }
-    return taken;
+    return pop3->held ? 0 : taken;
 }
 
 void pop3_login_failed(struct pop3 *pop3)

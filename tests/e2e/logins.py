@@ -8,6 +8,7 @@ import hmac
 import imaplib
 import json
 import os
+import re
 import shutil
 import smtplib
 import subprocess
@@ -127,6 +128,25 @@ def gsasl(*arguments):
                     "--password", lab.PASSWORDS[lab.ALICE], *arguments, check=False)
 
 
+BEARER_SERVER = """
+import socketserver
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+class Session(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] here\\r\\n")
+        for line in self.rfile:
+            tag, verb, *_ = line.split()
+            if verb == b"AUTHENTICATE":
+                self.wfile.write(b"+ \\r\\n")
+                open("{seen}", "wb").write(self.rfile.readline().rstrip())
+            self.wfile.write(tag + b" OK done\\r\\n")
+server = Server(("{address}", 4143), Session)
+print("listening", flush=True)
+server.serve_forever()
+"""
+
+
 def part(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
@@ -217,6 +237,30 @@ class Tokens(unittest.TestCase):
                         token(lab.ALICE, self.key), "-u", f"{lab.ALICE}:",
                         "pop3s://mail.example.net/", check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+    def test_without_a_master_the_backend_gets_the_token(self):
+        seen = names.MOUNT / "token"
+        server = subprocess.Popen(["ip", "netns", "exec", names.BACKEND, "python3", "-c",
+                                   BEARER_SERVER.format(address=names.BACKEND4, seen=seen)],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdout.close)
+        server.stdout.readline()
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        text, changed = re.subn(
+            r"(?ms)^  dovecot-imap: .*?\}$", f"  dovecot-imap: {{address: {names.BACKEND4}, "
+            "port: 4143, protocol: imap, identity: none}", names.CONFIG.read_text())
+        self.assertEqual(changed, 1)
+        names.CONFIG.write_text(text)
+        lab.ctl("config", "reload")
+        bearer = token(lab.ALICE, self.key, "x" * 3000)  # longer than a command may be
+        connection = imaplib.IMAP4_SSL(lab.SHIELD, 993, ssl_context=lab.TlsContext(), timeout=20)
+        self.addCleanup(connection.shutdown)
+        self.assertIn("AUTH=XOAUTH2", connection.capabilities)
+        connection.authenticate("XOAUTH2", lambda _: xoauth2(lab.ALICE, bearer))
+        self.assertEqual(connection.noop()[0], "OK")
+        self.assertEqual(base64.b64decode(seen.read_bytes()), xoauth2(lab.ALICE, bearer))
 
 
 class Logins(unittest.TestCase):

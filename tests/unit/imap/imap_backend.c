@@ -204,6 +204,42 @@ static void a_master_logs_in_for_one_who_left_no_password(void **state)
          "P:W AUTHENTICATE PLAIN\nB:+ \nP:" MASTER "\nB:W OK Hi\nS:a OK Logged in\n");
 }
 
+#define TOKEN_GREETING                                                                             \
+    "S:* OK [CAPABILITY IMAP4rev1 LITERAL- ID SASL-IR AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN "   \
+    "AUTH=LOGIN] mail.example.net ready\n"
+
+static void without_a_master_a_token_is_passed_on(void **state)
+{
+    fake->mechanisms = MECHANISMS_TOKEN;
+    play(TOKEN_GREETING "C:a AUTHENTICATE XOAUTH2 dG9rZW4=\nE:state asking\n"
+                        "E:proven alice@example.net\nE:state backend\n" GREETED_BACKEND IDENTIFIED
+                        "P:W AUTHENTICATE XOAUTH2\nB:+ \nP:dG9rZW4=\nB:W OK Logged in\n"
+                        "S:a OK Logged in\nC:b NOOP\nP:b NOOP\n");
+}
+
+static void a_token_that_is_wrong_or_wanted_by_nobody_is_no_command(void **state)
+{
+    static const char *const ends[] = {
+        "E:sasl wrong\nS:a NO [AUTHENTICATIONFAILED] Wrong user or password\n",
+        ("E:sasl wrong xyz\nS:+ eHl6\nC:AQ==\nE:sasl wrong\n"
+         "S:a NO [AUTHENTICATIONFAILED] Wrong user or password\n"),
+        "E:unavailable sasl\nS:a NO [UNAVAILABLE]*\n",
+        "E:proven alice\nE:connecting 1\nE:fail\nS:a NO [UNAVAILABLE]*\n",
+        "E:proven alice\n" GREETED_BACKEND IDENTIFIED "P:W AUTHENTICATE OAUTHBEARER\nB:W NO\n"
+        "S:a NO [AUTHENTICATIONFAILED] Wrong user or password\n",
+        "E:proven alice\n" GREETED_BACKEND IDENTIFIED
+        "P:W AUTHENTICATE OAUTHBEARER\nB:+ \nP:dG9rZW4=\nB:+ eHl6\nS:a NO [UNAVAILABLE]*\n",
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        imap_close(state);
+        imap_open_tls(state);
+        fake->mechanisms = MECHANISMS_TOKEN;
+        play(TOKEN_GREETING "C:a AUTHENTICATE OAUTHBEARER\nS:+ \nC:dG9rZW4=\n");
+        mail_script_play(fake, ends[i]);
+        mail_script_play(fake, "C:b NOOP\nS:b OK Nothing done\n");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +259,8 @@ int main(void)
         TLS_TEST(a_master_that_is_refused_is_no_wrong_password),
         TLS_TEST(a_master_never_logs_in_by_login),
         TLS_TEST(a_master_logs_in_for_one_who_left_no_password),
+        TLS_TEST(without_a_master_a_token_is_passed_on),
+        TLS_TEST(a_token_that_is_wrong_or_wanted_by_nobody_is_no_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,8 +99,8 @@ static void a_literal_beyond_its_limit_that_comes_all_the_same_ends_the_session(
     static const char *const wrong[] = {
         "C:b SEARCH TEXT {65537+}\nS:* BYE Command too big\nE:finish imap_argument_too_big\n",
         "C:b APPEND x {4294967296+}\nS:* BYE Command too big\nE:finish imap_literal_too_big\n",
-        "C:b SEARCH TEXT {1}\nP:b SEARCH TEXT {1}\nB:+ OK\nS:+ OK\nRC:x\nP:x\n"
-        "C: TEXT {65537}\nS:* BYE Command too big\nE:finish imap_argument_too_big\n",
+        ("C:b SEARCH TEXT {1}\nP:b SEARCH TEXT {1}\nB:+ OK\nS:+ OK\nRC:x\nP:x\n"
+         "C: TEXT {65537}\nS:* BYE Command too big\nE:finish imap_argument_too_big\n"),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         imap_close(state);

@@ -118,7 +118,7 @@ static void a_password_is_not_asked_for_in_the_clear_nor_an_exchange_without_a_m
     fake->host.tls = false;
     assert_int_equal(sasl_offer(&fake->host), 0);
     fake->host.tls = true;
-    assert_int_equal(sasl_offer(&fake->host), MECHANISMS_PASSWORD);
+    assert_int_equal(sasl_offer(&fake->host), MECHANISMS_PASSWORD | MECHANISMS_TOKEN);
     fake->policy.policy.backends[2].master_file[0] = '/';
     sasl_list(sasl_offer(&fake->host), "AUTH=", list);
     assert_string_equal(list, "AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER "
@@ -126,6 +126,20 @@ static void a_password_is_not_asked_for_in_the_clear_nor_an_exchange_without_a_m
     fake->host.tls_version = 2; // no binding
     sasl_list(sasl_offer(&fake->host), "", list);
     assert_string_equal(list, "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
+}
+
+static void a_token_that_the_backend_wants_stays_and_is_found_in_its_line(void **unused)
+{
+    struct sasl token = {.mechanism = MECHANISM_XOAUTH2}, other = {.mechanism = MECHANISM_PLAIN};
+    struct span found;
+    assert_true(sasl_holds_token(&token, &fake->host));
+    assert_false(sasl_holds_token(&other, &fake->host));
+    fake->policy.policy.backends[2].master_file[0] = '/';
+    assert_false(sasl_holds_token(&token, &fake->host));
+    assert_int_equal(sasl_token(span_text("abc=\r\nmore\r\n"), &found), 6);
+    assert_true(span_equal(found, span_text("abc=")));
+    assert_int_equal(sasl_token(span_text("a AUTHENTICATE XOAUTH2 abc=\r\n"), &found), 29);
+    assert_true(span_equal(found, span_text("abc=")));
 }
 
 static enum login_verdict judge(struct sasl *sasl, uint8_t status, struct sasl_answer answer,
@@ -253,6 +267,7 @@ int main(void)
         FAKE_TEST(a_star_cancels_once_asked),
         FAKE_TEST(an_equals_sign_is_an_empty_initial_response_only),
         FAKE_TEST(a_password_is_not_asked_for_in_the_clear_nor_an_exchange_without_a_master),
+        FAKE_TEST(a_token_that_the_backend_wants_stays_and_is_found_in_its_line),
         FAKE_TEST(an_exchange_ends_as_the_child_says),
         FAKE_TEST(the_last_word_must_be_heard_before_anybody_is_in),
         FAKE_TEST(the_longest_response_goes_in_parts),

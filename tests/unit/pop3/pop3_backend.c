@@ -119,6 +119,36 @@ static void a_master_logs_in_for_one_who_left_no_password(void **state)
          "E:state open\n");
 }
 
+static void without_a_master_a_token_is_passed_on(void **state)
+{
+    fake->mechanisms = MECHANISMS_TOKEN;
+    play(GREETING "C:AUTH XOAUTH2 dG9rZW4=\nE:state asking\nE:proven alice@example.net\n"
+                  "E:state backend\n" GREETED_BACKEND IDENTIFIED
+                  "P:AUTH XOAUTH2\nB:+ \nP:dG9rZW4=\nB:+OK Logged in.\nS:+OK Logged in\n"
+                  "C:STAT\nP:STAT\n");
+}
+
+static void a_token_that_is_wrong_or_wanted_by_nobody_is_no_command(void **state)
+{
+    static const char *const ends[] = {
+        "E:sasl wrong\nS:-ERR [AUTH] Wrong user or password\n",
+        "E:unavailable sasl\nS:-ERR [SYS/TEMP]*\n",
+        "E:proven alice\nE:connecting 2\nE:fail\nS:-ERR [SYS/TEMP]*\n",
+        "E:proven alice\n" GREETED_BACKEND IDENTIFIED
+        "P:AUTH OAUTHBEARER\nB:-ERR\nS:-ERR [AUTH] Wrong user or password\n",
+        "E:proven alice\n" GREETED_BACKEND IDENTIFIED
+        "P:AUTH OAUTHBEARER\nB:+OK\nS:-ERR [SYS/TEMP]*\n",
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        pop3_close(state);
+        pop3_open_tls(state);
+        fake->mechanisms = MECHANISMS_TOKEN;
+        play(GREETING "C:AUTH OAUTHBEARER\nS:+ \nC:dG9rZW4=\n");
+        mail_script_play(fake, ends[i]);
+        mail_script_play(fake, "C:NOOP\nS:+OK\n");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +162,8 @@ int main(void)
         TLS_TEST(a_master_that_is_refused_is_no_wrong_password),
         TLS_TEST(a_backend_that_wants_no_response_is_bad),
         TLS_TEST(a_master_logs_in_for_one_who_left_no_password),
+        TLS_TEST(without_a_master_a_token_is_passed_on),
+        TLS_TEST(a_token_that_is_wrong_or_wanted_by_nobody_is_no_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
