@@ -47,8 +47,10 @@ static inline bool addr_is_v4(const struct addr *a)
 // `v4` points to 4 bytes in network order.
 static inline struct addr addr_from_v4(const void *v4)
 {
-    struct addr a = {.bytes = {[10] = 0xff, [11] = 0xff}};
-    memcpy(a.bytes + 12, v4, 4);
+    uint32_t word[4] = {0, 0, __builtin_bswap32(0xffff)};
+    struct addr a;
+    memcpy(&word[3], v4, sizeof word[3]);
+    memcpy(a.bytes, word, sizeof a.bytes);
     return a;
 }
 

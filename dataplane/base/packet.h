@@ -24,13 +24,15 @@ enum {
 
 struct packet {
     struct addr src, dst;
-    uint16_t src_port, dst_port; // TCP only
-    uint8_t leg;                 // enum leg
-    uint8_t ttl;                 // or hop limit
-    uint8_t traffic_class;       // or TOS
-    uint8_t tcp_flags;
+    // TCP only, and where the TCP header has them, so that they are read at once.
+    uint16_t src_port, dst_port;
     uint32_t seq, ack;
+    uint8_t unused; // there it is the header's size
+    uint8_t tcp_flags;
     uint16_t window;         // not scaled
+    uint8_t leg;             // enum leg
+    uint8_t ttl;             // or hop limit
+    uint8_t traffic_class;   // or TOS
     uint16_t l4_offset;      // bytes from the IP header to the TCP header
     uint16_t payload_offset; // bytes from the IP header to the data
     uint16_t payload_size;   // bytes of data, padding of the frame not counted

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/tcp_option.h"
 
+#include <stddef.h>
+
 enum {
     KIND_END = 0,
     KIND_NOP = 1,
@@ -62,7 +64,7 @@ static uint32_t word_at(struct span s, size_t at)
 
 /* The layouts that nearly all segments have, told by kinds and lengths at once: an MSS alone, a SYN
  * of Linux, timestamps alone (RFC 7323, appendix A). The same result as the long way's. */
-static bool parse_usual(struct span s, struct tcp_option *o)
+static inline bool parse_usual(struct span s, struct tcp_option *o)
 {
     enum { MSS = KIND_MSS << 8 | 4, NOP_SCALE = KIND_NOP << 16 | KIND_WINDOW_SCALE << 8 | 3 };
     const uint32_t timestamps = KIND_TIMESTAMPS << 8 | 10;
@@ -88,11 +90,8 @@ static bool parse_usual(struct span s, struct tcp_option *o)
     return true;
 }
 
-bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
+static __attribute__((noinline)) bool parse_any(struct span options, struct tcp_option *ret_option)
 {
-    *ret_option = (struct tcp_option){0};
-    if (options.size == 0 || parse_usual(options, ret_option))
-        return true;
     struct reader r = reader_of(options);
     while (r.left.size) {
         uint8_t kind = reader_u8(&r);
@@ -108,6 +107,12 @@ bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
             return false;
     }
     return true;
+}
+
+bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
+{
+    memset(ret_option, 0, offsetof(struct tcp_option, sack));
+    return options.size == 0 || parse_usual(options, ret_option) || parse_any(options, ret_option);
 }
 
 struct writer {

@@ -44,9 +44,16 @@ static inline uint16_t checksum_fold(uint64_t sum)
     return (uint16_t)(half >> 16);
 }
 
+// Whether a sum of more than zeros would be folded to 0xffff.
+static inline bool checksum_agrees(uint64_t sum)
+{
+    return sum % 0xffff == 0; // a multiplication and a compare
+}
+
 static inline bool checksum_is_right(struct span data)
 {
-    return checksum_fold(checksum_add(0, data.at, data.size)) == 0xffff;
+    uint64_t sum = checksum_add(0, data.at, data.size);
+    return sum && checksum_agrees(sum);
 }
 
 // With the pseudo-header of the IP header `ip` (RFC 9293, section 3.1; RFC 8200, section 8.1).

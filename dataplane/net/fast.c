@@ -5,6 +5,8 @@
 #include "net/ip6.h"
 #include "net/segment.h"
 
+#include <smmintrin.h>
+
 enum {
     AT_IP = ETHER_HEADER_SIZE,
     V4_LEAST = AT_IP + IP4_HEADER_SIZE + TCP_HEADER_SIZE,
@@ -14,11 +16,22 @@ enum {
     AT_V6 = AT_IP + 24, // destination
 };
 
-static inline uint64_t differs(const uint8_t *at, const struct fast_run *run)
+static inline __m128i run_load(const void *at)
 {
-    uint64_t word[2];
-    memcpy(word, at, sizeof word);
-    return ((word[0] & run->mask[0]) ^ run->value[0]) | ((word[1] & run->mask[1]) ^ run->value[1]);
+    return _mm_loadu_si128(at);
+}
+
+static inline __m128i differs(const uint8_t *at, const struct fast_run *run)
+{
+    return _mm_xor_si128(_mm_and_si128(run_load(at), run_load(run->mask)), run_load(run->value));
+}
+
+// At both places.
+static inline bool agrees(const uint8_t *frame, const struct fast_run *link, size_t at,
+                          const struct fast_run *address)
+{
+    __m128i any = _mm_or_si128(differs(frame, link), differs(frame + at, address));
+    return _mm_testz_si128(any, any);
 }
 
 static inline void strip(struct rte_mbuf *m, size_t ip_size)
@@ -28,44 +41,50 @@ static inline void strip(struct rte_mbuf *m, size_t ip_size)
     m->pkt_len = (uint32_t)ip_size;
 }
 
-static inline bool input_v4(const struct net *net, struct rte_mbuf *m, enum leg leg,
+// As ip4_is_martian.
+static inline bool is_martian(const struct fast_leg *fast, uint32_t from)
+{
+    __m128i same = _mm_cmpeq_epi32(_mm_set1_epi32((int)from), run_load(fast->own_v4));
+    uint8_t first = (uint8_t)from;
+    return (uint8_t)(first - 1) >= 223 || first == 127 || !_mm_testz_si128(same, same);
+}
+
+static inline bool input_v4(const struct fast_leg *fast, struct rte_mbuf *m, const uint8_t *ip,
                             struct packet *p, enum reason *ret_reason)
 {
-    const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, AT_IP);
     size_t total = load_u16(ip + 2);
+    uint64_t rx_flags = m->ol_flags;
     uint32_t from;
     memcpy(&from, ip + 12, sizeof from);
     if (total + AT_IP > rte_pktmbuf_data_len(m) || total < IP4_HEADER_SIZE ||
-        ip4_is_martian(net, leg, from) || !ip4_checksum_is_right(m, ip))
+        is_martian(fast, from) || !ip4_checksum_is_right(rx_flags, ip))
         return false;
     p->src = addr_from_v4(&from);
-    p->dst = net->legs[leg].local[FAMILY_V4];
-    p->leg = (uint8_t)leg;
+    p->dst = fast->local[FAMILY_V4];
     p->ttl = ip[8];
     p->traffic_class = ip[1];
     p->l4_offset = IP4_HEADER_SIZE;
     strip(m, total);
-    *ret_reason = segment_parse(m, IP4_HEADER_SIZE, p);
+    *ret_reason = segment_parse(rx_flags, span_of(ip, total), IP4_HEADER_SIZE, p);
     return true;
 }
 
-static inline bool input_v6(const struct net *net, struct rte_mbuf *m, enum leg leg,
-                            struct packet *p, enum reason *ret_reason)
+static inline bool input_v6(const struct net *net, enum leg leg, struct rte_mbuf *m,
+                            const uint8_t *ip, struct packet *p, enum reason *ret_reason)
 {
-    const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, AT_IP);
     size_t total = (size_t)IP6_HEADER_SIZE + load_u16(ip + 4);
+    uint64_t rx_flags = m->ol_flags;
     struct addr from = addr_from_v6(ip + 8);
     if (ip[6] != IP_PROTOCOL_TCP || total + AT_IP > rte_pktmbuf_data_len(m) ||
         ip6_is_link_local(&from) || ip6_is_martian(net, leg, &from))
         return false;
     p->src = from;
-    p->dst = net->legs[leg].local[FAMILY_V6];
-    p->leg = (uint8_t)leg;
+    p->dst = net->fast[leg].local[FAMILY_V6];
     p->ttl = ip[7];
     p->traffic_class = (uint8_t)(load_u16(ip) >> 4);
     p->l4_offset = IP6_HEADER_SIZE;
     strip(m, total);
-    *ret_reason = segment_parse(m, IP6_HEADER_SIZE, p);
+    *ret_reason = segment_parse(rx_flags, span_of(ip, total), IP6_HEADER_SIZE, p);
     return true;
 }
 
@@ -78,33 +97,20 @@ bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct 
     uint16_t vlan = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED ? m->vlan_tci : 0;
     if (m->nb_segs > 1 || size < V4_LEAST || vlan != fast->vlan)
         return false;
-    if (likely((differs(frame, &fast->link[FAMILY_V4]) |
-                differs(frame + AT_V4, &fast->address[FAMILY_V4])) == 0))
-        return input_v4(net, m, leg, ret_packet, ret_reason);
-    if (size >= V6_LEAST && (differs(frame, &fast->link[FAMILY_V6]) |
-                             differs(frame + AT_V6, &fast->address[FAMILY_V6])) == 0)
-        return input_v6(net, m, leg, ret_packet, ret_reason);
+    ret_packet->leg = (uint8_t)leg;
+    if (likely(agrees(frame, &fast->link[FAMILY_V4], AT_V4, &fast->address[FAMILY_V4])))
+        return input_v4(fast, m, frame + AT_IP, ret_packet, ret_reason);
+    if (size >= V6_LEAST && agrees(frame, &fast->link[FAMILY_V6], AT_V6, &fast->address[FAMILY_V6]))
+        return input_v6(net, leg, m, frame + AT_IP, ret_packet, ret_reason);
     return false;
 }
 
-struct run { // to fill in
-    uint8_t value[16], mask[16];
-};
-
-static void demand(struct run *run, size_t at, const void *value, const void *mask, size_t size)
+static void demand(struct fast_run *run, size_t at, const void *value, const void *mask,
+                   size_t size)
 {
-    memcpy(run->value + at, value, size);
     memcpy(run->mask + at, mask, size);
-}
-
-static struct fast_run finish(const struct run *run)
-{
-    struct fast_run fast;
-    memcpy(fast.value, run->value, sizeof fast.value);
-    memcpy(fast.mask, run->mask, sizeof fast.mask);
-    for (int i = 0; i < 2; i++)
-        fast.value[i] &= fast.mask[i];
-    return fast;
+    for (size_t i = 0; i < size; i++)
+        run->value[at + i] = ((const uint8_t *)value)[i] & run->mask[at + i];
 }
 
 static const uint8_t whole[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -112,24 +118,24 @@ static const uint8_t whole[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 
 static struct fast_run link_run(const uint8_t mac[6], uint16_t type, uint8_t head, uint8_t mask)
 {
-    struct run run = {0};
+    struct fast_run run = {0};
     uint8_t wire_type[2];
     store_u16(wire_type, type);
     demand(&run, 0, mac, whole, 6);
     demand(&run, 12, wire_type, whole, 2);
     demand(&run, AT_IP, &head, &mask, 1); // version, and IPv4's header length
-    return finish(&run);
+    return run;
 }
 
 static struct fast_run address_run_v4(const uint8_t local[4])
 {
     static const uint8_t no_fragment[2], fragment_mask[2] = {0x3f, 0xff};
     static const uint8_t protocol = IP_PROTOCOL_TCP;
-    struct run run = {0};
+    struct fast_run run = {0};
     demand(&run, 2, no_fragment, fragment_mask, 2);
     demand(&run, 5, &protocol, whole, 1);
     demand(&run, 12, local, whole, 4);
-    return finish(&run);
+    return run;
 }
 
 // A family that is off, or a link whose tags tell the legs apart, matches nothing.
@@ -139,13 +145,15 @@ void fast_init(struct net *net)
     for (int leg = 0; leg < LEG_COUNT; leg++) {
         const struct net_leg *own = &net->legs[leg];
         struct fast_leg *fast = &net->fast[leg];
-        *fast = (struct fast_leg){.vlan = own->vlan};
+        *fast = (struct fast_leg){.vlan = own->vlan,
+                                  .own_v4 = {own->broadcast_v4, net->legs[LEG_OUTSIDE].local_v4,
+                                             net->legs[LEG_INSIDE].local_v4}};
+        memcpy(fast->local, own->local, sizeof fast->local);
         fast->link[FAMILY_V4] = link_run(own->mac, ETHER_TYPE_IPV4, 0x45, 0xff);
         fast->link[FAMILY_V6] = link_run(own->mac, ETHER_TYPE_IPV6, 0x60, 0xf0);
         fast->address[FAMILY_V4] = address_run_v4(own->local[FAMILY_V4].bytes + 12);
-        struct run v6 = {0};
-        demand(&v6, 0, own->local[FAMILY_V6].bytes, whole, 16);
-        fast->address[FAMILY_V6] = finish(&v6);
+        fast->address[FAMILY_V6] = (struct fast_run){0};
+        demand(&fast->address[FAMILY_V6], 0, own->local[FAMILY_V6].bytes, whole, 16);
         for (int family = 0; family < FAMILY_COUNT; family++)
             if (net->shared_by_vlan || addr_is_zero(&own->local[family]))
                 fast->address[family] = nothing;

@@ -18,7 +18,7 @@ enum reason ip4_input(struct input *in)
         return ip[0] >> 4 == 4 && (ip[0] & 0xf) > 5 ? REASON_IP_OPTIONS : REASON_IP_BAD_HEADER;
     if (total < IP4_HEADER_SIZE || total > in->ip.size)
         return REASON_IP_BAD_HEADER;
-    if (!ip4_checksum_is_right(in->m, ip))
+    if (!ip4_checksum_is_right(in->m->ol_flags, ip))
         return REASON_IP_BAD_CHECKSUM;
 
     uint32_t from, to;

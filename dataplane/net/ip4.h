@@ -13,16 +13,16 @@ enum reason ip4_input(struct input *in);
 static inline bool ip4_is_martian(const struct net *net, enum leg leg, uint32_t from)
 {
     uint8_t first = (uint8_t)from;
-    return (first == 0) | (first == 127) | (first >= 224) | (from == net->legs[leg].broadcast_v4) |
-           (from == net->legs[LEG_OUTSIDE].local_v4) | (from == net->legs[LEG_INSIDE].local_v4);
+    return first == 0 || first == 127 || first >= 224 || from == net->legs[leg].broadcast_v4 ||
+           from == net->legs[LEG_OUTSIDE].local_v4 || from == net->legs[LEG_INSIDE].local_v4;
 }
 
 // `ip` has no options. What the port says of it is believed; NONE means that a peer on the same
 // host left the sum out and no wire was passed.
-static inline bool ip4_checksum_is_right(const struct rte_mbuf *m, const uint8_t *ip)
+static inline bool ip4_checksum_is_right(uint64_t rx_flags, const uint8_t *ip)
 {
-    uint64_t said = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    uint64_t said = rx_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
     if (said != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN)
         return said != RTE_MBUF_F_RX_IP_CKSUM_BAD;
-    return checksum_is_right(span_of(ip, IP4_HEADER_SIZE));
+    return checksum_agrees(checksum_add(0, ip, IP4_HEADER_SIZE)); // which says 4 and 5
 }

@@ -45,11 +45,14 @@ struct net_leg {
 };
 
 struct fast_run { // 16 bytes of a frame: (bytes & mask) is value
-    uint64_t value[2], mask[2];
+    _Alignas(16) uint8_t value[16];
+    uint8_t mask[16];
 };
 
 struct fast_leg { // what fast.c compares frames with
     struct fast_run link[FAMILY_COUNT], address[FAMILY_COUNT];
+    struct addr local[FAMILY_COUNT];
+    uint32_t own_v4[4]; // network order: broadcast, both legs', 0
     uint16_t vlan;
 };
 

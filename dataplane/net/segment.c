@@ -3,5 +3,6 @@
 
 enum reason segment_read(const struct rte_mbuf *m, struct packet *packet)
 {
-    return segment_parse(m, packet->l4_offset, packet);
+    struct span ip = span_of(rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m));
+    return segment_parse(m->ol_flags, ip, packet->l4_offset, packet);
 }

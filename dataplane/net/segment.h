@@ -6,6 +6,9 @@
 #include "net/checksum.h"
 #include "net/net_state.h"
 
+#include <stddef.h>
+#include <tmmintrin.h>
+
 // m starts at the IP header and ends with the segment; `packet` has its addresses and offset.
 // REASON_NONE: it has all.
 enum reason segment_read(const struct rte_mbuf *m, struct packet *packet);
@@ -28,36 +31,47 @@ static inline bool segment_flags_make_sense(uint8_t flags)
     }
 }
 
-static inline bool segment_is_intact(const struct rte_mbuf *m, bool v4, struct span l4)
+// Of the header's first 16 bytes what the packet has in the same places, in host order.
+static inline void segment_fields(const uint8_t *tcp, struct packet *p)
+{
+    const __m128i host = _mm_setr_epi8(1, 0, 3, 2, 7, 6, 5, 4, 11, 10, 9, 8, -1, 13, 15, 14);
+    static_assert(offsetof(struct packet, seq) - offsetof(struct packet, src_port) == 4 &&
+                      offsetof(struct packet, ack) - offsetof(struct packet, src_port) == 8 &&
+                      offsetof(struct packet, tcp_flags) - offsetof(struct packet, src_port) ==
+                          13 &&
+                      offsetof(struct packet, window) - offsetof(struct packet, src_port) == 14,
+                  "as in the header");
+    __m128i fields = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)tcp), host);
+    _mm_storeu_si128((__m128i *)(void *)&p->src_port, fields);
+}
+
+static inline __attribute__((always_inline)) bool segment_is_intact(uint64_t rx_flags, bool v4,
+                                                                    struct span l4)
 {
     // NONE is a peer on the same host that left its checksum to a port that was never passed.
-    uint64_t said = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    uint64_t said = rx_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
     if (said != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
         return said != RTE_MBUF_F_RX_L4_CKSUM_BAD;
     uint64_t sum = v4 ? checksum_add_v4(l4.at - IP4_HEADER_SIZE, IP_PROTOCOL_TCP, l4)
                       : checksum_add_v6(l4.at - IP6_HEADER_SIZE, IP_PROTOCOL_TCP, l4);
-    return checksum_fold(sum) == 0xffff;
+    return checksum_agrees(sum); // which the protocol is in
 }
 
-// The same in place, for who knows the offset, the size of an IP header without options.
+// The same in place, for who knows the packet and the offset, the size of an IP header without
+// options.
 static inline __attribute__((always_inline)) enum reason
-segment_parse(const struct rte_mbuf *m, size_t offset, struct packet *p)
+segment_parse(uint64_t rx_flags, struct span ip, size_t offset, struct packet *p)
 {
-    size_t size = rte_pktmbuf_data_len(m) - offset;
-    const uint8_t *tcp = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
+    size_t size = ip.size - offset;
+    const uint8_t *tcp = ip.at + offset;
     size_t header = size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
     if (header < TCP_HEADER_SIZE || header > size)
         return REASON_TCP_BAD_HEADER;
     if (!segment_flags_make_sense(tcp[13]))
         return REASON_TCP_BAD_FLAGS;
-    if (!segment_is_intact(m, offset == IP4_HEADER_SIZE, span_of(tcp, size)))
+    if (!segment_is_intact(rx_flags, offset == IP4_HEADER_SIZE, span_of(tcp, size)))
         return REASON_TCP_BAD_CHECKSUM;
-    p->src_port = load_u16(tcp);
-    p->dst_port = load_u16(tcp + 2);
-    p->seq = load_u32(tcp + 4);
-    p->ack = load_u32(tcp + 8);
-    p->tcp_flags = tcp[13];
-    p->window = load_u16(tcp + 14);
+    segment_fields(tcp, p);
     p->payload_offset = (uint16_t)(offset + header);
     p->payload_size = (uint16_t)(size - header);
     struct span options = span_of(tcp + TCP_HEADER_SIZE, header - TCP_HEADER_SIZE);
