@@ -58,20 +58,31 @@ void tcp_shut(struct tcp *tcp)
     free(tcp);
 }
 
-void tcp_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count)
+static handle handle_of(struct tcp *tcp, uint32_t ref, const struct packet *packet)
 {
-    tcp_table_prefetch(tcp, packets, count);
+    if (ref == 0)
+        return HANDLE_NONE;
+    if (ref & TCP_TABLE_WAIT)
+        return tcp_timewait_lookup(tcp, ref, packet);
+    return tcp_conn_handle(tcp, tcp_conn_at(tcp, ref - 1));
 }
 
 handle tcp_lookup(struct tcp *tcp, const struct packet *packet)
 {
     uint32_t ref =
         tcp_table_find(tcp, &packet->dst, packet->dst_port, &packet->src, packet->src_port);
-    if (ref == 0)
-        return HANDLE_NONE;
-    if (ref & TCP_TABLE_WAIT)
-        return tcp_timewait_lookup(tcp, ref, packet);
-    return tcp_conn_handle(tcp, tcp_conn_at(tcp, ref - 1));
+    return handle_of(tcp, ref, packet);
+}
+
+void tcp_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
+              struct tcp_look *ret_looks)
+{
+    tcp_table_look(tcp, packets, count, ret_looks);
+}
+
+handle tcp_lookup_at(struct tcp *tcp, const struct packet *packet, const struct tcp_look *look)
+{
+    return handle_of(tcp, tcp_table_find_at(tcp, look, packet), packet);
 }
 
 void tcp_input(struct tcp *tcp, handle h, struct rte_mbuf *m, const struct packet *packet,

@@ -53,13 +53,20 @@ struct tcp_config {
 struct tcp *tcp_open(const struct tcp_config *config) MUST_CHECK; // NULL: no memory
 void tcp_shut(struct tcp *tcp);                                   // frees all, sends nothing
 
-// Before the packets of a burst, at most TCP_BURST, are looked up one by one: begins to load what
-// that will read, so that they wait for memory together. Changes nothing.
-enum { TCP_BURST = 64 };
-void tcp_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count);
-
 // The connection that a packet belongs to, by its 4-tuple; TIME_WAIT records included.
 handle tcp_lookup(struct tcp *tcp, const struct packet *packet);
+
+// The same for the packets of a burst, at most TCP_BURST: first all are looked at, which begins to
+// load what looking them up one by one will read, so that they wait for memory together. A look
+// says where, not what: it stays good whatever is done to connections meanwhile.
+enum { TCP_BURST = 64 };
+struct tcp_look {
+    struct tcp_bucket *bucket;
+    uint8_t tag;
+};
+void tcp_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
+              struct tcp_look *ret_looks);
+handle tcp_lookup_at(struct tcp *tcp, const struct packet *packet, const struct tcp_look *look);
 
 // A segment of connection h (found by tcp_lookup for this very packet). Takes m.
 void tcp_input(struct tcp *tcp, handle h, struct rte_mbuf *m, const struct packet *packet,

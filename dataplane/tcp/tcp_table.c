@@ -4,14 +4,15 @@
 #include "base/memory.h"
 #include "tcp/tcp_timewait.h"
 
-#include <emmintrin.h>
 #include <errno.h>
+#include <tmmintrin.h>
 
-enum { ENTRIES = 15, ENTRIES_MEAN = 10, TAG_SHIFT = 24, ENTRY_WAIT = 1 << 23 };
+enum { ENTRIES = 12, ENTRIES_MEAN = 8 };
 
 struct tcp_bucket {
-    uint32_t passed;           // entries on whose way from their own bucket this one was full
-    uint32_t entries[ENTRIES]; // tag << TAG_SHIFT | ENTRY_WAIT | index or slot; 0: free
+    _Alignas(64) uint8_t tags[ENTRIES]; // 0: free
+    uint32_t passed;        // entries on whose way from their own bucket this one was full
+    uint32_t refs[ENTRIES]; // 0 where free
 };
 static_assert(sizeof(struct tcp_bucket) == 64, "a cache line");
 
@@ -57,44 +58,22 @@ static inline uint32_t hash_of(const struct tcp *tcp, const struct addr *local, 
 }
 
 // The upper bits choose the bucket, the lowest the tag, which is never 0.
-static inline struct tcp_bucket *bucket_of(const struct tcp *tcp, uint32_t hash)
+static inline struct tcp_look look_of(const struct tcp *tcp, uint32_t hash)
 {
-    return &tcp->buckets[(uint64_t)hash * tcp->buckets_count >> 32];
+    return (struct tcp_look){&tcp->buckets[(uint64_t)hash * tcp->buckets_count >> 32],
+                             (uint8_t)((hash & 0xff) | !(hash & 0xff))};
 }
 static inline struct tcp_bucket *bucket_after(const struct tcp *tcp, struct tcp_bucket *b)
 {
     return ++b == tcp->buckets + tcp->buckets_count ? tcp->buckets : b;
 }
-static inline uint32_t tag_of(uint32_t hash)
-{
-    return (hash & 0xff) | !(hash & 0xff);
-}
 
-// A bit for each entry that is `word` in the bits of `mask`.
-static inline unsigned matches(const struct tcp_bucket *b, uint32_t word, uint32_t mask)
+// A bit for each entry with that tag.
+static inline unsigned tagged(const struct tcp_bucket *b, uint8_t tag)
 {
-    const __m128i *at = (const __m128i *)(const void *)b;
-    __m128i want = _mm_set1_epi32((int)word), bits = _mm_set1_epi32((int)mask);
-    __m128i same[4];
-    for (int i = 0; i < 4; i++)
-        same[i] = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(at + i), bits), want);
-    __m128i all =
-        _mm_packs_epi16(_mm_packs_epi32(same[0], same[1]), _mm_packs_epi32(same[2], same[3]));
-    return (unsigned)_mm_movemask_epi8(all) >> 1; // without `passed`
-}
-static inline unsigned tagged(const struct tcp_bucket *b, uint32_t tag)
-{
-    return matches(b, tag << TAG_SHIFT, UINT32_MAX << TAG_SHIFT);
-}
-
-static inline uint32_t ref_of(uint32_t entry)
-{
-    return (entry & ENTRY_WAIT ? TCP_TABLE_WAIT : 0) | ((entry & (ENTRY_WAIT - 1)) + 1);
-}
-static inline uint32_t entry_of(uint32_t ref, uint32_t hash)
-{
-    uint32_t number = (ref & ~(uint32_t)TCP_TABLE_WAIT) - 1;
-    return tag_of(hash) << TAG_SHIFT | (ref & TCP_TABLE_WAIT ? ENTRY_WAIT : 0) | number;
+    __m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tags);
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
+    return same & ((1 << ENTRIES) - 1);
 }
 
 struct tuple {
@@ -112,23 +91,35 @@ static inline struct tuple tuple_of(const struct tcp *tcp, uint32_t ref)
     return (struct tuple){&tcp->locals[c->local], &c->remote, c->local_port, c->remote_port};
 }
 
-uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
-                        const struct addr *remote, uint16_t remote_port)
+static inline uint32_t find(const struct tcp *tcp, const struct tcp_look *look,
+                            const struct tuple *tuple)
 {
-    uint32_t hash = hash_of(tcp, local, local_port, remote, remote_port);
-    struct tcp_bucket *b = bucket_of(tcp, hash);
+    struct tcp_bucket *b = look->bucket;
     for (uint32_t i = 0; i < tcp->buckets_count; i++, b = bucket_after(tcp, b)) {
-        for (unsigned found = tagged(b, tag_of(hash)); found; found &= found - 1) {
-            uint32_t ref = ref_of(b->entries[__builtin_ctz(found)]);
+        for (unsigned found = tagged(b, look->tag); found; found &= found - 1) {
+            uint32_t ref = b->refs[__builtin_ctz(found)];
             struct tuple t = tuple_of(tcp, ref);
-            if (t.remote_port == remote_port && t.local_port == local_port &&
-                addr_equal(t.remote, remote) && addr_equal(t.local, local))
+            if (t.remote_port == tuple->remote_port && t.local_port == tuple->local_port &&
+                addr_equal(t.remote, tuple->remote) && addr_equal(t.local, tuple->local))
                 return ref;
         }
         if (!b->passed)
             break;
     }
     return 0;
+}
+
+uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port)
+{
+    struct tcp_look look = look_of(tcp, hash_of(tcp, local, local_port, remote, remote_port));
+    return find(tcp, &look, &(struct tuple){local, remote, local_port, remote_port});
+}
+
+uint32_t tcp_table_find_at(const struct tcp *tcp, const struct tcp_look *look,
+                           const struct packet *p)
+{
+    return find(tcp, look, &(struct tuple){&p->dst, &p->src, p->dst_port, p->src_port});
 }
 
 static void prefetch_object(const struct tcp *tcp, uint32_t ref)
@@ -158,20 +149,20 @@ static void prefetch_named(const struct tcp *tcp, uint32_t ref)
         __builtin_prefetch(head - at);
 }
 
-void tcp_table_prefetch(const struct tcp *tcp, const struct packet *packets, unsigned count)
+void tcp_table_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
+                    struct tcp_look *ret_looks)
 {
-    uint32_t hashes[TCP_BURST];
     uint32_t refs[TCP_BURST]; // most likely ones
     CHECK(count <= TCP_BURST);
     for (unsigned i = 0; i < count; i++) {
         const struct packet *p = &packets[i];
-        hashes[i] = hash_of(tcp, &p->dst, p->dst_port, &p->src, p->src_port);
-        __builtin_prefetch(bucket_of(tcp, hashes[i]));
+        ret_looks[i] = look_of(tcp, hash_of(tcp, &p->dst, p->dst_port, &p->src, p->src_port));
+        __builtin_prefetch(ret_looks[i].bucket);
     }
     for (unsigned i = 0; i < count; i++) {
-        const struct tcp_bucket *b = bucket_of(tcp, hashes[i]);
-        unsigned found = tagged(b, tag_of(hashes[i]));
-        refs[i] = found ? ref_of(b->entries[__builtin_ctz(found)]) : 0;
+        const struct tcp_bucket *b = ret_looks[i].bucket;
+        unsigned found = tagged(b, ret_looks[i].tag);
+        refs[i] = found ? b->refs[__builtin_ctz(found)] : 0;
         if (found)
             prefetch_object(tcp, refs[i]);
     }
@@ -180,37 +171,47 @@ void tcp_table_prefetch(const struct tcp *tcp, const struct packet *packets, uns
             prefetch_named(tcp, refs[i]);
 }
 
-static uint32_t hash_of_ref(const struct tcp *tcp, uint32_t ref)
+static struct tcp_look look_of_ref(const struct tcp *tcp, uint32_t ref)
 {
     struct tuple t = tuple_of(tcp, ref);
-    return hash_of(tcp, t.local, t.local_port, t.remote, t.remote_port);
+    return look_of(tcp, hash_of(tcp, t.local, t.local_port, t.remote, t.remote_port));
 }
 
 void tcp_table_insert(struct tcp *tcp, uint32_t ref)
 {
-    uint32_t hash = hash_of_ref(tcp, ref);
-    struct tcp_bucket *b = bucket_of(tcp, hash);
+    struct tcp_look look = look_of_ref(tcp, ref);
+    struct tcp_bucket *b = look.bucket;
     unsigned room;
-    while (!(room = matches(b, 0, UINT32_MAX))) {
+    while (!(room = tagged(b, 0))) {
         b->passed++;
         b = bucket_after(tcp, b);
     }
-    b->entries[__builtin_ctz(room)] = entry_of(ref, hash);
+    b->tags[__builtin_ctz(room)] = look.tag;
+    b->refs[__builtin_ctz(room)] = ref;
     if (!(ref & TCP_TABLE_WAIT))
         tcp_conn_at(tcp, ref - 1)->flags |= TCP_CONN_TABLED;
 }
 
+// ENTRIES: it is not there.
+static unsigned place_of(const struct tcp_bucket *b, uint32_t ref)
+{
+    unsigned place = 0;
+    while (place < ENTRIES && b->refs[place] != ref)
+        place++;
+    return place;
+}
+
 void tcp_table_remove(struct tcp *tcp, uint32_t ref)
 {
-    uint32_t hash = hash_of_ref(tcp, ref);
-    struct tcp_bucket *b = bucket_of(tcp, hash);
-    unsigned found;
-    while (!(found = matches(b, entry_of(ref, hash), UINT32_MAX))) {
+    struct tcp_bucket *b = look_of_ref(tcp, ref).bucket;
+    unsigned place;
+    while ((place = place_of(b, ref)) == ENTRIES) {
         CHECK(b->passed != 0);
         b->passed--;
         b = bucket_after(tcp, b);
     }
-    b->entries[__builtin_ctz(found)] = 0;
+    b->tags[place] = 0;
+    b->refs[place] = 0;
     if (!(ref & TCP_TABLE_WAIT))
         tcp_conn_at(tcp, ref - 1)->flags &= ~(uint32_t)TCP_CONN_TABLED;
 }

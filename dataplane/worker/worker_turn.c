@@ -27,60 +27,45 @@ struct burst {
     uint8_t kinds[BURST]; // enum net_kind
     struct packet packets[BURST];
     struct guard_look looks[BURST];
+    struct tcp_look tcp_looks[BURST];
     struct net_icmp icmps[BURST];
     unsigned refused_count;
-    struct rte_mbuf *refused[BURST]; // to be freed
+    struct rte_mbuf *refused[BURST]; // to be freed: whole, of the worker's pool, nobody else's
 };
 
-// m is freed at the burst's end. A source of zeros is not known.
-static void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
-                   const struct packet *packet, enum reason reason)
+// m is freed, at the burst's end if it can go straight back into its pool. A source of zeros is not
+// known.
+static inline void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
+                          const struct packet *packet, enum reason reason)
 {
     if (packet->leg == LEG_OUTSIDE)
         guard_heavy_note(&w->heavy, TOP_REFUSALS, &packet->src);
     counter_refuse(w->counters, reason);
-    b->refused[b->refused_count++] = m;
+    if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
+               m->pool == w->config.mbufs))
+        b->refused[b->refused_count++] = m;
+    else
+        rte_pktmbuf_free(m);
 }
 
-// A segment of no connection, from outside: a SYN gets a cookie, the right ACK becomes a session.
-static void stranger(struct worker *w, struct burst *b, unsigned i)
+// An ACK, or what else is no SYN, of no connection: the right one becomes a session.
+static __attribute__((noinline)) enum reason handshake_end(struct worker *w, struct rte_mbuf *m,
+                                                           const struct packet *packet,
+                                                           const struct guard_look *look)
 {
-    struct rte_mbuf *m = b->mbufs[i];
-    const struct packet *packet = &b->packets[i];
-    const struct guard_look *look = &b->looks[i];
-    if (look->service < 0) {
-        refuse(w, b, m, packet, REASON_NO_SERVICE);
-        return;
-    }
-    if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        if (unlikely(w->mbufs_low)) {
-            refuse(w, b, m, packet, REASON_MBUFS_LOW);
-            return;
-        }
-        guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
-        enum reason reason = guard_syn(w->guard, m, packet, look, w->now_us);
-        if (reason != REASON_NONE)
-            refuse(w, b, m, packet, reason);
-        return;
-    }
-
     struct tcp_handshake handshake;
     bool known = tcp_reopened(w->tcp, packet, &handshake);
     enum reason reason = guard_ack(w->guard, packet, look, w->now_us, known, &handshake);
-    if (reason != REASON_NONE) {
-        refuse(w, b, m, packet, reason);
-        return;
-    }
+    if (reason != REASON_NONE)
+        return reason;
     if (unlikely(w->draining)) {
         tcp_refuse(w->tcp, packet);
-        refuse(w, b, m, packet, REASON_WORKER_DRAINED);
-        return;
+        return REASON_WORKER_DRAINED;
     }
     reason = guard_connection_begun(w->guard, packet, look, w->now_us, &handshake);
     if (reason != REASON_NONE) {
         tcp_refuse(w->tcp, packet);
-        refuse(w, b, m, packet, reason);
-        return;
+        return reason;
     }
     handle h = HANDLE_NONE;
     if (unlikely(w->mbufs_low))
@@ -91,46 +76,59 @@ static void stranger(struct worker *w, struct burst *b, unsigned i)
         guard_connection_closed(w->guard, &packet->src, (unsigned)look->service);
         tcp_refuse(w->tcp, packet);
         rte_pktmbuf_free(m);
-        return;
+        return REASON_NONE;
     }
     guard_heavy_note(&w->heavy, TOP_CONNECTIONS, &packet->src);
     tcp_input(w->tcp, h, m, packet, w->now_us);
+    return REASON_NONE;
 }
 
-static void segment(struct worker *w, struct burst *b, unsigned i)
+// A segment of no connection, from outside: a SYN gets a cookie.
+static enum reason stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
+                            const struct guard_look *look)
 {
-    const struct packet *packet = &b->packets[i];
-    handle h = tcp_lookup(w->tcp, packet);
-    if (h != HANDLE_NONE)
-        tcp_input(w->tcp, h, b->mbufs[i], packet, w->now_us);
-    else if (packet->leg == LEG_OUTSIDE)
-        stranger(w, b, i);
-    else
-        refuse(w, b, b->mbufs[i], packet, REASON_OUT_OF_STATE);
+    if (look->service < 0)
+        return REASON_NO_SERVICE;
+    if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+        return handshake_end(w, m, packet, look);
+    if (unlikely(w->mbufs_low))
+        return REASON_MBUFS_LOW;
+    guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
+    return guard_syn(w->guard, m, packet, look, w->now_us);
 }
 
-static void judge(struct worker *w, struct burst *b, unsigned i)
+static enum reason segment(struct worker *w, struct burst *b, unsigned i)
 {
     const struct packet *packet = &b->packets[i];
-    if (b->kinds[i] == NET_ICMP_ERROR) { // about a segment of ours
+    handle h = tcp_lookup_at(w->tcp, packet, &b->tcp_looks[i]);
+    if (h == HANDLE_NONE)
+        return packet->leg == LEG_OUTSIDE ? stranger(w, b->mbufs[i], packet, &b->looks[i])
+                                          : REASON_OUT_OF_STATE;
+    tcp_input(w->tcp, h, b->mbufs[i], packet, w->now_us);
+    return REASON_NONE;
+}
+
+// REASON_NONE: the packet was taken.
+static enum reason judge(struct worker *w, struct burst *b, unsigned i)
+{
+    const struct packet *packet = &b->packets[i];
+    if (unlikely(b->kinds[i] == NET_ICMP_ERROR)) { // about a segment of ours
         tcp_icmp(w->tcp, packet, b->icmps[i].next_mtu, b->icmps[i].hard, w->now_us);
         rte_pktmbuf_free(b->mbufs[i]);
-        return;
+        return REASON_NONE;
     }
     if (packet->leg == LEG_OUTSIDE) {
         enum reason reason = guard_admit(w->guard, packet, &b->looks[i], w->now_us);
-        if (reason != REASON_NONE) {
-            refuse(w, b, b->mbufs[i], packet, reason);
-            return;
-        }
+        if (reason != REASON_NONE)
+            return reason;
     }
-    if (b->kinds[i] == NET_ICMP_ECHO)
-        net_echo(w->net, b->mbufs[i], packet, w->now_us);
-    else
-        segment(w, b, i);
+    if (likely(b->kinds[i] == NET_TCP))
+        return segment(w, b, i);
+    net_echo(w->net, b->mbufs[i], packet, w->now_us);
+    return REASON_NONE;
 }
 
-static void parse(struct worker *w, struct burst *b, struct rte_mbuf *m, enum leg leg)
+static inline void parse(struct worker *w, struct burst *b, struct rte_mbuf *m, enum leg leg)
 {
     unsigned i = b->count;
     struct packet *packet = &b->packets[i];
@@ -170,15 +168,18 @@ static void take(struct worker *w, struct burst *b, struct rte_mbuf **frames, co
         }
         guard_look(w->guard, b->packets + first, b->count - first, b->looks + first);
     }
-    tcp_prefetch(w->tcp, b->packets, b->count);
+    tcp_look(w->tcp, b->packets, b->count, b->tcp_looks);
 }
 
 static void judge_all(struct worker *w, struct burst *b)
 {
-    for (unsigned i = 0; i < b->count; i++)
-        judge(w, b, i);
+    for (unsigned i = 0; i < b->count; i++) {
+        enum reason reason = judge(w, b, i);
+        if (reason != REASON_NONE)
+            refuse(w, b, b->mbufs[i], &b->packets[i], reason);
+    }
     answer(w);
-    rte_pktmbuf_free_bulk(b->refused, b->refused_count);
+    rte_mempool_put_bulk(w->config.mbufs, (void *const *)b->refused, b->refused_count);
     b->count = b->refused_count = 0;
 }
 
