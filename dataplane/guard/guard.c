@@ -269,6 +269,8 @@ unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BU
 {
     struct pending *pending = &guard->pending;
     unsigned count = pending->count;
+    if (count == 0)
+        return 0;
     struct guard_cookie_answer cookies[GUARD_BURST];
     guard_cookie_make(&guard->cookie, pending->syns, count, now_us, cookies);
     for (unsigned i = 0; i < count; i++) {

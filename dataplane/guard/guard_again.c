@@ -58,11 +58,6 @@ static struct guard_again_cell *cell_of(const struct guard_again *again, uint64_
     return &again->cells[hash >> (64 - GUARD_AGAIN_BITS)];
 }
 
-void guard_again_fetch(const struct guard_again *again, const struct packet *syn)
-{
-    __builtin_prefetch(cell_of(again, hash(again, syn)), 1);
-}
-
 static uint32_t clock_of(const struct packet *syn, uint64_t now_us)
 {
     return syn->options.ts_value - (uint32_t)(now_us / 1000);
@@ -77,11 +72,19 @@ static enum guard_again_grade grade(const struct guard_again_cell *cell, const s
     return goes_on ? GUARD_AGAIN_CLOCK : GUARD_AGAIN_PLAIN;
 }
 
+// Mixed just well enough: who aims into the share competes with its own SYNs.
+static inline bool is_in_share(const struct guard_again *again, const struct packet *syn)
+{
+    uint32_t mixed = (syn->seq ^ (uint32_t)again->keys[0]) * UINT32_C(0x85ebca6b);
+    mixed = (mixed ^ mixed >> 15 ^ syn->src_port) * UINT32_C(0x9e3779b1);
+    return mixed <= again->share;
+}
+
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us)
 {
     count(again, now_us);
-    if (!guard_again_is_in_share(again, syn))
+    if (!is_in_share(again, syn))
         return GUARD_AGAIN_NOT;
     uint64_t h = hash(again, syn);
     struct guard_again_cell *cell = cell_of(again, h);

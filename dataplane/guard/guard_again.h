@@ -52,23 +52,8 @@ void guard_again_done(struct guard_again *again);
 
 enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
 
-// Mixed just well enough: who aims into the share competes with its own SYNs.
-static inline bool guard_again_is_in_share(const struct guard_again *again,
-                                           const struct packet *syn)
-{
-    uint32_t mixed = (syn->seq ^ (uint32_t)again->keys[0]) * UINT32_C(0x85ebca6b);
-    mixed = (mixed ^ mixed >> 15 ^ syn->src_port) * UINT32_C(0x9e3779b1);
-    return mixed <= again->share;
-}
-
-// Asks for the memory that noting it may touch, past 250,000 a second: then it is not in the cache.
-void guard_again_fetch(const struct guard_again *again, const struct packet *syn);
-static inline void guard_again_prefetch(const struct guard_again *again, const struct packet *syn)
-{
-    if (again->share != UINT32_MAX && guard_again_is_in_share(again, syn))
-        guard_again_fetch(again, syn);
-}
-
 // A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
+// Its cell is not asked for ahead: at most 250,000 a second wait for memory, and all would be asked
+// whether they are among them.
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us);

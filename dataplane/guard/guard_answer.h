@@ -99,10 +99,7 @@ static inline void guard_answer_locate(const struct guard_answer *answer,
     ret_place->source = guard_source_locate(&answer->sources, &ret_place->name);
     guard_source_prefetch(&ret_place->source);
     guard_proven_prefetch(&answer->proven, &ret_place->name);
-    if (!answer->pressure.attack)
-        return;
-    guard_again_prefetch(&answer->again, packet);
-    if (!answer->is_spent) {
+    if (answer->pressure.attack && !answer->is_spent) {
         struct guard_source_slot prefix = guard_answer_prefix(answer, &ret_place->name);
         guard_source_prefetch(&prefix);
     }

@@ -49,7 +49,8 @@ static inline void guard_pressure_count(struct guard_pressure *pressure, uint64_
     if (__builtin_expect(now_us - pressure->window_us >= GUARD_PRESSURE_WINDOW_US, 0))
         guard_pressure_end_window(pressure, now_us);
     __atomic_store_n(&pressure->syns, pressure->syns + 1, __ATOMIC_RELAXED);
-    if (guard_pressure_in_window(pressure) > pressure->high)
+    // An attack that goes on is prolonged at the window's end.
+    if (!pressure->attack && guard_pressure_in_window(pressure) > pressure->high)
         guard_pressure_prolong(pressure, now_us);
 }
 
