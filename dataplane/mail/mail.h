@@ -46,7 +46,8 @@ enum mail_offer_bit {
     OFFER_SMTPUTF8 = 2,
     OFFER_DSN = 4,
     OFFER_SIZE = 8,
-    OFFER_AUTH_PLAIN = 16, // IMAP, from here on
+    OFFER_PIPELINING = 128, // SMTP
+    OFFER_AUTH_PLAIN = 16,  // IMAP, from here on
     OFFER_SASL_IR = 32,
     OFFER_LOGIN_DISABLED = 64,
 };

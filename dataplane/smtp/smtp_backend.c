@@ -25,7 +25,7 @@ static void forget(struct smtp *smtp)
         backend->voided = true;
     backend->step = STEP_NONE;
     backend->xclients = 0;
-    backend->transaction = backend->stale = false;
+    backend->transaction = backend->stale = backend->rcpt_ahead = false;
 }
 
 void smtp_backend_reset(struct smtp *smtp)
@@ -64,30 +64,6 @@ static void send_ehlo(struct smtp *smtp)
     send_command(smtp, STEP_EHLO, smtp_text_span(&text));
 }
 
-static void send_mail(struct smtp *smtp)
-{
-    const struct smtp_mail *mail = &smtp->mail;
-    uint16_t offers = smtp->host->offered.bits;
-    char buffer[MAIL_ADDRESS_MAX + SMTP_ENVID_MAX + 128];
-    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
-    smtp_text_add(&text, "MAIL FROM:<");
-    smtp_text_add_span(&text, smtp_mail_from(smtp));
-    smtp_text_add(&text, ">");
-    if ((mail->param.bits & PARAM_SIZE) && (offers & OFFER_SIZE))
-        smtp_text_add(&text, " SIZE=%llu", (unsigned long long)mail->param.size);
-    if ((mail->param.bits & PARAM_8BIT) && (offers & OFFER_8BITMIME))
-        smtp_text_add(&text, " BODY=8BITMIME");
-    if (mail->param.bits & PARAM_UTF8)
-        smtp_text_add(&text, " SMTPUTF8");
-    if ((mail->param.bits & PARAM_RET) && (offers & OFFER_DSN))
-        smtp_text_add(&text, " RET=%s", mail->param.bits & PARAM_RET_FULL ? "FULL" : "HDRS");
-    if (mail->envid_size && (offers & OFFER_DSN))
-        smtp_text_add(&text, " ENVID=%.*s", (int)mail->envid_size, mail->envid);
-    smtp_text_add(&text, "\r\n");
-    CHECK(!text.full);
-    send_command(smtp, STEP_MAIL, smtp_text_span(&text));
-}
-
 static void add_notify(struct smtp_text *text, uint8_t notify)
 {
     static const char *const words[] = {"SUCCESS", "FAILURE", "DELAY", "NEVER"};
@@ -115,7 +91,35 @@ static void send_rcpt(struct smtp *smtp)
     }
     smtp_text_add(&text, "\r\n");
     CHECK(!text.full);
-    send_command(smtp, STEP_RCPT, smtp_text_span(&text));
+    send_text(smtp, smtp_text_span(&text));
+}
+
+// The recipient goes with it where the backend takes that.
+static void send_mail(struct smtp *smtp)
+{
+    const struct smtp_mail *mail = &smtp->mail;
+    uint16_t offers = smtp->host->offered.bits;
+    char buffer[MAIL_ADDRESS_MAX + SMTP_ENVID_MAX + 128];
+    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
+    smtp_text_add(&text, "MAIL FROM:<");
+    smtp_text_add_span(&text, smtp_mail_from(smtp));
+    smtp_text_add(&text, ">");
+    if ((mail->param.bits & PARAM_SIZE) && (offers & OFFER_SIZE))
+        smtp_text_add(&text, " SIZE=%llu", (unsigned long long)mail->param.size);
+    if ((mail->param.bits & PARAM_8BIT) && (offers & OFFER_8BITMIME))
+        smtp_text_add(&text, " BODY=8BITMIME");
+    if (mail->param.bits & PARAM_UTF8)
+        smtp_text_add(&text, " SMTPUTF8");
+    if ((mail->param.bits & PARAM_RET) && (offers & OFFER_DSN))
+        smtp_text_add(&text, " RET=%s", mail->param.bits & PARAM_RET_FULL ? "FULL" : "HDRS");
+    if (mail->envid_size && (offers & OFFER_DSN))
+        smtp_text_add(&text, " ENVID=%.*s", (int)mail->envid_size, mail->envid);
+    smtp_text_add(&text, "\r\n");
+    CHECK(!text.full);
+    send_command(smtp, STEP_MAIL, smtp_text_span(&text));
+    smtp->backend.rcpt_ahead = offers & OFFER_PIPELINING;
+    if (smtp->backend.rcpt_ahead)
+        send_rcpt(smtp);
 }
 
 // The next command of those that lead to the recipient's.
@@ -125,6 +129,7 @@ static enum smtp_outcome go_on(struct smtp *smtp)
     if (backend->transaction && backend->stale) {
         send_command(smtp, STEP_RSET, span_text("RSET\r\n"));
     } else if (backend->transaction) {
+        backend->step = STEP_RCPT;
         send_rcpt(smtp);
     } else if ((smtp->mail.param.bits & PARAM_UTF8) &&
                !(smtp->host->offered.bits & OFFER_SMTPUTF8)) {
@@ -195,6 +200,7 @@ void smtp_backend_note_offer(struct mail_offer *offer, struct span line)
     } bits[] = {{"SIZE", OFFER_SIZE},
                 {"8BITMIME", OFFER_8BITMIME},
                 {"SMTPUTF8", OFFER_SMTPUTF8},
+                {"PIPELINING", OFFER_PIPELINING},
                 {"DSN", OFFER_DSN}};
     struct span words;
     struct span keyword = line_word(span_skip(line, 4), &words);
@@ -297,6 +303,26 @@ static enum smtp_outcome after_xclient(struct smtp *smtp)
     return OUTCOME_NONE;
 }
 
+// A recipient behind a sender that is refused is refused as well: whoever asks next would get that
+// reply, so the connection goes.
+static enum smtp_outcome after_mail(struct smtp *smtp)
+{
+    struct smtp_backend *backend = &smtp->backend;
+    bool rcpt_ahead = backend->rcpt_ahead;
+    if (smtp_backend_class(backend) != 2) {
+        enum smtp_outcome outcome = refused(smtp);
+        if (rcpt_ahead)
+            smtp_backend_drop(smtp);
+        return outcome;
+    }
+    backend->transaction = true;
+    backend->stale = backend->rcpt_ahead = false;
+    backend->step = STEP_RCPT;
+    if (!rcpt_ahead)
+        send_rcpt(smtp);
+    return OUTCOME_NONE;
+}
+
 static enum smtp_outcome after_final(struct smtp *smtp)
 {
     struct smtp_backend *backend = &smtp->backend;
@@ -323,12 +349,7 @@ static enum smtp_outcome take_reply(struct smtp *smtp)
         backend->transaction = false;
         return class == 2 ? go_on(smtp) : bad(smtp);
     case STEP_MAIL:
-        if (class != 2)
-            return refused(smtp);
-        backend->transaction = true;
-        backend->stale = false;
-        send_rcpt(smtp);
-        return OUTCOME_NONE;
+        return after_mail(smtp);
     case STEP_RCPT:
         if (class != 2)
             return refused(smtp);

@@ -47,6 +47,7 @@ struct smtp_backend {
     uint8_t xclients;            // XCLIENT commands still to be sent
     bool transaction;            // MAIL was accepted and not ended
     bool stale;                  // that was for a mail which the client gave up: RSET comes first
+    bool rcpt_ahead;             // RCPT was sent behind MAIL (RFC 2920): its reply comes, too
     bool voided;                 // the present mail's recipients went with their connection
     uint16_t code;               // of the reply that comes or came; 0: none
     uint16_t lines;              // of that reply

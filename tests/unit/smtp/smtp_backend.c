@@ -12,6 +12,12 @@
 #define LOST "S:451 4.4.2 Mail server lost, try again\nE:counted mail_backend_lost\n"
 #define BAD  "S:451 4.3.0 Mail server not usable, try later\nE:counted mail_backend_bad\n"
 
+#define PIPELINED                                                                                  \
+    TO_ALICE CONNECT "B:250-postfix\n"                                                             \
+                     "B:250 PIPELINING\n"                                                          \
+                     "P:MAIL FROM:<joe@good.example.org>\n"                                        \
+                     "P:RCPT TO:<alice@example.net>\n"
+
 static void play_to_mail(const char *way, const char *event, const char *reply)
 {
     char script[8192];
@@ -92,6 +98,33 @@ static void a_closing_backend_is_a_lost_one_for_the_client(void **unused)
                  LOST);
     play_to_mail(CONNECT IDENTITY BACKEND_MAIL "P:RCPT TO:<alice@example.net>\n",
                  "B:421 4.3.2 Bye\n", LOST);
+}
+
+// The recipient's reply still comes: it must not be taken for another's.
+static void a_sender_refused_by_a_pipelining_backend_ends_the_connection(void **unused)
+{
+    smtp_play("smtp",
+              PIPELINED "B:550 5.1.8 No such sender domain\n"
+                        "S:550 5.1.8 No such sender domain\n"
+                        "E:disconnected\n"
+                        "E:state mail\n"
+                        "C:RCPT TO:<alice@example.net>\n" CONNECT IDENTITY BACKEND_MAIL ALICE);
+    smtp_play("smtp", PIPELINED "B:421 4.3.2 Bye\n" LOST "E:disconnected\nE:state mail\n");
+    smtp_play("smtp", PIPELINED "B:354 go ahead\n" BAD "E:disconnected\nE:state mail\n");
+}
+
+static void the_recipient_goes_with_the_sender_where_the_backend_pipelines(void **unused)
+{
+    smtp_play("smtp", PIPELINED "B:250 2.1.0 Ok\n"
+                                "B:550 5.1.1 No such user\n"
+                                "S:550 5.1.1 No such user\n"
+                                "E:state mail\n"
+                                "C:RCPT TO:<alice@example.net>\n" ALICE);
+    smtp_play("smtp", PIPELINED "B:250 2.1.0 Ok\n"
+                                "B:250 2.1.5 Ok\n"
+                                "S:250 2.1.5 Ok\n"
+                                "E:state rcpt\n"
+                                "C:RCPT TO:<alice@example.net>\n" ALICE);
 }
 
 static void odd_bytes_in_replies_are_blunted(void **unused)
@@ -245,6 +278,8 @@ int main(void)
         cmocka_unit_test(a_backend_that_does_not_want_us_is_not_the_clients_fault),
         cmocka_unit_test(refusals_of_the_client_are_passed_on),
         cmocka_unit_test(a_closing_backend_is_a_lost_one_for_the_client),
+        cmocka_unit_test(a_sender_refused_by_a_pipelining_backend_ends_the_connection),
+        cmocka_unit_test(the_recipient_goes_with_the_sender_where_the_backend_pipelines),
         cmocka_unit_test(odd_bytes_in_replies_are_blunted),
         cmocka_unit_test(replies_have_limits),
         cmocka_unit_test(parameters_go_where_they_are_offered),
