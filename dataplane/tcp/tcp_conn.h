@@ -41,7 +41,7 @@ enum {
     TCP_RTO_SYN_MS = 3000,   // first behind a SYN that was sent more than once: section 5.7
     TCP_RTO_LEAST_MS = 200,  // below RFC 6298's SHOULD of 1 s, as all common stacks; see tcp_rtt.h
     TCP_RTO_MOST_MS = 60000,
-    TCP_DELACK_MS = 40,             // RFC 9293, section 3.8.6.3 asks for less than 500
+    TCP_DELACK_MS = 2, // for a reply to carry it; a Nagle sender's next small write waits for it
     TCP_USER_TIMEOUT_MS = 120000,   // no progress for that long: R2 of RFC 9293, section 3.8.3
     TCP_KEEPALIVE_MS = 300000,      // silence before the first probe
     TCP_KEEPALIVE_PROBE_MS = 30000, // between probes

@@ -236,6 +236,35 @@ poll {HOST} protocol pop3 service {way.pop3}
                                 for number in range(FEW)))
         self.assertEqual(found["idle"], {"count": 1, "listed": True})
 
+    def neomutt(self, way):
+        """Copies a mailbox to the disk, on the server, and from the disk to the server again."""
+        url = f"{way.pick('imaps', 'imap')}://{HOST}:{way.imap}/"
+        boxes = [f"{kind}-{way.name}" for kind in ("copied", "appended")]
+        rc = way.write("muttrc", f"""set folder="{url}" imap_user="{USER}" imap_pass="{PASSWORD}"
+set ssl_force_tls={way.pick("yes", "no")} ssl_starttls=no ssl_ca_certificates_file="{lab.CA}"
+set ssl_verify_host=yes ssl_verify_dates=yes ssl_use_system_certs=no certificate_file=""
+set mbox_type=Maildir confirmappend=no confirmcreate=no quit=yes wait_key=no sleep_time=0
+set header_cache="" message_cachedir="" move=no mark_old=no spoolfile={url}few""")
+        near = way.folder / "near"
+        with way.talk() as client:
+            for box in boxes:
+                self.assertIn(" OK", client.tagged(f"CREATE {box}")[-1])
+        take = "<tag-pattern>~A<enter><tag-prefix><copy-message>"
+        for box, *targets in (("=few", near, f"={boxes[0]}"), (near, f"={boxes[1]}")):
+            keys = "".join(f"{take}{target}<enter>" for target in targets)
+            way.run("script", "-qec", f"neomutt -n -F {rc} -f {box} -e 'push {keys}<exit>'",
+                    "/dev/null")
+        found, own = [], rb"(?m)^(Content-Length|Lines|Status): \w+\n"
+        for home in (near, *(MAILDIR / f".{box}" for box in boxes)):
+            found.append(sorted(re.sub(own, b"", path.read_bytes(), 3)
+                                for part in ("cur", "new") for path in (home / part).iterdir()))
+            shutil.rmtree(home)
+        return found
+
+    def test_neomutt_copies_and_appends_a_mailbox(self):
+        for found in self.both(self.neomutt):
+            self.assert_stored(found, FEW)
+
     def test_curl_appends_20_mb(self):
         with tempfile.TemporaryDirectory() as folder:
             way = Way("through", folder)

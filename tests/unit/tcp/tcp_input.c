@@ -163,7 +163,7 @@ static void every_second_segment_is_acknowledged_others_are_later(void **state)
     struct stage_segment ack = stage_take(&s);
     assert_int_equal(stage_acked(&ack), 2920);
     stage_give(&s, TCP_ACK, 2920, 0, 1);
-    stage_wait(&s, TCP_DELACK_MS - 2);
+    stage_wait(&s, TCP_DELACK_MS - 1);
     stage_take_none(&s);
     stage_wait(&s, 5);
     ack = stage_take(&s);
