@@ -206,11 +206,23 @@ enum smtp_path_result smtp_path_parse(struct span text, struct smtp_path *ret_pa
     return PATH_OK;
 }
 
+// % ! @ or what compatibility normalisation makes one of them: a server may normalise before it
+// looks.
+static bool begins_with_router(struct span s)
+{
+    static const char *const alike[] = {"%", "!", "@", "％", "！", "＠", "﹪", "﹗", "﹫"};
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
+        if (span_starts_nocase(s, span_text(alike[i])))
+            return true;
+    return false;
+}
+
 bool smtp_path_is_routed(const struct smtp_path *path)
 {
     for (size_t i = 0; i < path->local.size; i++) {
         uint8_t c = path->local.at[i];
-        if (c == '%' || c == '!' || c == '@' || (path->quoted && (c == ':' || c == ',')))
+        if ((path->quoted && (c == ':' || c == ',')) ||
+            begins_with_router(span_skip(path->local, i)))
             return true;
     }
     return false;

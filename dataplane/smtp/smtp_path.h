@@ -26,7 +26,7 @@ enum smtp_path_result smtp_path_parse(struct span text, struct smtp_path *ret_pa
                                       struct span *ret_rest) MUST_CHECK;
 
 // The local part could send a server behind elsewhere: user%other, other!user, "user@other",
-// "@other:user".
+// "@other:user"; full-width forms of these signs count as they do.
 bool smtp_path_is_routed(const struct smtp_path *path);
 bool smtp_path_is_postmaster(const struct smtp_path *path); // <postmaster>, without domain
 

@@ -6,59 +6,20 @@
 
 #include <stdio.h>
 
-// The classic ways to have a server relay, and some more. None may reach a backend.
 static const char *const relay_attempts[] = {
-    "<x@elsewhere.example>",
-    "<x@EXAMPLE.NET.elsewhere.example>",
-    "<x@notexample.net>",
-    "<x@sub.example.net>",
-    "<x@example.net.>",
-    "<x@example.net >",
-    "<x@example.com>",
-    "<x%elsewhere.example@example.net>",
-    "<x%elsewhere.example@mail.example.net>",
-    "<x%elsewhere.example@[198.51.100.1]>",
-    "<x@[198.51.100.1]>",
-    "<x@[192.0.2.1]>",
-    "<x@[IPv6:2001:db8:51::1]>",
-    "<x@198.51.100.1>",
-    "<elsewhere.example!x>",
-    "<elsewhere.example!x@example.net>",
-    "<elsewhere.example!x@[198.51.100.1]>",
-    "<\"x@elsewhere.example\">",
-    "<\"x@elsewhere.example\"@example.net>",
-    "<\"x%elsewhere.example\"@example.net>",
-    "<\"elsewhere.example!x\"@example.net>",
-    "<\"x\\@elsewhere.example\"@example.net>",
-    "<x@elsewhere.example@example.net>",
-    "<x@example.net@elsewhere.example>",
-    "<@example.net:x@elsewhere.example>",
-    "<@[198.51.100.1]:x@elsewhere.example>",
-    "<@elsewhere.example:alice@example.net>",
-    "<@a.example,@b.example:x@elsewhere.example>",
-    "<x@elsewhere.example,alice@example.net>",
-    "<x@elsewhere.example> <alice@example.net>",
-    "<alice@example.net> <x@elsewhere.example>",
-    "<alice@example.net>,<x@elsewhere.example>",
-    "x@elsewhere.example",
-    "\"<x@elsewhere.example>\"@example.net",
-    "<x@elsewhere.example\\0@example.net>",
-    "<x@elsewhere.example\\r@example.net>",
-    "<alice@example.net> ORCPT=rfc822;x@elsewhere.example",
-    "<x@localhost>",
-    "<x>",
-    "<root>",
-    "<>",
-    "<postmaster@elsewhere.example>",
-    "<x@xn--exampl-6ya.net>",
-    "<x@ex\\xc3\\xa4mple.net>",
+#include "data/relay_attempts.def"
 };
+
+#define MAIL_UTF8                                                                                  \
+    "C:MAIL FROM:<joe@good.example.org> SMTPUTF8\n"                                                \
+    "E:spf pass\n"                                                                                 \
+    "S:250 2.1.0 Ok\n"
 
 static void no_classic_relay_attempt_passes(void **unused)
 {
     for (size_t i = 0; i < sizeof relay_attempts / sizeof relay_attempts[0]; i++) {
         char line[256];
-        struct mail_host_fake *fake = smtp_play_open("smtp", SENDER);
+        struct mail_host_fake *fake = smtp_play_open("smtp", HELLO MAIL_UTF8);
         snprintf(line, sizeof line, "C:RCPT TO:%s\nS:5*\n", relay_attempts[i]);
         mail_script_play(fake, line);
         assert_int_equal(fake->connects, 0);
