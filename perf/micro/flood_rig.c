@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -375,15 +376,45 @@ struct flood_times flood_run(struct flood *f, uint64_t frames)
     return (struct flood_times){median(ours), median(peer), median(filled)};
 }
 
-double flood_worst_turn_us(struct flood *f, uint64_t turns)
+struct moment {
+    uint64_t ns; // of this thread's own time
+    long switches, faults;
+};
+
+static struct moment moment_now(void)
 {
-    uint64_t worst_ns = 0, before_ns = clock_ns();
+    struct rusage usage;
+    CHECK(getrusage(RUSAGE_THREAD, &usage) == 0);
+    return (struct moment){clock_ns(), usage.ru_nivcsw, usage.ru_minflt + usage.ru_majflt};
+}
+
+// A spin of as long as the turns took, which cannot be long by anything of ours.
+static double longest_pause_us(uint64_t spin_ns)
+{
+    struct moment begun = moment_now(), before = begun;
+    uint64_t longest_ns = 0;
+    while (before.ns - begun.ns < spin_ns) {
+        struct moment now = moment_now();
+        if (now.ns - before.ns > longest_ns)
+            longest_ns = now.ns - before.ns;
+        before = now;
+    }
+    return (double)longest_ns / 1000;
+}
+
+struct flood_turn flood_worst_turn(struct flood *f, uint64_t turns)
+{
+    struct flood_turn worst = {0};
+    struct moment begun = moment_now(), before = begun;
     for (uint64_t i = 0; i < turns; i++) {
         worker_turn(f->worker);
-        uint64_t now_ns = clock_ns();
-        if (now_ns - before_ns > worst_ns)
-            worst_ns = now_ns - before_ns;
-        before_ns = now_ns;
+        struct moment now = moment_now();
+        double us = (double)(now.ns - before.ns) / 1000;
+        if (us > worst.us)
+            worst = (struct flood_turn){us, now.switches - before.switches,
+                                        now.faults - before.faults, 0};
+        before = now;
     }
-    return (double)worst_ns / 1000;
+    worst.pause_us = longest_pause_us(before.ns - begun.ns);
+    return worst;
 }

@@ -37,7 +37,14 @@ void flood_close(struct flood *flood); // fails when mbufs are left
 // The medians of some rounds of each, interleaved.
 struct flood_times flood_run(struct flood *flood, uint64_t frames);
 
-// The longest of that many turns with a full receive queue, us of this thread's own time.
-double flood_worst_turn_us(struct flood *flood, uint64_t turns);
+// The longest of that many turns with a full receive queue, by this thread's own time, which counts
+// what a hypervisor took away; so the longest pause of an empty loop that ran as long stands beside
+// it.
+struct flood_turn {
+    double us;
+    long switches, faults; // of that turn: involuntary context switches, page faults
+    double pause_us;
+};
+struct flood_turn flood_worst_turn(struct flood *flood, uint64_t turns);
 
 const struct counter_block *flood_counters(const struct flood *flood);
