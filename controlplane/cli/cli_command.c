@@ -176,12 +176,9 @@ json_t *cli_command_request(const struct cli_command *command, int argc, char **
     for (int i = 0; i < argc; i++) {
         const struct cli_argument *argument = &command->arguments[i];
         uint64_t value = 0;
-        if (argument->number && !span_to_u64(span_text(argv[i]), INT64_MAX, &value)) {
-            fprintf(stderr, "weirctl: %s: expected a number\n", argument->name);
-            json_decref(request);
-            return NULL;
-        }
-        json_t *given = argument->number ? json_integer((json_int_t)value) : json_string(argv[i]);
+        // What is no number goes as it is: the control plane knows which it takes, and says so.
+        bool number = argument->number && span_to_u64(span_text(argv[i]), INT64_MAX, &value);
+        json_t *given = number ? json_integer((json_int_t)value) : json_string(argv[i]);
         if (!given) {
             fprintf(stderr, "weirctl: %s: expected UTF-8 text\n", argument->name);
             json_decref(request);

@@ -10,7 +10,7 @@ enum { CLI_ARGUMENTS_MAX = 3 };
 
 struct cli_argument {
     const char *name; // in the request; NULL: none
-    bool number;
+    bool number;      // what is none goes as text, and is refused with what it may be
 };
 
 struct cli_command {

@@ -26,10 +26,32 @@ static void user_check(const char *user, const char *key, const char *file,
                           user);
 }
 
+// As DPDK finds them: one that is off line has no topology.
+static void cpu_check(uint16_t cpu, const char *key, const char *file, struct config_errors *errors)
+{
+    char path[64];
+    struct config_place place = {.file = file, .path = key};
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology", cpu);
+    if (access(path, F_OK) < 0)
+        config_errors_add(errors, &place, "expected a CPU of this machine, not %u", cpu);
+}
+
+static void cpus_check(const struct policy_boot *boot, const char *file,
+                       struct config_errors *errors)
+{
+    cpu_check(boot->main_lcore, "boot.main_lcore", file, errors);
+    for (int i = 0; i < boot->workers; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "boot.worker_lcores[%d]", i);
+        cpu_check(boot->lcores[i], key, file, errors);
+    }
+}
+
 int config_files_check(const struct config *config, const char *file, struct config_errors *errors)
 {
     unsigned before = errors->count;
     const struct policy *head = &config->head;
+    cpus_check(&head->boot, file, errors);
     for (int i = 0; i < head->certificates_count; i++) {
         char key[64];
         snprintf(key, sizeof key, "tls.certificates[%d].certificate", i);

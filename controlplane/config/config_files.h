@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-/* What a configuration names outside itself: files and users. Looked at by `--check` and `weirctl
- * config check` and `reload`; when Weir starts, whoever opens a file says what is wrong with it.
+/* What a configuration names outside itself: files, users and CPUs. Looked at by `--check` and
+ * `weirctl config check` and `reload`; when Weir starts, whoever opens a file says what is wrong
+ * with it.
  */
 
 #include "config/config.h"

@@ -51,6 +51,12 @@ class Configuration(unittest.TestCase):
     def test_a_number_out_of_range(self):
         self.refused("smtp: {port: 25,", "smtp: {port: 70025,", "port")
 
+    def test_a_worker_on_a_cpu_that_is_not_there(self):
+        self.assertIn("worker_lcores: [1]", self.good)
+        code, said = check(self.good.replace("worker_lcores: [1]", "worker_lcores: [1, 777]"))
+        self.assertEqual(code, 1)
+        self.assertIn("boot.worker_lcores[1]: expected a CPU of this machine, not 777", said)
+
     def test_an_address_that_is_none(self):
         self.refused("ipv4: 198.51.100.1/24", "ipv4: 198.51.100.300/24", "ipv4")
 

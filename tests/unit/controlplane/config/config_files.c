@@ -13,6 +13,7 @@
 static struct config *config_with(const char *certificate, const char *passwd, const char *user)
 {
     struct config *config = config_new();
+    config->head.boot.lcores[0] = 0; // every machine has that one
     config->head.certificates_count = 1;
     struct policy_certificate *c = &config->head.certificates[0];
     snprintf(c->certificate_file, sizeof c->certificate_file, "%s", certificate);
@@ -53,6 +54,18 @@ static void children_do_not_share_a_user(void **state)
     config_free(config);
 }
 
+static void a_cpu_that_is_not_there_is_named(void **state)
+{
+    struct config *config = config_with("/dev/null", "", "daemon");
+    struct config_errors errors = {0};
+    config->head.boot.workers = 2;
+    config->head.boot.lcores[1] = 1023;
+    assert_int_equal(config_files_check(config, "weir.yaml", &errors), -EINVAL);
+    assert_string_equal(errors.text, "weir.yaml: boot.worker_lcores[1]: expected a CPU of this "
+                                     "machine, not 1023\n");
+    config_free(config);
+}
+
 static void what_is_there_is_fine(void **state)
 {
     struct config *config = config_with("/dev/null", "", "daemon");
@@ -68,6 +81,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_named_by_its_key),
         cmocka_unit_test(children_do_not_run_as_root),
         cmocka_unit_test(children_do_not_share_a_user),
+        cmocka_unit_test(a_cpu_that_is_not_there_is_named),
         cmocka_unit_test(what_is_there_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
