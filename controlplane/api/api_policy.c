@@ -208,7 +208,7 @@ static json_t *limit_json(const struct plane *plane, int class, enum limit limit
     char name[LIMIT_NAME_SIZE];
     const struct limit_facts *facts = limit_facts(limit);
     const struct policy *head = &plane->publisher.config->head;
-    bool has_mode = facts->reason != REASON_NONE;
+    bool has_mode = !limit_why_modeless(limit);
     json_t *o = json_object();
     json_object_set_new(o, "name", json_string(limit_name(limit, name)));
     json_object_set_new(o, "value",
@@ -217,7 +217,8 @@ static json_t *limit_json(const struct plane *plane, int class, enum limit limit
         o, "mode",
         has_mode ? json_string(limit_mode_name(policy_mode(head, (unsigned)class, limit)))
                  : json_null());
-    json_object_set_new(o, "own", json_boolean(head->classes[class].own_limits >> limit & 1));
+    json_object_set_new(
+        o, "own", json_boolean(facts->by_class && (head->classes[class].own_limits >> limit & 1)));
     json_object_set_new(o, "by_class", json_boolean(facts->by_class));
     json_object_set_new(o, "default", json_integer((json_int_t)facts->value));
     json_object_set_new(o, "least", json_integer((json_int_t)facts->least));
@@ -297,15 +298,15 @@ static int edit_limit(void *context, struct config **candidate, struct config_er
     if (index < 0)
         return class_unknown(errors, change->class);
     struct policy_class *class = &head->classes[index];
-    uint64_t bit = UINT64_C(1) << change->limit;
+    uint64_t bit = change->class[0] ? UINT64_C(1) << change->limit : 0;
     if (change->mode != MODE_COUNT) {
         *(change->class[0] ? &class->modes[change->limit] : &head->modes[change->limit]) =
             (uint8_t)change->mode;
-        class->own_modes |= change->class[0] ? bit : 0;
+        class->own_modes |= bit;
     } else {
         *(change->class[0] ? &class->limits[change->limit] : &head->limits[change->limit]) =
             change->value;
-        class->own_limits |= change->class[0] ? bit : 0;
+        class->own_limits |= bit;
     }
     const char *wrong = config_classes_contradiction(head);
     if (wrong)
@@ -345,8 +346,9 @@ void api_limits_mode(struct api_request *request)
         change.mode++;
     if (change.mode == MODE_COUNT)
         api_request_error(request, "mode: expected enforce, shadow or off");
-    else if (limit_facts(change.limit)->reason == REASON_NONE)
-        api_request_error(request, "name: this limit has no mode");
+    else if (limit_why_modeless(change.limit))
+        api_request_error(request, "name: this limit has no mode: %s",
+                          limit_why_modeless(change.limit));
     else
         limit_change(&change, class);
 }

@@ -233,6 +233,7 @@ void cli_print_limits(FILE *out, const json_t *response, bool all)
         {.title = "VALUE", .key = "value", .right = true},
         {.title = "UNIT", .key = "unit"},
         {.title = "MODE", .key = "mode"},
+        {.title = "IN SHADOW", .key = "shadowed", .right = true},
         {.title = "DEFAULT", .key = "default", .right = true},
         {.title = "LEAST", .key = "least", .right = true},
         {.title = "MOST", .key = "most", .right = true},

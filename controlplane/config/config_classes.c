@@ -11,8 +11,7 @@ static const char *const mode_names[] = {"enforce", "shadow", "off", NULL};
 struct limits { // where a mapping of limits goes
     uint64_t *values;
     uint8_t *modes;
-    uint64_t *own_values, *own_modes;
-    bool of_class;
+    struct policy_class *of_class; // NULL: the default class, whose own all of them are
 };
 
 struct given { // UINT64_MAX, MODE_COUNT: not given
@@ -20,9 +19,9 @@ struct given { // UINT64_MAX, MODE_COUNT: not given
     uint8_t mode;
 };
 
-static struct given read_limit(struct config_reader *r, yaml_node_t *node,
-                               const struct limit_facts *facts)
+static struct given read_limit(struct config_reader *r, yaml_node_t *node, enum limit limit)
 {
+    const struct limit_facts *facts = limit_facts(limit);
     const struct config_key keys[] = {
         {"value", config_field_number, CONFIG_FIELD(given, value), .least = facts->least,
          .most = facts->most},
@@ -35,8 +34,9 @@ static struct given read_limit(struct config_reader *r, yaml_node_t *node,
         config_schema_mapping(r, node, &whole, &given);
     else
         config_field_number(r, node, &keys[0], &given.value);
-    if (given.mode != MODE_COUNT && facts->reason == REASON_NONE) {
-        config_schema_error(r, node, "this limit has no mode");
+    const char *modeless = limit_why_modeless(limit);
+    if (given.mode != MODE_COUNT && modeless) {
+        config_schema_error(r, node, "this limit has no mode: %s", modeless);
         given.mode = MODE_COUNT;
     }
     return given;
@@ -50,19 +50,20 @@ static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *
         config_schema_error(r, name, "unknown limit; `weirctl limits` lists them");
         return;
     }
-    const struct limit_facts *facts = limit_facts(limit);
-    if (limits->of_class && !facts->by_class) {
+    if (limits->of_class && !limit_facts(limit)->by_class) {
         config_schema_error(r, name, "no class has a limit of its own here");
         return;
     }
-    struct given given = read_limit(r, value, facts);
+    struct given given = read_limit(r, value, limit);
     if (given.value != UINT64_MAX) {
         limits->values[limit] = given.value;
-        *limits->own_values |= UINT64_C(1) << limit;
+        if (limits->of_class)
+            limits->of_class->own_limits |= UINT64_C(1) << limit;
     }
     if (given.mode != MODE_COUNT) {
         limits->modes[limit] = given.mode;
-        *limits->own_modes |= UINT64_C(1) << limit;
+        if (limits->of_class)
+            limits->of_class->own_modes |= UINT64_C(1) << limit;
     }
 }
 
@@ -70,8 +71,7 @@ void config_classes_limits(struct config_reader *r, yaml_node_t *node, const str
                            void *at)
 {
     struct policy *head = (struct policy *)at;
-    uint64_t given = 0; // all of them are the default class's own, given or not
-    struct limits limits = {head->limits, head->modes, &given, &given, false};
+    struct limits limits = {head->limits, head->modes, NULL};
     config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
     const char *wrong = config_classes_contradiction(head);
     if (wrong)
@@ -121,8 +121,7 @@ static void read_class_limits(struct config_reader *r, yaml_node_t *node,
                               const struct config_key *key, void *at)
 {
     struct policy_class *facts = ((struct class *)at)->facts;
-    struct limits limits = {facts->limits, facts->modes, &facts->own_limits, &facts->own_modes,
-                            true};
+    struct limits limits = {facts->limits, facts->modes, facts};
     config_schema_entries(r, node, LIMIT_COUNT, take_limit, &limits);
 }
 

@@ -45,8 +45,10 @@ static int backend_open(struct auth_child *child, struct auth_backend *ret_backe
 static int auth_open(void *context, const char **ret_doing)
 {
     struct auth_child *child = context;
-    struct auth_questions_config questions = {
-        .limits = child->area->limits, .answer = on_answer, .context = child};
+    struct auth_questions_config questions = {.limits = child->area->limits,
+                                              .modes = child->area->modes,
+                                              .answer = on_answer,
+                                              .context = child};
     *ret_doing = "open the back end";
     int error = backend_open(child, &child->backend);
     if (error)

@@ -14,6 +14,7 @@ struct exchange {
     bool charged; // as a guess
     uint8_t mechanism;
     uint8_t user_size;
+    uint8_t limit; // as in struct sasl_answer
     unsigned worker;
     uint64_t session, asker; // asker: the handle of the message that awaits an answer
     uint64_t opened_ms;
@@ -92,6 +93,7 @@ static void answer_end(struct auth_exchanges *x, struct exchange *e, enum auth_v
 {
     struct message answer = message_make(MESSAGE_SASL, STATUS_OK, e->asker);
     answer.sasl_answer.verdict = (uint8_t)verdict;
+    answer.sasl_answer.limit = e->limit;
     answer_send(x, e->worker, &answer);
     give(x, e);
 }
@@ -226,7 +228,7 @@ static void go_on(struct auth_exchanges *x, struct exchange *e,
         return;
     bool is_token = mechanism_is_in((enum mechanism)e->mechanism, MECHANISMS_TOKEN);
     bool is_guess = is_first == is_token && !e->charged;
-    if (!e->charged && !auth_gate_may(x->gate, &e->keys, now_ms))
+    if (!e->charged && !auth_gate_may(x->gate, &e->keys, now_ms, &e->limit))
         return answer_end(x, e, AUTH_THROTTLED);
     if (!step(x, e, question, now_ms)) {
         unavailable(x, e->worker, e->asker);
@@ -292,6 +294,7 @@ static void finish(struct auth_exchanges *x, struct exchange *e,
     struct sasl_answer *answer = &m.sasl_answer;
     remember(x, e, outcome, now_ms);
     if (had) {
+        answer->limit = outcome == OUTCOME_CHALLENGE ? 0 : e->limit;
         answer->verdict = outcome == OUTCOME_RIGHT ? AUTH_RIGHT : AUTH_WRONG;
         answer->goes_on = outcome == OUTCOME_CHALLENGE;
     }

@@ -3,9 +3,9 @@
 
 static const uint8_t yes = 1; // what the caches hold where the key says all
 
-int auth_gate_init(struct auth_gate *gate, const uint64_t *limits)
+int auth_gate_init(struct auth_gate *gate, const uint64_t *limits, const uint8_t *modes)
 {
-    *gate = (struct auth_gate){.limits = limits};
+    *gate = (struct auth_gate){.limits = limits, .modes = modes};
     int error = lookup_secret_make(&gate->secret);
     if (!error)
         error = lookup_cache_init(&gate->wrongs, GATE_WRONGS, sizeof yes);
@@ -93,24 +93,36 @@ static int level_end(bool known)
     return known ? GATE_LEVELS : GATE_KNOWN;
 }
 
+static const enum limit limit_of[GATE_LEVELS] = {
+    [GATE_PAIR] = LIMIT_AUTH_GUESSES_PAIR,
+    [GATE_SOURCE] = LIMIT_AUTH_GUESSES_SOURCE,
+    [GATE_PREFIX] = LIMIT_AUTH_GUESSES_PREFIX,
+    [GATE_KNOWN] = LIMIT_AUTH_GUESSES_KNOWN,
+};
+
 static struct throttle_rate rate_of(const struct auth_gate *gate, int level)
 {
-    static const enum limit limits[GATE_LEVELS] = {
-        LIMIT_AUTH_GUESSES_PAIR, LIMIT_AUTH_GUESSES_SOURCE, LIMIT_AUTH_GUESSES_PREFIX,
-        LIMIT_AUTH_GUESSES_KNOWN};
     return (struct throttle_rate){
-        .free = auth_gate_limit(gate, limits[level]),
+        .free = auth_gate_limit(gate, limit_of[level]),
         .delay_ms = auth_gate_limit_ms(gate, LIMIT_AUTH_DELAY_SECONDS),
         .forgive_ms = auth_gate_limit_ms(gate, LIMIT_AUTH_FORGIVE_SECONDS),
     };
 }
 
-bool auth_gate_may(const struct auth_gate *gate, const struct auth_keys *keys, uint64_t now_ms)
+bool auth_gate_may(const struct auth_gate *gate, const struct auth_keys *keys, uint64_t now_ms,
+                   uint8_t *ret_limit)
 {
-    for (int level = level_first(keys->known); level < level_end(keys->known); level++)
-        if (!auth_throttle_may(&gate->throttles[level], keys->level[level].word[0],
-                               rate_of(gate, level), now_ms))
+    *ret_limit = 0;
+    for (int level = level_first(keys->known); level < level_end(keys->known); level++) {
+        uint8_t mode = __atomic_load_n(&gate->modes[limit_of[level]], __ATOMIC_RELAXED);
+        if (mode == MODE_OFF ||
+            auth_throttle_may(&gate->throttles[level], keys->level[level].word[0],
+                              rate_of(gate, level), now_ms))
+            continue;
+        *ret_limit = (uint8_t)limit_of[level];
+        if (mode == MODE_ENFORCE)
             return false;
+    }
     return true;
 }
 

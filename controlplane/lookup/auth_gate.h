@@ -30,6 +30,7 @@ enum gate_level { GATE_PAIR, GATE_SOURCE, GATE_PREFIX, GATE_KNOWN, GATE_LEVELS }
 
 struct auth_gate {
     const uint64_t *limits; // of LIMIT_COUNT, somebody else's, who may change them at any time
+    const uint8_t *modes;   // enum limit_mode; likewise
     struct lookup_secret secret;
     struct lookup_cache wrongs; // guess: it was wrong
     struct lookup_cache pairs;  // pair: logged in lately
@@ -41,13 +42,16 @@ struct auth_keys { // digests of who tries what
     bool known; // the pair has logged in lately
 };
 
-int auth_gate_init(struct auth_gate *gate, const uint64_t *limits) MUST_CHECK; // 0 or -errno
+int auth_gate_init(struct auth_gate *gate, const uint64_t *limits,
+                   const uint8_t *modes) MUST_CHECK; // 0 or -errno
 void auth_gate_done(struct auth_gate *gate);
 
 // `user` in lower case; the credential may be empty.
 struct auth_keys auth_gate_keys(struct auth_gate *gate, const struct addr *addr, struct span user,
                                 struct span credential, uint64_t now_ms);
-bool auth_gate_may(const struct auth_gate *gate, const struct auth_keys *keys, uint64_t now_ms);
+// *ret_limit: the enum limit why not, or one in shadow mode that would have been why; 0: none.
+bool auth_gate_may(const struct auth_gate *gate, const struct auth_keys *keys, uint64_t now_ms,
+                   uint8_t *ret_limit);
 // An attempt is charged when it begins and refunded unless it was a new wrong guess.
 void auth_gate_charge(struct auth_gate *gate, const struct auth_keys *keys, uint64_t now_ms);
 void auth_gate_refund(struct auth_gate *gate, const struct auth_keys *keys);

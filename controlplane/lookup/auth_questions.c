@@ -26,6 +26,7 @@ struct waiter {
 struct attempt { // that the back end has
     bool used;
     struct auth_keys keys;
+    uint8_t limit; // in shadow mode, that would have refused it; 0: none
     struct waiter *waiters;
 };
 
@@ -48,7 +49,7 @@ int auth_questions_open(struct auth_questions **ret_questions,
     if (!q)
         return -ENOMEM;
     q->config = *config;
-    int error = auth_gate_init(&q->gate, config->limits);
+    int error = auth_gate_init(&q->gate, config->limits, config->modes);
     if (!error)
         error = lookup_cache_init(&q->rights, AUTH_RIGHTS, sizeof(struct right));
     if (!error)
@@ -79,8 +80,10 @@ const uint64_t *auth_questions_figures(const struct auth_questions *q)
     return q->figures;
 }
 
+// `limit` as in struct auth_answer.
 static void answer(struct auth_questions *q, unsigned worker, uint64_t asker,
-                   enum message_status status, enum auth_verdict verdict, struct span user)
+                   enum message_status status, enum auth_verdict verdict, uint8_t limit,
+                   struct span user)
 {
     static const enum auth_figure figures[AUTH_VERDICT_COUNT] = {
         [AUTH_WRONG] = FIGURE_WRONG,
@@ -90,6 +93,7 @@ static void answer(struct auth_questions *q, unsigned worker, uint64_t asker,
     struct message m = message_make(MESSAGE_AUTH, status, asker);
     if (status == STATUS_OK) {
         m.auth_answer.verdict = (uint8_t)verdict;
+        m.auth_answer.limit = limit;
         m.auth_answer.user_size = (uint8_t)user.size;
         if (user.size)
             memcpy(m.auth_answer.user, user.at, user.size);
@@ -175,14 +179,15 @@ static bool attempt_begin(struct auth_questions *q, struct attempt *attempt, uns
 }
 
 static void verify(struct auth_questions *q, unsigned worker, const struct message *m,
-                   struct span user, const struct auth_keys *keys, uint64_t now_ms)
+                   struct span user, const struct auth_keys *keys, uint8_t limit, uint64_t now_ms)
 {
     struct attempt *attempt = attempt_take(q, keys);
     if (!attempt)
-        return answer(q, worker, m->handle, STATUS_UNAVAILABLE, AUTH_WRONG, nobody);
+        return answer(q, worker, m->handle, STATUS_UNAVAILABLE, AUTH_WRONG, 0, nobody);
+    attempt->limit = limit;
     if (!attempt_begin(q, attempt, worker, m, user, now_ms)) {
         attempt_give(q, attempt);
-        return answer(q, worker, m->handle, STATUS_UNAVAILABLE, AUTH_WRONG, nobody);
+        return answer(q, worker, m->handle, STATUS_UNAVAILABLE, AUTH_WRONG, 0, nobody);
     }
     q->figures[FIGURE_VERIFIED]++;
     auth_gate_charge(&q->gate, keys, now_ms);
@@ -212,20 +217,21 @@ static void password_take(struct auth_questions *q, unsigned worker, const struc
         q->figures[FIGURE_JOINED]++;
         return;
     }
-    if (!auth_gate_may(&q->gate, &keys, now_ms))
-        return answer(q, worker, m->handle, STATUS_OK, AUTH_THROTTLED, nobody);
+    uint8_t limit;
+    if (!auth_gate_may(&q->gate, &keys, now_ms, &limit))
+        return answer(q, worker, m->handle, STATUS_OK, AUTH_THROTTLED, limit, nobody);
     if (auth_gate_was_wrong(&q->gate, &keys, now_ms)) {
         q->figures[FIGURE_REMEMBERED]++;
-        return answer(q, worker, m->handle, STATUS_OK, AUTH_WRONG, nobody);
+        return answer(q, worker, m->handle, STATUS_OK, AUTH_WRONG, limit, nobody);
     }
     const struct right *right = lookup_cache_find(&q->rights, keys.login, now_ms);
     if (right) {
         q->figures[FIGURE_REMEMBERED]++;
         auth_gate_right(&q->gate, &keys, now_ms);
-        return answer(q, worker, m->handle, STATUS_OK, AUTH_RIGHT,
+        return answer(q, worker, m->handle, STATUS_OK, AUTH_RIGHT, limit,
                       span_of(right->user, right->user_size));
     }
-    verify(q, worker, m, user, &keys, now_ms);
+    verify(q, worker, m, user, &keys, limit, now_ms);
 }
 
 void auth_questions_take(struct auth_questions *q, unsigned worker, const struct message *m,
@@ -265,7 +271,7 @@ static void attempt_end(struct auth_questions *q, struct attempt *attempt,
         struct waiter *waiter = attempt->waiters;
         attempt->waiters = waiter->next;
         answer(q, waiter->worker, waiter->asker, had ? STATUS_OK : STATUS_UNAVAILABLE,
-               right ? AUTH_RIGHT : AUTH_WRONG, user);
+               right ? AUTH_RIGHT : AUTH_WRONG, attempt->limit, user);
         pool_give(&q->waiters, waiter->self);
     }
     attempt_give(q, attempt);

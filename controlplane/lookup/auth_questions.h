@@ -36,6 +36,7 @@ typedef void auth_questions_answer(void *context, unsigned worker, const struct 
 struct auth_questions_config {
     struct auth_backend backend;
     const uint64_t *limits; // of LIMIT_COUNT, somebody else's, who may change them at any time
+    const uint8_t *modes;   // enum limit_mode; likewise
     auth_questions_answer *answer;
     void *context;
 };

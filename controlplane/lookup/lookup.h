@@ -73,6 +73,7 @@ struct lookup_area {
     };
     uint64_t turns;                 // written by the child
     uint64_t limits[LIMIT_COUNT];   // of auth; written by the control plane, at any time
+    uint8_t modes[LIMIT_COUNT];     // likewise; enum limit_mode
     uint64_t figures[FIGURE_COUNT]; // of auth; written by the child
 };
 

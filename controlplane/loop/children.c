@@ -65,8 +65,10 @@ static int memfd_open(const void *bytes, size_t size)
 static void limits_tell(struct children *children)
 {
     struct lookup_area *area = children->items[CHILD_AUTH].area;
-    for (int i = 0; i < LIMIT_COUNT && area; i++)
+    for (int i = 0; i < LIMIT_COUNT && area; i++) {
         __atomic_store_n(&area->limits[i], children->limits[i], __ATOMIC_RELAXED);
+        __atomic_store_n(&area->modes[i], children->modes[i], __ATOMIC_RELAXED);
+    }
 }
 
 static void area_give(struct child *child)
@@ -306,6 +308,7 @@ static void configure(struct children *children, const struct config *config)
     snprintf(children->dovecot_socket, sizeof children->dovecot_socket, "%s", config->auth.socket);
     auth->allow_plain = config->auth.allow_plain;
     memcpy(children->limits, config->head.limits, sizeof children->limits);
+    memcpy(children->modes, config->head.modes, sizeof children->modes);
     memcpy(auth->user, config->control.auth_user, sizeof auth->user);
     dns->parent = auth->parent = (int)getpid();
 }

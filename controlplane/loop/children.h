@@ -62,6 +62,7 @@ struct children {
     struct dns_child_config dns;
     struct auth_child_config auth;
     uint64_t limits[LIMIT_COUNT];
+    uint8_t modes[LIMIT_COUNT];
     char dovecot_socket[DIAL_PLACE_SIZE];
     struct dial_desk *dial; // of the auth child; NULL: none
     struct child items[CHILD_COUNT];

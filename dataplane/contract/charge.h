@@ -4,4 +4,4 @@
 /* What a session does that has a rate of its own (guard/guard_quota.h): it asks before it does it.
  */
 
-enum charge { CHARGE_TLS, CHARGE_MESSAGE, CHARGE_RECIPIENT, CHARGE_COUNT };
+enum charge { CHARGE_TLS, CHARGE_MESSAGE, CHARGE_RECIPIENT, CHARGE_LOGIN, CHARGE_COUNT };

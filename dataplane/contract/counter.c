@@ -58,7 +58,7 @@ bool counter_may_shadow(enum reason reason)
         break;
     }
     for (int i = 0; i < LIMIT_COUNT && reason != REASON_NONE; i++)
-        if (limit_facts((enum limit)i)->reason == reason)
+        if (limit_facts((enum limit)i)->reason == reason && !limit_why_modeless((enum limit)i))
             return true;
     return false;
 }

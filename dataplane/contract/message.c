@@ -51,6 +51,11 @@ bool message_name_set(struct message_name *name, struct span text)
     return true;
 }
 
+static bool guesses_are_sound(uint8_t limit)
+{
+    return limit == 0 || (limit >= LIMIT_AUTH_GUESSES_PAIR && limit <= LIMIT_AUTH_GUESSES_PREFIX);
+}
+
 static bool name_is_sound(const struct message_name *name)
 {
     return all_bytes(message_name_span(name), is_name_byte) &&
@@ -205,9 +210,11 @@ static bool answer_is_sound(const struct message *m)
         return m->spf_answer.result < SPF_RESULT_COUNT;
     case MESSAGE_AUTH:
         return m->auth_answer.verdict < AUTH_VERDICT_COUNT &&
+               guesses_are_sound(m->auth_answer.limit) &&
                all_bytes(span_of(m->auth_answer.user, m->auth_answer.user_size), is_graphic);
     case MESSAGE_SASL:
         return m->sasl_answer.verdict < AUTH_VERDICT_COUNT && m->sasl_answer.goes_on <= 1 &&
+               guesses_are_sound(m->sasl_answer.limit) &&
                m->sasl_answer.challenge_size <= SASL_CHALLENGE_MAX &&
                all_bytes(span_of(m->sasl_answer.user, m->sasl_answer.user_size), is_graphic);
     case MESSAGE_OFFER:

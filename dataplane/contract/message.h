@@ -151,6 +151,7 @@ struct auth_question {
 };
 struct auth_answer {
     uint8_t verdict;          // enum auth_verdict
+    uint8_t limit;            // AUTH_GUESSES_*: why it waits, or in shadow would; 0: none
     uint8_t user_size;        // canonical login name, when right
     char user[USER_NAME_MAX]; // printable ASCII without spaces
 };
@@ -174,6 +175,7 @@ struct sasl_question {
 };
 struct sasl_answer {
     uint8_t verdict;   // enum auth_verdict, when the exchange is over
+    uint8_t limit;     // as in auth_answer
     uint8_t goes_on;   // 0 or 1: the challenge wants a response
     uint8_t user_size; // canonical login name, when right
     char user[USER_NAME_MAX];

@@ -7,9 +7,26 @@
 
 #include <strings.h>
 
+enum { SCOPE_ALL, SCOPE_CLASS, SCOPE_ALWAYS };
+enum { BITS_BY_CLASS = 64 };
+
+#define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
+    static_assert(SCOPE_##scope != SCOPE_CLASS || (int)LIMIT_##name < BITS_BY_CLASS,               \
+                  "a bit each in a word");
+#include "contract/limit.def"
+#undef LIMIT
+
 static const struct limit_facts facts[LIMIT_COUNT] = {
 #define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
-    {#name, value, least, most, unit, text, LIMIT_SCOPE_##scope, REASON_##reason},
+    {#name,                                                                                        \
+     value,                                                                                        \
+     least,                                                                                        \
+     most,                                                                                         \
+     unit,                                                                                         \
+     text,                                                                                         \
+     SCOPE_##scope == SCOPE_CLASS,                                                                 \
+     SCOPE_##scope == SCOPE_ALWAYS,                                                                \
+     REASON_##reason},
 #include "contract/limit.def"
 #undef LIMIT
 };
@@ -18,6 +35,15 @@ const struct limit_facts *limit_facts(enum limit limit)
 {
     CHECK(limit < LIMIT_COUNT);
     return &facts[limit];
+}
+
+const char *limit_why_modeless(enum limit limit)
+{
+    if (limit_facts(limit)->always)
+        return "it bounds memory or a wait, and is always enforced";
+    if (facts[limit].reason == REASON_NONE)
+        return "nothing is refused by it alone";
+    return NULL;
 }
 
 const char *limit_mode_name(enum limit_mode mode)
@@ -143,41 +169,48 @@ static bool backends_are_sound(const struct policy *p)
     return true;
 }
 
+static bool limit_is_sound(const uint64_t *limits, int i)
+{
+    return limits[i] >= facts[i].least && limits[i] <= facts[i].most;
+}
+
+static bool mode_is_sound(const uint8_t *modes, int i)
+{
+    return modes[i] < MODE_COUNT &&
+           (modes[i] == MODE_ENFORCE || !limit_why_modeless((enum limit)i));
+}
+
+static bool limits_are_sound(const struct policy *p)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (!limit_is_sound(p->limits, i) || !mode_is_sound(p->modes, i))
+            return false;
+    return true;
+}
+
 static bool has_own(uint64_t own, int limit)
 {
-    return limit < 64 && own >> limit & 1;
+    return limit < BITS_BY_CLASS && own >> limit & 1;
 }
 
-// `own`: which of them are there; NULL: all.
-static bool limits_are_sound(const uint64_t *limits, const uint64_t *own)
+static bool class_is_sound(const struct policy_class *c, bool named)
 {
-    for (int i = 0; i < LIMIT_COUNT; i++)
-        if ((!own || has_own(*own, i)) && (limits[i] < facts[i].least || limits[i] > facts[i].most))
+    for (int i = 0; i < BITS_BY_CLASS; i++)
+        if ((c->own_limits | c->own_modes) >> i & 1 &&
+            (i >= LIMIT_COUNT || !facts[i].by_class || !named))
             return false;
-    return true;
-}
-
-static bool modes_are_sound(const uint8_t *modes, const uint64_t *own)
-{
     for (int i = 0; i < LIMIT_COUNT; i++)
-        if ((!own || has_own(*own, i)) &&
-            (modes[i] >= MODE_COUNT || (modes[i] != MODE_ENFORCE && !facts[i].reason)))
+        if ((has_own(c->own_limits, i) && !limit_is_sound(c->limits, i)) ||
+            (has_own(c->own_modes, i) && !mode_is_sound(c->modes, i)))
             return false;
-    return true;
+    return IS_TEXT(c->name);
 }
 
 static bool classes_are_sound(const struct policy *p)
 {
-    for (int i = 0; i < CLASSES_MAX; i++) {
-        const struct policy_class *c = &p->classes[i];
-        if (!IS_TEXT(c->name) || !limits_are_sound(c->limits, &c->own_limits) ||
-            !modes_are_sound(c->modes, &c->own_modes))
+    for (int i = 0; i < CLASSES_MAX; i++)
+        if (!class_is_sound(&p->classes[i], is_named_class(p, (unsigned)i)))
             return false;
-        for (int limit = 0; limit < 64; limit++)
-            if ((c->own_limits | c->own_modes) >> limit & 1 &&
-                (limit >= LIMIT_COUNT || !facts[limit].by_class || !is_named_class(p, i)))
-                return false;
-    }
     return true;
 }
 
@@ -288,7 +321,7 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "header";
     else if (!boot_is_sound(&p->boot))
         what = "boot";
-    else if (!limits_are_sound(p->limits, NULL) || !modes_are_sound(p->modes, NULL))
+    else if (!limits_are_sound(p))
         what = "limits";
     else if (!classes_are_sound(p))
         what = "classes";

@@ -36,11 +36,11 @@ enum limit {
 #undef LIMIT
     LIMIT_COUNT,
 };
-enum { LIMIT_SCOPE_ALL = false, LIMIT_SCOPE_CLASS = true };
-#define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
-    static_assert(!LIMIT_SCOPE_##scope || (int)LIMIT_##name < 64, "a bit each in a word");
-#include "contract/limit.def"
-#undef LIMIT
+
+struct limit_set {
+    uint64_t words[2]; // bit n of both together: 1 << enum limit
+};
+static_assert((int)LIMIT_COUNT <= 128, "a bit each");
 
 // Shadow: counted as "would have refused", and nothing refused. Off: not looked at.
 enum limit_mode { MODE_ENFORCE, MODE_SHADOW, MODE_OFF, MODE_COUNT };
@@ -51,9 +51,11 @@ struct limit_facts {
     uint64_t least, most;
     const char *unit, *text;
     bool by_class;      // a class may have its own
-    enum reason reason; // what it refuses with; NONE: it has no mode
+    bool always;        // it is always enforced
+    enum reason reason; // what it refuses with, or NONE
 };
 const struct limit_facts *limit_facts(enum limit limit);
+const char *limit_why_modeless(enum limit limit); // constant text; NULL: it has a mode
 const char *limit_mode_name(enum limit_mode mode);
 bool limit_find(const char *name, enum limit *ret_limit) MUST_CHECK; // any case
 
@@ -190,7 +192,7 @@ enum {
 
 struct policy_class {               // what it has of its own; the rest is the default class's
     char name[16];                  // "": there is no such class
-    uint64_t own_limits, own_modes; // bit 1 << enum limit: set below
+    uint64_t own_limits, own_modes; // bit 1 << enum limit (those by class): set below
     uint64_t limits[LIMIT_COUNT];
     uint8_t modes[LIMIT_COUNT]; // enum limit_mode
 };
@@ -240,6 +242,15 @@ bool policy_is_sound(const struct policy *policy, size_t size, const char **ret_
 static inline const void *policy_at(const struct policy *policy, struct policy_range range)
 {
     return (const uint8_t *)policy + range.offset;
+}
+
+static inline bool limit_set_has(const struct limit_set *set, enum limit limit)
+{
+    return (set->words[limit / 64] >> limit % 64 & 1) != 0;
+}
+static inline void limit_set_add(struct limit_set *set, enum limit limit)
+{
+    set->words[limit / 64] |= UINT64_C(1) << limit % 64;
 }
 
 uint64_t policy_limit(const struct policy *policy, unsigned class, enum limit limit);

@@ -6,6 +6,7 @@
 #include "guard/guard_connection.h"
 #include "guard/guard_cookie.h"
 #include "guard/guard_lists.h"
+#include "guard/guard_login.h"
 #include "guard/guard_quota.h"
 #include "guard/guard_shadow.h"
 #include "guard/guard_synack.h"
@@ -36,8 +37,10 @@ struct guard {
     struct guard_syncache syncache;
     struct guard_connection connections;
     struct guard_quota quota;
+    struct guard_login logins;
     struct guard_peers alone; // of a single worker
     struct guard_ban bans;
+    uint64_t bars; // bans and lists so far
     struct guard_shadow shadow;
     struct guard_cookie cookie;
     struct guard_synack synack;
@@ -61,7 +64,8 @@ enum key_use {
     KEY_COOKIE,
     KEY_SYNCACHE,
     KEY_SHADOW,
-    KEY_QUOTA
+    KEY_QUOTA,
+    KEY_LOGIN
 };
 
 static int open_tables(struct guard *guard)
@@ -71,6 +75,7 @@ static int open_tables(struct guard *guard)
     struct siphash_key answer = subkey(&c->key, KEY_ANSWER);
     struct siphash_key connection = subkey(&c->key, KEY_CONNECTION);
     struct siphash_key quota = subkey(&c->key, KEY_QUOTA);
+    struct siphash_key login = subkey(&c->key, KEY_LOGIN);
     struct siphash_key ban = subkey(&c->key, KEY_BAN);
     struct siphash_key syncache = subkey(&c->key, KEY_SYNCACHE);
     struct siphash_key shadow = subkey(&c->key, KEY_SHADOW);
@@ -83,6 +88,9 @@ static int open_tables(struct guard *guard)
                                       peers, c->worker, c->workers);
     if (!error)
         error = guard_quota_init(&guard->quota, c->sessions * 2, c->numa_node, &quota, peers,
+                                 c->worker, c->workers);
+    if (!error)
+        error = guard_login_init(&guard->logins, c->sessions, c->numa_node, &login, peers,
                                  c->worker, c->workers);
     if (!error)
         error = guard_ban_init(&guard->bans, c->numa_node, &ban);
@@ -120,6 +128,7 @@ void guard_shut(struct guard *guard)
     guard_syncache_done(&guard->syncache);
     guard_connection_done(&guard->connections);
     guard_quota_done(&guard->quota);
+    guard_login_done(&guard->logins);
     guard_ban_done(&guard->bans);
     guard_shadow_done(&guard->shadow);
     explicit_bzero(guard, sizeof *guard);
@@ -157,6 +166,8 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
                          policy->limits[LIMIT_SYN_ATTACK_LOW]);
     guard_connection_policy(&guard->connections, policy);
     guard_quota_policy(&guard->quota, policy);
+    guard_login_policy(&guard->logins, policy);
+    guard->bars++;
     if (guard->config.worker == 0)
         counter_set(guard->config.counters, COUNTER_LISTS_BYTES,
                     lists ? guard_lists_bytes(lists) : 0);
@@ -371,6 +382,32 @@ enum reason guard_charge(struct guard *guard, enum charge charge, const struct a
     return reason;
 }
 
+enum reason guard_login(struct guard *guard, enum protocol protocol, const struct addr *client,
+                        struct span user, uint64_t now_us, uint64_t *ret_ticket, uint64_t *shadowed)
+{
+    uint64_t ticket, now_shadowed;
+    enum reason reason =
+        guard_login_opened(&guard->logins, protocol, client, user, classify(guard, client), now_us,
+                           &ticket, &now_shadowed);
+    if (reason != REASON_NONE)
+        return reason;
+    reason = guard_charge(guard, CHARGE_LOGIN, client, user, now_us, shadowed);
+    if (reason != REASON_NONE) {
+        guard_logout(guard, client, ticket);
+        return reason;
+    }
+    shadow_count(guard, now_shadowed);
+    *shadowed |= now_shadowed;
+    *ret_ticket = ticket;
+    return REASON_NONE;
+}
+
+void guard_logout(struct guard *guard, const struct addr *client, uint64_t ticket)
+{
+    if (ticket)
+        guard_login_ended(&guard->logins, client, ticket);
+}
+
 void guard_connection_closed(struct guard *guard, const struct addr *client, unsigned service)
 {
     guard_connection_ended(&guard->connections, client, service);
@@ -378,7 +415,24 @@ void guard_connection_closed(struct guard *guard, const struct addr *client, uns
 
 bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us)
 {
-    return classify(guard, &ban->addr) != CLASS_ALLOW && guard_ban_set(&guard->bans, ban, now_us);
+    bool taken =
+        classify(guard, &ban->addr) != CLASS_ALLOW && guard_ban_set(&guard->bans, ban, now_us);
+    guard->bars += taken;
+    return taken;
+}
+
+bool guard_is_barred(struct guard *guard, const struct addr *addr, uint64_t now_us)
+{
+    uint8_t class = classify(guard, addr);
+    if (class == CLASS_ALLOW)
+        return false;
+    return class == CLASS_DENY || class == CLASS_MARTIAN ||
+           guard_ban_holds(&guard->bans, addr, now_us);
+}
+
+uint64_t guard_bars(const struct guard *guard)
+{
+    return guard->bars;
 }
 
 bool guard_ban_remove(struct guard *guard, const struct addr *addr)

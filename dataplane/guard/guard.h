@@ -48,6 +48,7 @@ struct guard;
 struct guard_lists; // allow and deny prefixes, longest match
 
 struct guard_connection;
+struct guard_login;
 struct guard_quota;
 
 // Where the guards of all workers find one another; zeroed by the caller, outlives them.
@@ -55,6 +56,7 @@ struct guard_peers {
     struct guard_connection *connections[WORKERS_MAX];
     struct guard_answer *answers[WORKERS_MAX];
     struct guard_quota *quotas[WORKERS_MAX];
+    struct guard_login *logins[WORKERS_MAX];
 };
 
 struct guard_config {
@@ -152,12 +154,24 @@ void guard_connection_closed(struct guard *guard, const struct addr *client, uns
 enum reason guard_charge(struct guard *guard, enum charge charge, const struct addr *client,
                          struct span user, uint64_t now_us, uint64_t *shadowed);
 
+// A user has logged in to one more session (guard_login.h), or left it. What limits in shadow mode
+// would have refused is counted and noted likewise. A ticket of 0 is none.
+enum reason guard_login(struct guard *guard, enum protocol protocol, const struct addr *client,
+                        struct span user, uint64_t now_us, uint64_t *ret_ticket,
+                        uint64_t *shadowed);
+void guard_logout(struct guard *guard, const struct addr *client, uint64_t ticket);
+
 // Bans of this worker. An IPv6 address stands for its /64. Bounded; add returns false when the
 // table is full or the address is on the allow list.
 bool guard_ban_add(struct guard *guard, const struct ban *ban, uint64_t now_us);
 bool guard_ban_remove(struct guard *guard, const struct addr *addr);
 void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
                     struct ban_page *ret_page);
+
+// Whether packets from there are dropped by bans and lists. The number changes whenever that may
+// have begun for somebody.
+bool guard_is_barred(struct guard *guard, const struct addr *addr, uint64_t now_us);
+uint64_t guard_bars(const struct guard *guard);
 
 // What is known of an address; `places` of the answer are left alone.
 void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t now_us,

@@ -14,6 +14,7 @@ static const struct {
     {CHARGE_MESSAGE, BY_USER, LIMIT_MESSAGE_RATE_USER},
     {CHARGE_RECIPIENT, BY_SOURCE, LIMIT_RECIPIENT_RATE_SOURCE},
     {CHARGE_RECIPIENT, BY_USER, LIMIT_RECIPIENT_RATE_USER},
+    {CHARGE_LOGIN, BY_USER, LIMIT_LOGIN_RATE_USER},
 };
 
 int guard_quota_init(struct guard_quota *quota, uint32_t most, int numa_node,

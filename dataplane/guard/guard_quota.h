@@ -2,7 +2,8 @@
 #pragma once
 
 /* Rates of what proven clients do beyond connecting: TLS handshakes by source and prefix (/24;
- * /56), messages and recipients by source and by user. Each is GCRA with a minute's worth at once.
+ * /56), messages and recipients by source and by user, logins by user. Each is GCRA with a minute's
+ * worth at once.
  *
  * All rates of a charge are judged together, then all are charged or none is. A source is charged
  * where it lives; prefixes and users are summed over all workers (guard_tally.h has the overshoot).
@@ -14,7 +15,7 @@
 #include "guard/guard.h"
 #include "guard/guard_tallies.h"
 
-enum { GUARD_QUOTAS = 6 };
+enum { GUARD_QUOTAS = 7 };
 
 struct guard_quota {
     struct guard_tallies tallies;

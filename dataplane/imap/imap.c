@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "imap/imap_internal.h"
 
+#include "mail/excess.h"
 #include "mail/login.h"
 #include "mail/reply.h"
 
@@ -52,7 +53,8 @@ void imap_bye(struct imap *imap, enum reason reason, const char *text)
 void imap_count_error(struct imap *imap, enum reason reason)
 {
     reply_refused(imap->host, reason);
-    if (++imap->errors >= imap->host->policy->limits[LIMIT_ERRORS_SESSION])
+    excess_slows(imap->host, LIMIT_ERRORS_FREE_SESSION, ++imap->errors);
+    if (excess_ends(imap->host, LIMIT_ERRORS_SESSION, imap->errors))
         imap_bye(imap, REASON_MAIL_TOO_MANY_ERRORS, "Too many bad commands");
 }
 
@@ -194,6 +196,17 @@ static void imap_event(void *state, enum mail_backend_event event, uint64_t now_
     leave_if_safe(imap);
 }
 
+static void too_long_without_login(struct imap *imap, uint64_t now_us)
+{
+    struct mail_host *host = imap->host;
+    if (host->ops->enforce(host, LIMIT_LOGIN_SECONDS, true)) {
+        imap_bye(imap, REASON_MAIL_LOGIN_TIMEOUT, "Too long without login");
+        return;
+    }
+    imap->login_until_us = login_deadline(host, now_us);
+    host->ops->deadline(host, imap->login_until_us);
+}
+
 static void imap_timeout(void *state, uint64_t now_us)
 {
     struct imap *imap = state;
@@ -202,7 +215,7 @@ static void imap_timeout(void *state, uint64_t now_us)
     case IMAP_COMMAND:
     case IMAP_SASL:
     case IMAP_ASKING:
-        imap_bye(imap, REASON_MAIL_IDLE_TIMEOUT, "Too long without login");
+        too_long_without_login(imap, now_us);
         break;
     case IMAP_BACKEND:
         imap_say(imap, "%s NO [UNAVAILABLE] Mailbox server does not answer", imap->tag);

@@ -25,6 +25,7 @@ void imap_backend_open(struct imap *imap)
 static void fail(struct imap *imap, enum reason reason)
 {
     sasl_wipe(&imap->sasl);
+    imap->host->ops->logout(imap->host);
     if (imap->backend_up)
         imap->host->ops->disconnect(imap->host);
     imap->backend_up = false;
@@ -147,6 +148,7 @@ static void refused(struct imap *imap, struct span text)
         return;
     }
     sasl_wipe(&imap->sasl);
+    imap->host->ops->logout(imap->host);
     imap->host->ops->disconnect(imap->host);
     imap->backend_up = false;
     reply_refused(imap->host, REASON_IMAP_AUTH_FAILED);

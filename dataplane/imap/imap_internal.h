@@ -70,8 +70,8 @@ struct imap {
     uint8_t backend_index;      // whose mailbox it is
     bool held;                  // the line with a token is in the client's input still
     uint8_t go_aheads;          // "+" sent for literals of the command that is not whole yet
-    uint16_t errors;            // bad commands
-    uint16_t failures;          // wrong passwords
+    uint32_t errors;            // bad commands
+    uint32_t failures;          // wrong passwords
     char tag[IMAP_TAG_MAX + 1]; // of the command that is answered next
     struct sasl sasl;
     struct imap_client_flow client;

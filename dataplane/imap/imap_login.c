@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "imap/imap_internal.h"
 
+#include "mail/excess.h"
 #include "mail/line.h"
 #include "mail/reply.h"
 
@@ -151,6 +152,16 @@ static void challenge_send(struct imap *imap, const char *challenge)
 
 static void proven(struct imap *imap)
 {
+    struct mail_host *host = imap->host;
+    const struct auth_question *login = &imap->sasl.login;
+    enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
+    if (reason != REASON_NONE) {
+        sasl_wipe(&imap->sasl);
+        imap_enter(imap, IMAP_COMMAND);
+        reply_refused(host, reason);
+        imap_say(imap, "%s NO [LIMIT] Too many sessions of this user, try again later", imap->tag);
+        return;
+    }
     imap_enter(imap, IMAP_BACKEND);
     imap_backend_open(imap);
 }
@@ -296,7 +307,7 @@ static void send_go_aheads(struct imap *imap, unsigned announced)
 
 static size_t take_command(struct imap *imap, struct span input)
 {
-    uint64_t most = imap->host->policy->limits[LIMIT_LITERAL_BYTES_LOGIN];
+    uint64_t most = imap->host->limits[LIMIT_LITERAL_BYTES_LOGIN];
     struct imap_scan scan;
     // In the clear a password is not asked for, so no literal is.
     enum imap_scan_result result =
@@ -356,7 +367,7 @@ size_t imap_login_input(struct imap *imap, struct span input)
 void imap_login_failed(struct imap *imap)
 {
     imap_say(imap, "%s NO [AUTHENTICATIONFAILED] Wrong user or password", imap->tag);
-    if (++imap->failures >= imap->host->policy->limits[LIMIT_AUTH_FAILURES_SESSION])
+    if (excess_ends(imap->host, LIMIT_AUTH_FAILURES_SESSION, ++imap->failures))
         imap_bye(imap, REASON_MAIL_AUTH_TOO_MANY, "Too many wrong passwords");
 }
 

@@ -66,14 +66,6 @@ static unsigned depth_of(struct span line)
     return most;
 }
 
-static bool is_enforced(struct imap *imap, enum limit limit)
-{
-    enum limit_mode mode = (enum limit_mode)imap->host->policy->modes[limit];
-    if (mode == MODE_SHADOW)
-        imap->host->ops->shadow(imap->host, limit_facts(limit)->reason);
-    return mode == MODE_ENFORCE;
-}
-
 // Is there anything wrong with a line of a command, by its size? NONE: no.
 static enum reason size_refusal(struct imap *imap, struct span line,
                                 const struct imap_literal *literal)
@@ -88,7 +80,8 @@ static enum reason size_refusal(struct imap *imap, struct span line,
     if (!flow->bulk && flow->literals >= LITERALS_MAX)
         return REASON_IMAP_TOO_COMPLEX;
     enum limit limit = flow->bulk ? LIMIT_LITERAL_BYTES_APPEND : LIMIT_LITERAL_BYTES_COMMAND;
-    if (literal->size > imap->host->policy->limits[limit] && is_enforced(imap, limit))
+    if (literal->size > imap->host->limits[limit] &&
+        imap->host->ops->enforce(imap->host, limit, false))
         return limit_facts(limit)->reason;
     return REASON_NONE;
 }

@@ -16,7 +16,7 @@ static const struct {
 // Amounts are below 2^33 and limits below 2^40, so neither product wraps.
 static uint64_t cost_ns(const struct mail_host *host, enum budget_kind kind, uint64_t amount)
 {
-    uint64_t rate = host->policy->limits[facts[kind].rate];
+    uint64_t rate = host->limits[facts[kind].rate];
     uint64_t all = amount * facts[kind].period_us;
     return all / rate * 1000 + all % rate * 1000 / rate;
 }
@@ -25,13 +25,13 @@ static uint64_t tolerance_ns(const struct mail_host *host, enum budget_kind kind
 {
     if (facts[kind].burst == facts[kind].rate)
         return facts[kind].period_us * 1000;
-    return cost_ns(host, kind, host->policy->limits[facts[kind].burst] - 1);
+    return cost_ns(host, kind, host->limits[facts[kind].burst] - 1);
 }
 
 bool budget_may(struct budget *budget, struct mail_host *host, enum budget_kind kind,
                 uint64_t now_us)
 {
-    enum limit_mode mode = (enum limit_mode)host->policy->modes[facts[kind].rate];
+    enum limit_mode mode = (enum limit_mode)host->modes[facts[kind].rate];
     uint64_t last_ns = now_us * 1000 + tolerance_ns(host, kind);
     uint8_t bit = (uint8_t)(1U << kind);
     budget->wake_us[kind] = 0;
@@ -43,9 +43,7 @@ bool budget_may(struct budget *budget, struct mail_host *host, enum budget_kind 
     bool first = !(budget->over & bit);
     budget->over |= bit;
     if (mode == MODE_SHADOW) {
-        if (first)
-            host->ops->shadow(host, reason);
-        return true;
+        return !first || !host->ops->enforce(host, facts[kind].rate, false);
     }
     if (first)
         host->ops->count(host, reason);
@@ -98,15 +96,11 @@ uint64_t budget_slow_us(const struct budget *budget)
 
 bool budget_is_slow(struct budget *budget, struct mail_host *host, uint64_t now_us)
 {
-    enum limit_mode mode = (enum limit_mode)host->policy->modes[LIMIT_UPLOAD_RATE_LEAST];
     if (now_us < budget_slow_us(budget))
         return false;
-    uint64_t least = host->policy->limits[LIMIT_UPLOAD_RATE_LEAST];
-    bool slow = mode != MODE_OFF &&
-                budget->begun_bytes < least * ((now_us - budget->begun_us) / 1000) / 1000;
+    uint64_t least = host->limits[LIMIT_UPLOAD_RATE_LEAST];
+    bool slow = budget->begun_bytes < least * ((now_us - budget->begun_us) / 1000) / 1000;
     budget->begun_us = now_us;
     budget->begun_bytes = 0;
-    if (slow && mode == MODE_SHADOW)
-        host->ops->shadow(host, REASON_MAIL_UPLOAD_SLOW);
-    return slow && mode == MODE_ENFORCE;
+    return slow && host->ops->enforce(host, LIMIT_UPLOAD_RATE_LEAST, true);
 }

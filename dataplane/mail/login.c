@@ -2,6 +2,7 @@
 #include "mail/login.h"
 
 #include "contract/policy_mailbox.h"
+#include "mail/excess.h"
 
 bool login_take_user(struct auth_question *login, struct span user)
 {
@@ -57,12 +58,23 @@ void login_name(struct mail_host *host, struct span user, struct auth_question *
     memcpy(report->user, login->user, report->user_size);
 }
 
+void login_note_guesses(struct mail_host *host, uint8_t limit, uint8_t verdict)
+{
+    if (limit == 0)
+        return;
+    if (verdict == AUTH_THROTTLED)
+        host->ops->count(host, limit_facts((enum limit)limit)->reason);
+    else // by the child's view of the modes; ours decides what is counted
+        (void)host->ops->enforce(host, (enum limit)limit, false);
+}
+
 enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
                                struct auth_question *login)
 {
     if (answer->status != STATUS_OK)
         return LOGIN_UNAVAILABLE;
     const struct auth_answer *verdict = &answer->auth_answer;
+    login_note_guesses(host, verdict->limit, verdict->verdict);
     switch ((enum auth_verdict)verdict->verdict) {
     case AUTH_RIGHT:
         login_name(host, span_of(verdict->user, verdict->user_size), login);
@@ -126,14 +138,9 @@ size_t login_plain(const struct mail_host *host, uint8_t backend, const struct a
     return written;
 }
 
-static uint64_t after_seconds(const struct mail_host *host, enum limit limit, uint64_t now_us)
-{
-    return now_us + host->policy->limits[limit] * UINT64_C(1000000);
-}
-
 uint64_t login_deadline(const struct mail_host *host, uint64_t now_us)
 {
-    return after_seconds(host, LIMIT_LOGIN_SECONDS, now_us);
+    return excess_end_us(host, LIMIT_LOGIN_SECONDS, now_us);
 }
 
 static enum limit autologout(const struct mail_host *host)
@@ -144,14 +151,10 @@ static enum limit autologout(const struct mail_host *host)
 
 uint64_t login_idle_until(const struct mail_host *host, uint64_t now_us)
 {
-    enum limit limit = autologout(host);
-    return host->policy->modes[limit] == MODE_OFF ? UINT64_MAX : after_seconds(host, limit, now_us);
+    return excess_end_us(host, autologout(host), now_us);
 }
 
 bool login_may_log_out(struct mail_host *host)
 {
-    enum limit limit = autologout(host);
-    if (host->policy->modes[limit] == MODE_SHADOW)
-        host->ops->shadow(host, limit_facts(limit)->reason);
-    return host->policy->modes[limit] == MODE_ENFORCE;
+    return host->ops->enforce(host, autologout(host), true);
 }

@@ -27,6 +27,8 @@ enum login_verdict {
 
 // The canonical name takes the typed one's place and is noted in the report.
 void login_name(struct mail_host *host, struct span user, struct auth_question *login);
+// Counts the limit on guesses that the auth child names beside its verdict; 0: none.
+void login_note_guesses(struct mail_host *host, uint8_t limit, uint8_t verdict);
 // What came of login_ask. When right, the name is the canonical one, and noted.
 enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
                                struct auth_question *login);

@@ -93,13 +93,23 @@ struct mail_host_ops {
     void (*finish)(struct mail_host *host, enum reason reason);
     // Before the client, or its user unless that is empty, does what has a rate; NONE: it may.
     enum reason (*charge)(struct mail_host *host, enum charge charge, struct span user);
-    void (*count)(struct mail_host *host, enum reason reason);  // a refusal that ends nothing
+    // The client has proven to be that user: NONE: the session counts as one of the user's until
+    // it ends or logs out. Anything else: there are too many, or they come too fast.
+    enum reason (*login)(struct mail_host *host, struct span user);
+    void (*logout)(struct mail_host *host);
+    // A limit of all classes is passed. True: it holds, refuse. False: it is off, or in shadow,
+    // and then counted: each time, or once a session where refusing `ends` it.
+    bool (*enforce)(struct mail_host *host, enum limit limit, bool ends);
+    void (*hold)(struct mail_host *host, uint64_t us);         // no input of the client for so long
+    void (*count)(struct mail_host *host, enum reason reason); // a refusal that ends nothing
     void (*shadow)(struct mail_host *host, enum reason reason); // one that would have been
 };
 
 struct mail_host { // embedded in the session; read by the machine
     const struct mail_host_ops *ops;
-    const struct policy *policy;       // fixed for this session's whole life
+    const struct policy *policy;       // fixed for this session's whole life, but
+    const uint64_t *limits;            // those in force now, by enum limit, and
+    const uint8_t *modes;              // enum limit_mode of each
     const struct mail_master *masters; // by backend
     const uint32_t *mechanisms; // that the auth child's back end has now: bits of enum mechanism
     uint8_t service;            // index in the policy

@@ -134,6 +134,7 @@ static enum login_verdict judge_exchange(struct sasl *sasl, struct mail_host *ho
                                          char challenge[SASL_TEXT_SIZE])
 {
     base64_encode(span_of(answer->challenge, answer->challenge_size), challenge);
+    login_note_guesses(host, answer->limit, answer->verdict);
     if (answer->goes_on)
         return LOGIN_GOES_ON;
     switch ((enum auth_verdict)answer->verdict) {

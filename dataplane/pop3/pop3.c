@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pop3/pop3_internal.h"
 
+#include "mail/excess.h"
 #include "mail/login.h"
 #include "mail/reply.h"
 
@@ -38,7 +39,8 @@ void pop3_refuse(struct pop3 *pop3, enum reason reason, const char *text)
 {
     reply_line(pop3->host, SIDE_CLIENT, "-ERR %s", text);
     reply_refused(pop3->host, reason);
-    if (++pop3->errors >= pop3->host->policy->limits[LIMIT_ERRORS_SESSION])
+    excess_slows(pop3->host, LIMIT_ERRORS_FREE_SESSION, ++pop3->errors);
+    if (excess_ends(pop3->host, LIMIT_ERRORS_SESSION, pop3->errors))
         pop3_finish(pop3, REASON_MAIL_TOO_MANY_ERRORS);
 }
 
@@ -178,12 +180,18 @@ static void pop3_event(void *state, enum mail_backend_event event, uint64_t now_
 static void pop3_timeout(void *state, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
+    struct mail_host *host = pop3->host;
     pop3->now_us = now_us;
     switch ((enum pop3_state)pop3->state) {
     case POP3_COMMAND:
     case POP3_SASL:
     case POP3_ASKING:
-        pop3_finish(pop3, REASON_MAIL_IDLE_TIMEOUT);
+        if (host->ops->enforce(host, LIMIT_LOGIN_SECONDS, true)) {
+            pop3_finish(pop3, REASON_MAIL_LOGIN_TIMEOUT);
+            break;
+        }
+        pop3->login_until_us = login_deadline(host, now_us);
+        host->ops->deadline(host, pop3->login_until_us);
         break;
     case POP3_OPEN:
         pop3_splice_timeout(pop3);

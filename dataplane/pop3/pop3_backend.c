@@ -17,6 +17,7 @@ void pop3_backend_open(struct pop3 *pop3)
 static void leave(struct pop3 *pop3, enum reason reason)
 {
     sasl_wipe(&pop3->sasl);
+    pop3->host->ops->logout(pop3->host);
     if (pop3->backend_up)
         pop3->host->ops->disconnect(pop3->host);
     pop3->backend_up = false;

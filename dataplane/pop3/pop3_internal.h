@@ -52,8 +52,8 @@ struct pop3 {
     uint8_t step;           // enum pop3_backend_step
     bool backend_up;
     bool quit;             // QUIT was passed on
-    uint16_t errors;       // bad commands
-    uint16_t failures;     // wrong passwords
+    uint32_t errors;       // bad commands
+    uint32_t failures;     // wrong passwords
     uint8_t backend_index; // whose mailbox it is
     bool held;             // the line with a token is in the client's input still
     struct sasl sasl;      // USER keeps its name here

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pop3/pop3_internal.h"
 
+#include "mail/excess.h"
 #include "mail/line.h"
 #include "mail/reply.h"
 
@@ -104,6 +105,17 @@ static void challenge_send(struct pop3 *pop3, const char *challenge)
 
 static void proven(struct pop3 *pop3)
 {
+    struct mail_host *host = pop3->host;
+    const struct auth_question *login = &pop3->sasl.login;
+    enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
+    if (reason != REASON_NONE) {
+        sasl_wipe(&pop3->sasl);
+        pop3_enter(pop3, POP3_COMMAND);
+        reply_refused(host, reason);
+        reply_line(host, SIDE_CLIENT, "-ERR [%s] Too many sessions of this user, try again later",
+                   reason == REASON_LOGIN_RATE_USER ? "SYS/TEMP" : "IN-USE");
+        return;
+    }
     pop3_enter(pop3, POP3_BACKEND);
     pop3_backend_open(pop3);
 }
@@ -240,7 +252,7 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
 void pop3_login_failed(struct pop3 *pop3)
 {
     pop3_say(pop3, "-ERR [AUTH] Wrong user or password");
-    if (++pop3->failures >= pop3->host->policy->limits[LIMIT_AUTH_FAILURES_SESSION])
+    if (excess_ends(pop3->host, LIMIT_AUTH_FAILURES_SESSION, ++pop3->failures))
         pop3_finish(pop3, REASON_MAIL_AUTH_TOO_MANY);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "session/session.h"
 
+#include "mail/excess.h"
 #include "rules/rules.h"
 #include "session/session_internal.h"
 
@@ -15,6 +16,7 @@ enum {
     STATE_SIZE_MAX = 16384, // of a protocol machine
     DIALS_BESIDE = 1024,    // checks and spares, beside one a session
     VERDICTS_A_SESSION = 4, // one of each kind
+    BARRED_A_TURN = 256,    // sessions that are looked at
 };
 
 static const struct mail_protocol *const protocols[PROTOCOL_COUNT] = {
@@ -95,6 +97,8 @@ void sessions_snapshot(struct sessions *all, struct snapshot *snapshot, uint64_t
     dial_policy(all);
     servers_policy(&all->servers, snapshot->policy, now_us);
     verdicts_flush(&all->verdicts);
+    memcpy(all->limits, snapshot->policy->limits, sizeof all->limits);
+    memcpy(all->modes, snapshot->policy->modes, sizeof all->modes);
     if (all->snapshot)
         __atomic_store_n(&all->snapshot->uses[all->config.worker].current, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&snapshot->uses[all->config.worker].current, 1, __ATOMIC_RELEASE);
@@ -118,6 +122,8 @@ static void fill_host(struct session *s, const struct packet *ack, unsigned serv
     const struct sessions_config *config = &s->all->config;
     host->ops = &session_host_ops;
     host->policy = s->snapshot->policy;
+    host->limits = s->all->limits;
+    host->modes = s->all->modes;
     host->masters = s->snapshot->masters;
     host->mechanisms = &s->all->mechanisms;
     host->service = (uint8_t)service;
@@ -147,6 +153,7 @@ static void session_free(struct session *s)
     if (s->machine_started)
         s->protocol->done(s->state);
     session_question_drop(s);
+    session_logout(s);
     session_backend_close(s);
     stream_close(all, &s->streams[SIDE_CLIENT]);
     rules_scan_close(s->scan, s->snapshot->uses[all->config.worker].scratch);
@@ -185,7 +192,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->self = self;
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
-    s->shadowed = handshake->shadowed;
+    s->shadowed.words[0] = handshake->shadowed;
     s->deadline_us = s->phase_us = s->slow_us = UINT64_MAX;
     s->backend = 255;
     s->slot = SERVER_NONE;
@@ -213,6 +220,8 @@ void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
     at = s->slow_us < at ? s->slow_us : at;
+    if (s->hold_us > 0 && s->hold_us < at)
+        at = s->hold_us;
     if (s->again)
         at = s->all->now_us;
     if (at == UINT64_MAX)
@@ -332,6 +341,18 @@ static void wind_up(struct session *s)
     tcp_consume(tcp, client, tcp_readable(tcp, client));
 }
 
+// Of a session that has logged in: each limit in shadow mode that it has passed, once.
+static void count_shadow_logins(struct session *s)
+{
+    for (int word = 0; word < 2; word++)
+        for (uint64_t left = s->shadowed.words[word] & ~s->shadow_logins.words[word]; left;
+             left &= left - 1) {
+            enum limit limit = (enum limit)(word * 64 + __builtin_ctzll(left));
+            counter_shadow_login(s->all->config.counters, limit_facts(limit)->reason);
+        }
+    s->shadow_logins = s->shadowed;
+}
+
 // What a protocol reports of itself in its report, as counters.
 static void count_progress(struct session *s)
 {
@@ -339,11 +360,9 @@ static void count_progress(struct session *s)
     if (report->user_size > 0 && !s->login_counted) {
         s->login_counted = true;
         session_count(s, COUNTER_LOGINS_ACCEPTED);
-        for (uint64_t left = s->shadowed; left; left &= left - 1) {
-            enum limit limit = (enum limit)__builtin_ctzll(left);
-            counter_shadow_login(s->all->config.counters, limit_facts(limit)->reason);
-        }
     }
+    if (s->login_counted)
+        count_shadow_logins(s);
     for (; s->mails_counted < report->mails; s->mails_counted++)
         session_count(s, COUNTER_MAILS_ACCEPTED);
 }
@@ -428,10 +447,15 @@ static void session_timer_fired(void *context, struct timer *timer)
 {
     struct session *s = (struct session *)((uint8_t *)timer - offsetof(struct session, timer));
     uint64_t now_us = s->all->now_us;
+    if (s->hold_us <= now_us)
+        s->hold_us = 0;
     if (s->phase_us <= now_us) {
         s->phase_us = UINT64_MAX;
         if (s->phase == SESSION_HANDSHAKE) {
-            session_end(s, REASON_TLS_HANDSHAKE_TIMEOUT);
+            if (session_enforce(s, LIMIT_TLS_HANDSHAKE_SECONDS, true))
+                session_end(s, REASON_TLS_HANDSHAKE_TIMEOUT);
+            else
+                s->phase_us = excess_end_us(&s->host, LIMIT_TLS_HANDSHAKE_SECONDS, now_us);
         } else if (s->phase == SESSION_LINGER && has_unsent(s) && now_us < s->take_us) {
             s->phase_us = now_us + LINGER_US;
         } else { // flush or linger: enough waited
@@ -463,9 +487,35 @@ static void question_timer_fired(void *context, struct timer *timer)
     sessions_answer(all, &answer, all->now_us);
 }
 
+// The guard drops what the client still sends, so there is nobody to talk to.
+static void session_bar(struct session *s)
+{
+    session_end(s, REASON_SESSION_BANNED);
+    tcp_abort(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
+    s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
+    session_run(s);
+}
+
+void sessions_bar(struct sessions *all)
+{
+    all->bar_left = all->pool.count;
+}
+
+static void bar_advance(struct sessions *all)
+{
+    const struct sessions_config *config = &all->config;
+    for (int i = 0; i < BARRED_A_TURN && all->bar_left > 0; i++, all->bar_left--) {
+        struct session *s = pool_get(&all->pool, pool_at(&all->pool, all->bar_at));
+        all->bar_at = (all->bar_at + 1) % all->pool.count;
+        if (s && config->is_barred(config->context, &s->host.client))
+            session_bar(s);
+    }
+}
+
 void sessions_advance(struct sessions *all, uint64_t now_us)
 {
     all->now_us = now_us;
+    bar_advance(all);
     session_handshake_advance(all);
     wheel_advance(&all->session_timers, now_us, TIMERS_A_TURN, session_timer_fired, all);
     wheel_advance(&all->question_timers, now_us, TIMERS_A_TURN, question_timer_fired, all);

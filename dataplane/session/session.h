@@ -40,13 +40,20 @@ struct sessions_config {
     // in shadow mode that would have refused it are added.
     enum reason (*charge)(void *context, enum charge charge, const struct addr *client,
                           struct span user, uint64_t *shadowed);
+    // The client is that user. NONE: it counts as one more session of the user's, until `logout`
+    // with the same client and ticket.
+    enum reason (*login)(void *context, enum protocol protocol, const struct addr *client,
+                         struct span user, uint64_t *ret_ticket, uint64_t *shadowed);
+    void (*logout)(void *context, const struct addr *client, uint64_t ticket);
+    bool (*is_barred)(void *context, const struct addr *client); // banned or denied
     void *context;
 };
 
 struct sessions *sessions_open(const struct sessions_config *config) MUST_CHECK; // NULL: no memory
 void sessions_shut(struct sessions *sessions);
 
-// Sessions opened from now on run under this snapshot. Not before any session was accepted.
+// Sessions opened from now on run under this snapshot, and the limits of those under way are its,
+// from their next step on. Not before any session was accepted.
 void sessions_snapshot(struct sessions *sessions, struct snapshot *snapshot, uint64_t now_us);
 
 // A client whose cookie was valid: makes the TCP connection and its session. The ACK goes to
@@ -82,5 +89,8 @@ bool sessions_drain_server(struct sessions *sessions, const struct server_order 
 // Lets all sessions end between two commands, at the latest at until_us; or no more. Their owner
 // accepts no new ones meanwhile.
 void sessions_drain(struct sessions *sessions, bool drain, uint64_t until_us);
+// Sources were barred: their sessions end, their clients' connections by RST, in the next calls of
+// sessions_advance, all of them looked at in bounded pieces.
+void sessions_bar(struct sessions *sessions);
 bool sessions_kill(struct sessions *sessions, uint64_t id, uint64_t now_us);
 uint32_t sessions_count(const struct sessions *sessions);

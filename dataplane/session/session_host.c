@@ -99,7 +99,60 @@ static void host_shadow(struct mail_host *host, enum reason reason)
 enum reason session_charge(struct session *s, enum charge charge, struct span user)
 {
     const struct sessions_config *config = &s->all->config;
-    return config->charge(config->context, charge, &s->host.client, user, &s->shadowed);
+    return config->charge(config->context, charge, &s->host.client, user, &s->shadowed.words[0]);
+}
+
+static enum reason host_login(struct mail_host *host, struct span user)
+{
+    struct session *s = session_of(host);
+    const struct sessions_config *config = &s->all->config;
+    const struct policy_service *service = &host->policy->services[host->service];
+    CHECK(s->ticket == 0);
+    return config->login(config->context, (enum protocol)service->protocol, &host->client, user,
+                         &s->ticket, &s->shadowed.words[0]);
+}
+
+void session_logout(struct session *s)
+{
+    const struct sessions_config *config = &s->all->config;
+    if (s->ticket)
+        config->logout(config->context, &s->host.client, s->ticket);
+    s->ticket = 0;
+}
+
+static void host_logout(struct mail_host *host)
+{
+    session_logout(session_of(host));
+}
+
+bool session_enforce(struct session *s, enum limit limit, bool ends)
+{
+    CHECK(!limit_why_modeless(limit));
+    switch ((enum limit_mode)s->all->modes[limit]) {
+    case MODE_ENFORCE:
+        return true;
+    case MODE_SHADOW:
+        if (!ends || !limit_set_has(&s->shadowed, limit))
+            counter_shadow(s->all->config.counters, limit_facts(limit)->reason);
+        limit_set_add(&s->shadowed, limit);
+        return false;
+    case MODE_OFF:
+        return false;
+    case MODE_COUNT:
+        break;
+    }
+    check_failed("a mode", __FILE__, __LINE__);
+}
+
+static bool host_enforce(struct mail_host *host, enum limit limit, bool ends)
+{
+    return session_enforce(session_of(host), limit, ends);
+}
+
+static void host_hold(struct mail_host *host, uint64_t us)
+{
+    struct session *s = session_of(host);
+    s->hold_us = s->all->now_us + us;
 }
 
 static enum reason host_charge(struct mail_host *host, enum charge charge, struct span user)
@@ -122,6 +175,10 @@ const struct mail_host_ops session_host_ops = {
     .deadline = host_deadline,
     .finish = host_finish,
     .charge = host_charge,
+    .login = host_login,
+    .logout = host_logout,
+    .enforce = host_enforce,
+    .hold = host_hold,
     .count = host_count,
     .shadow = host_shadow,
 };

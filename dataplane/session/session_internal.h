@@ -47,6 +47,7 @@ struct session {
     uint64_t phase_us;                // handshake, flush or linger must be over by then
     uint64_t slow_us;                 // session_slow.c: end of the window; UINT64_MAX: none
     uint64_t slow_taken;              // bytes that the client had taken at its start
+    uint64_t hold_us;                 // the client's input waits until then; 0: it need not
     uint64_t started_us, active_us;   // worker's clock
     enum reason reason;               // why it ended
     uint8_t phase;                    // enum session_phase
@@ -57,7 +58,9 @@ struct session {
     bool machine_started, tls_wanted;
     bool again; // a run's budget was spent with work left: the timer brings the next run
     bool login_counted;
-    uint64_t shadowed; // limits in shadow mode that would have refused it
+    struct limit_set shadowed;      // limits in shadow mode that would have refused it
+    struct limit_set shadow_logins; // those of them that are counted for its login
+    uint64_t ticket;                // of the user's count; 0: none
     uint16_t mails_counted;
     bool backend_connected;
     bool finished_told[SIDES];          // the machine knows of the peer's end
@@ -97,6 +100,9 @@ struct sessions {
     uint32_t attachments[ROLE_COUNT]; // of each role so far
     uint32_t again[ROLE_COUNT];       // where to go on asking again
     uint32_t mechanisms;              // the auth child's last offer
+    uint64_t limits[LIMIT_COUNT];     // of the snapshot, for all sessions
+    uint8_t modes[LIMIT_COUNT];       // likewise
+    uint32_t bar_at, bar_left;        // table of sessions: where to look next for barred ones
     struct handshake *handshake_first, *handshake_last; // that wait for a step
     unsigned handshake_steps;                           // that are left in this turn
     uint64_t now_us;                                    // of the call that is being served
@@ -138,6 +144,8 @@ bool session_question_tell(struct session *s);       // the machine, of answers 
 
 // session_host.c
 enum reason session_charge(struct session *s, enum charge charge, struct span user);
+bool session_enforce(struct session *s, enum limit limit, bool ends);
+void session_logout(struct session *s);
 
 // session_drain.c
 void session_drain_advance(struct sessions *all); // tells sessions; bounded

@@ -26,14 +26,10 @@ void session_slow_watch(struct session *s)
 
 bool session_slow_is_over(struct session *s)
 {
-    const struct policy *policy = s->host.policy;
-    enum limit_mode mode = (enum limit_mode)policy->modes[LIMIT_DOWNLOAD_RATE_LEAST];
-    uint64_t least = policy->limits[LIMIT_DOWNLOAD_RATE_LEAST] * (WINDOW_US / 1000000);
+    uint64_t least = s->host.limits[LIMIT_DOWNLOAD_RATE_LEAST] * (WINDOW_US / 1000000);
     uint64_t took = taken(s) - s->slow_taken;
     uint64_t waits = tcp_unsent(s->all->config.tcp, s->streams[SIDE_CLIENT].connection);
-    bool slow = took < least && took + waits >= least && mode != MODE_OFF;
+    bool slow = took < least && took + waits >= least;
     s->slow_us = UINT64_MAX; // the next window begins with the next look
-    if (slow && mode == MODE_SHADOW)
-        counter_shadow(s->all->config.counters, REASON_SESSION_SLOW_READER);
-    return slow && mode == MODE_ENFORCE;
+    return slow && session_enforce(s, LIMIT_DOWNLOAD_RATE_LEAST, true);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mail/excess.h"
 #include "session/session_internal.h"
 
 size_t session_stream_room(const struct session *s, enum mail_side side)
@@ -44,11 +45,17 @@ static bool machine_may_wait(const struct session *s)
            s->news != NEWS_NONE;
 }
 
+// Whoever waits to be read waits in TCP, whose window closes.
+static bool is_held(const struct session *s, enum mail_side side)
+{
+    return side == SIDE_CLIENT && s->all->now_us < s->hold_us;
+}
+
 bool session_stream_is_spent(struct session *s, enum mail_side side)
 {
     if (!stream_input_waits(s->all, &s->streams[side]))
         return true;
-    if (!machine_has_room(s, side))
+    if (!machine_has_room(s, side) || is_held(s, side))
         return false;
     if (!machine_may_wait(s)) // it was offered all there is, and left this
         return true;
@@ -106,7 +113,7 @@ bool session_stream_pump(struct session *s, enum mail_side side)
 {
     CHECK(side == SIDE_CLIENT || side == SIDE_BACKEND);
     struct stream *stream = &s->streams[side];
-    if (!s->machine_started || s->tls_wanted || !machine_has_room(s, side))
+    if (!s->machine_started || s->tls_wanted || is_held(s, side) || !machine_has_room(s, side))
         return false;
     if (side == SIDE_BACKEND && !s->backend_connected)
         return false;
@@ -146,8 +153,7 @@ void session_stream_start_tls(struct session *s)
     }
     s->phase = SESSION_HANDSHAKE;
     s->deadline_us = UINT64_MAX;
-    s->phase_us =
-        s->all->now_us + s->host.policy->limits[LIMIT_TLS_HANDSHAKE_SECONDS] * (uint64_t)1000000;
+    s->phase_us = excess_end_us(&s->host, LIMIT_TLS_HANDSHAKE_SECONDS, s->all->now_us);
 }
 
 static void note_tls_facts(struct session *s)

@@ -2,6 +2,7 @@
 #include "smtp/smtp.h"
 
 #include "base/check.h"
+#include "mail/excess.h"
 #include "mail/line.h"
 #include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
@@ -45,18 +46,18 @@ static uint64_t sooner(uint64_t a_us, uint64_t b_us)
 // Whoever waits for a backend or an answer is not to blame for the time that passes.
 static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
 {
-    const uint64_t *limits = smtp->host->policy->limits;
+    const struct mail_host *host = smtp->host;
     switch (kind) {
     case DEADLINE_NONE:
         return UINT64_MAX;
     case DEADLINE_COMMAND:
-        return sooner(smtp->now_us + limits[LIMIT_COMMAND_SECONDS] * 1000000,
+        return sooner(excess_end_us(host, LIMIT_COMMAND_SECONDS, smtp->now_us),
                       smtp_budget_end_us(smtp));
     case DEADLINE_DATA:
-        return sooner(smtp->now_us + limits[LIMIT_DATA_SECONDS] * 1000000,
+        return sooner(excess_end_us(host, LIMIT_DATA_SECONDS, smtp->now_us),
                       smtp_budget_end_us(smtp));
     case DEADLINE_BACKEND:
-        return smtp->now_us + limits[LIMIT_BACKEND_SECONDS] * 1000000;
+        return excess_end_us(host, LIMIT_BACKEND_SECONDS, smtp->now_us);
     }
     check_failed("a deadline of a known kind", __FILE__, __LINE__);
 }
@@ -89,6 +90,14 @@ enum reason smtp_refusal_reason(enum smtp_refusal refusal)
     return (enum reason)refusals[refusal].reason;
 }
 
+enum smtp_refusal smtp_refusal_of(enum reason reason)
+{
+    for (int i = REFUSE_NONE + 1; i < REFUSAL_COUNT; i++)
+        if (refusals[i].reason == reason)
+            return (enum smtp_refusal)i;
+    check_failed("a reason that is told", __FILE__, __LINE__);
+}
+
 void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal)
 {
     struct mail_host *host = smtp->host;
@@ -96,9 +105,9 @@ void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal)
     if (host->report.refusals < UINT16_MAX)
         host->report.refusals++;
     if (refusals[refusal].bad)
-        smtp->errors++;
+        excess_slows(host, LIMIT_ERRORS_FREE_SESSION, ++smtp->errors);
     smtp_reply(smtp, smtp_refusal_reply(refusal));
-    if (smtp->errors >= host->policy->limits[LIMIT_ERRORS_SESSION])
+    if (excess_ends(host, LIMIT_ERRORS_SESSION, smtp->errors))
         smtp_finish(smtp, "421 4.7.0 Too many errors", REASON_MAIL_TOO_MANY_ERRORS);
 }
 
@@ -406,6 +415,20 @@ static void smtp_answer(void *state, const struct message *answer, uint64_t now_
         smtp_envelope_judge(smtp);
 }
 
+// Nothing came in time; or it is the time of the session, which ends only then.
+static void time_is_up(struct smtp *smtp, enum limit waited)
+{
+    struct mail_host *host = smtp->host;
+    if (smtp->now_us >= smtp_budget_end_us(smtp)) {
+        if (smtp_budget_time_ends(smtp))
+            return;
+    } else if (host->ops->enforce(host, waited, true)) {
+        smtp_finish(smtp, "421 4.4.2 Timeout, closing", limit_facts(waited)->reason);
+        return;
+    }
+    smtp_enter(smtp, (enum smtp_state)smtp->state); // it begins anew
+}
+
 static void smtp_timeout(void *state, uint64_t now_us)
 {
     struct smtp *smtp = state;
@@ -414,11 +437,10 @@ static void smtp_timeout(void *state, uint64_t now_us)
     case DEADLINE_NONE:
         return;
     case DEADLINE_COMMAND:
+        time_is_up(smtp, LIMIT_COMMAND_SECONDS);
+        return;
     case DEADLINE_DATA:
-        if (now_us >= smtp_budget_end_us(smtp))
-            smtp_finish(smtp, "421 4.4.2 Session too long", REASON_SMTP_SESSION_TOO_LONG);
-        else
-            smtp_finish(smtp, "421 4.4.2 Timeout, closing", REASON_MAIL_IDLE_TIMEOUT);
+        time_is_up(smtp, LIMIT_DATA_SECONDS);
         return;
     case DEADLINE_BACKEND:
         smtp_backend_drop(smtp);

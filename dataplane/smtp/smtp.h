@@ -77,7 +77,7 @@ struct smtp {
     int16_t dnsbl;      // score; 0: nothing is known against the client
     uint8_t helo_size, user_size;
     uint16_t offers; // bits of enum mail_offer_bit, as the client was told by EHLO
-    uint16_t errors, auth_failures;
+    uint32_t errors, auth_failures;
     struct smtp_budget budget;
     struct message_name rdns_name;
     char helo[HOST_NAME_MAX_DNS];
@@ -117,6 +117,7 @@ void smtp_reply(struct smtp *smtp, const char *reply);    // our own text, witho
 void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal);
 const char *smtp_refusal_reply(enum smtp_refusal refusal);
 enum reason smtp_refusal_reason(enum smtp_refusal refusal);
+enum smtp_refusal smtp_refusal_of(enum reason reason); // the first that is for it; there is one
 void smtp_finish(struct smtp *smtp, const char *reply, enum reason reason); // reply may be NULL
 void smtp_reset(struct smtp *smtp); // forgets the transaction; the state becomes HELLO
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "smtp/smtp.h"
 
+#include "mail/excess.h"
 #include "mail/line.h"
 #include "smtp/smtp_text.h"
 
@@ -43,6 +44,13 @@ static void challenge(struct smtp *smtp, const char *text)
 static void accepted(struct smtp *smtp)
 {
     const struct auth_question *login = &smtp->sasl.login;
+    struct mail_host *host = smtp->host;
+    enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
+    if (reason != REASON_NONE) {
+        leave(smtp);
+        smtp_refuse(smtp, smtp_refusal_of(reason));
+        return;
+    }
     smtp->user_size = login->user_size;
     memcpy(smtp->user, login->user, login->user_size);
     leave(smtp);
@@ -97,9 +105,8 @@ void smtp_auth_line_refused(struct smtp *smtp, enum smtp_refusal refusal)
 
 static void wrong(struct smtp *smtp)
 {
-    smtp->auth_failures++;
     smtp_refuse(smtp, REFUSE_AUTH_WRONG);
-    if (smtp->auth_failures >= smtp->host->policy->limits[LIMIT_AUTH_FAILURES_SESSION])
+    if (excess_ends(smtp->host, LIMIT_AUTH_FAILURES_SESSION, ++smtp->auth_failures))
         smtp_finish(smtp, "421 4.7.0 Too many wrong passwords", REASON_MAIL_AUTH_TOO_MANY);
 }
 

@@ -15,7 +15,7 @@
 struct smtp;
 
 struct smtp_budget {             // zeroed at the session's start
-    uint64_t start_us;           // when the session began
+    uint64_t start_us;           // when the session's time began
     uint32_t recipient_failures; // refused for good, by us or by a backend
     uint32_t messages;           // whose text was asked for
     uint32_t junk;               // commands since then that lead to no mail
@@ -35,4 +35,9 @@ bool smtp_budget_charge(struct smtp *smtp, enum charge charge) MUST_CHECK;
 
 void smtp_budget_message(struct smtp *smtp); // its text was asked for
 
-uint64_t smtp_budget_end_us(const struct smtp *smtp); // of the session's time
+// Of the session's time. When it is over, true: so is the session; false: it begins anew.
+uint64_t smtp_budget_end_us(const struct smtp *smtp);
+bool smtp_budget_time_ends(struct smtp *smtp) MUST_CHECK;
+
+// A message that has `before` bytes is too big with more of them, and so is refused.
+bool smtp_budget_is_too_big(const struct smtp *smtp, uint64_t before, uint64_t more);

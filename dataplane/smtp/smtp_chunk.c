@@ -40,8 +40,7 @@ static enum smtp_refusal check_place(const struct smtp *smtp, uint64_t size)
         return (enum smtp_refusal)mail->refusal;
     if (smtp->backend.voided)
         return REFUSE_BACKEND_LOST;
-    return mail->data.size + size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES] ? REFUSE_TOO_BIG
-                                                                                    : REFUSE_NONE;
+    return smtp_budget_is_too_big(smtp, mail->data.size, size) ? REFUSE_TOO_BIG : REFUSE_NONE;
 }
 
 static void finish_message(struct smtp *smtp)

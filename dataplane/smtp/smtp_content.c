@@ -11,7 +11,9 @@ enum { SWALLOW_FACTOR = 2 };
 
 uint64_t smtp_content_read_most(const struct smtp *smtp)
 {
-    return SWALLOW_FACTOR * smtp->host->policy->limits[LIMIT_MESSAGE_BYTES];
+    const struct mail_host *host = smtp->host;
+    bool has_end = host->modes[LIMIT_MESSAGE_BYTES] == MODE_ENFORCE;
+    return has_end ? SWALLOW_FACTOR * host->limits[LIMIT_MESSAGE_BYTES] : UINT64_MAX;
 }
 
 enum smtp_refusal smtp_content_check(const struct smtp *smtp, struct smtp_arguments *arguments)
@@ -155,10 +157,21 @@ static void take_end(struct smtp *smtp, struct block *block)
     block->end = true;
 }
 
+// Once a message: not when that was so before, or is known from MAIL.
+static bool is_too_big_now(const struct smtp *smtp, uint64_t before)
+{
+    const struct smtp_mail *mail = &smtp->mail;
+    uint64_t most = smtp->host->limits[LIMIT_MESSAGE_BYTES];
+    bool counted = before > most || mail->param.size > most || mail->data.chunked;
+    bool enforced = smtp->host->modes[LIMIT_MESSAGE_BYTES] == MODE_ENFORCE;
+    return (enforced || !counted) && smtp_budget_is_too_big(smtp, 0, mail->data.size);
+}
+
 // Reads input piece by piece up to the end or the first fault.
 static void read_pieces(struct smtp *smtp, struct span input, struct block *block)
 {
     struct smtp_data *data = &smtp->mail.data;
+    uint64_t before = data->size;
     while (block->taken < input.size && !block->end && block->refusal == REFUSE_NONE) {
         size_t size = 0;
         enum reason reason = REASON_NONE;
@@ -185,15 +198,16 @@ static void read_pieces(struct smtp *smtp, struct span input, struct block *bloc
         }
         block->taken += size;
     }
-    if (block->refusal == REFUSE_NONE &&
-        data->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES])
+    if (block->refusal == REFUSE_NONE && is_too_big_now(smtp, before))
         block->refusal = REFUSE_TOO_BIG;
 }
 
 bool smtp_content_keeps_pace(struct smtp *smtp, size_t taken, bool left)
 {
-    uint64_t least = smtp->host->policy->limits[LIMIT_DATA_BYTES_SECOND_LEAST];
-    if (!smtp_pace_is_slow(&smtp->mail.pace, smtp->now_us, taken, left, least))
+    struct mail_host *host = smtp->host;
+    uint64_t least = host->limits[LIMIT_DATA_BYTES_SECOND_LEAST];
+    if (!smtp_pace_is_slow(&smtp->mail.pace, smtp->now_us, taken, left, least) ||
+        !host->ops->enforce(host, LIMIT_DATA_BYTES_SECOND_LEAST, true))
         return true;
     smtp_backend_drop(smtp);
     smtp_finish(smtp, "421 4.4.2 Message too slow", REASON_SMTP_TOO_SLOW);

@@ -95,8 +95,7 @@ static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span te
         return REFUSE_PARAMETER;
     if ((param->bits & PARAM_DSN) && !(smtp->offers & OFFER_DSN))
         return REFUSE_PARAMETER;
-    return param->size > smtp->host->policy->limits[LIMIT_MESSAGE_BYTES] ? REFUSE_TOO_BIG
-                                                                         : REFUSE_NONE;
+    return smtp_budget_is_too_big(smtp, 0, param->size) ? REFUSE_TOO_BIG : REFUSE_NONE;
 }
 
 enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
@@ -333,7 +332,10 @@ enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
         return REFUSE_UTF8_NOT_ASKED;
     if (!smtp_relay_find(smtp, &path, &arguments->backend))
         return REFUSE_RELAY_DENIED;
-    if (mail->recipients >= smtp->host->policy->limits[LIMIT_RECIPIENTS_MESSAGE])
+    struct mail_host *host = smtp->host;
+    if (mail->recipients == UINT16_MAX ||
+        (mail->recipients >= host->limits[LIMIT_RECIPIENTS_MESSAGE] &&
+         host->ops->enforce(host, LIMIT_RECIPIENTS_MESSAGE, false)))
         return REFUSE_TOO_MANY_RCPT;
     if (mail->recipients > 0 && mail->backend != arguments->backend)
         return REFUSE_OTHER_BACKEND;

@@ -84,12 +84,13 @@ static void add_auth(const struct smtp *smtp, struct smtp_text *text)
 void smtp_hello_ehlo(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
     struct mail_host *host = smtp->host;
-    uint64_t size = host->policy->limits[LIMIT_MESSAGE_BYTES];
+    bool has_most = host->modes[LIMIT_MESSAGE_BYTES] == MODE_ENFORCE;
+    uint64_t size = has_most ? host->limits[LIMIT_MESSAGE_BYTES] : 0; // 0: any (RFC 1870)
     struct mail_offer offer;
     char buffer[512];
     struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
     host->ops->offer(host, &offer);
-    if (offer.size && offer.size < size)
+    if (offer.size && (size == 0 || offer.size < size))
         size = offer.size;
     smtp->offers = offer.bits;
     smtp_text_add(&text, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n",

@@ -41,6 +41,25 @@ static enum reason charge(void *worker, enum charge charge, const struct addr *c
     return guard_charge(w->guard, charge, client, user, w->now_us, shadowed);
 }
 
+static enum reason login(void *worker, enum protocol protocol, const struct addr *client,
+                         struct span user, uint64_t *ret_ticket, uint64_t *shadowed)
+{
+    struct worker *w = worker;
+    return guard_login(w->guard, protocol, client, user, w->now_us, ret_ticket, shadowed);
+}
+
+static void logout(void *worker, const struct addr *client, uint64_t ticket)
+{
+    struct worker *w = worker;
+    guard_logout(w->guard, client, ticket);
+}
+
+static bool is_barred(void *worker, const struct addr *client)
+{
+    struct worker *w = worker;
+    return guard_is_barred(w->guard, client, w->now_us);
+}
+
 static int64_t unix_offset_us(const struct worker *w)
 {
     struct timespec now;
@@ -107,6 +126,9 @@ static const char *open_stations(struct worker *w)
                                        .report = worker_link_report,
                                        .client_gone = client_gone,
                                        .charge = charge,
+                                       .login = login,
+                                       .logout = logout,
+                                       .is_barred = is_barred,
                                        .context = w};
     if (!(w->sessions = sessions_open(&sessions)))
         return "no memory for the session table";

@@ -274,6 +274,15 @@ static void adopt_snapshot(struct worker *w)
     __atomic_store_n(&w->snapshot, next, __ATOMIC_RELEASE);
 }
 
+// Bans and lists that came in this turn end the sessions of their sources.
+static void end_barred(struct worker *w)
+{
+    if (likely(w->bars == guard_bars(w->guard)))
+        return;
+    w->bars = guard_bars(w->guard);
+    sessions_bar(w->sessions);
+}
+
 static struct rte_mbuf *synack_take(void *worker)
 {
     struct worker *w = worker;
@@ -337,6 +346,7 @@ static bool turn(struct worker *w, uint64_t cycles, uint64_t now_us)
         work += receive_steered(w);
     work += events(w);
     work += worker_link_serve(w);
+    end_barred(w);
     sessions_advance(w->sessions, w->now_us);
     tcp_advance(w->tcp, w->now_us);
     if (w->now_us >= w->slow_us)

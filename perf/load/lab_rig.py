@@ -58,7 +58,9 @@ LIMITS = {"syn_rate_source": 1000000, "syn_burst_source": 1000000, "syn_attack_h
           "connection_rate_total": 60000000, "connection_burst_total": 1000000,
           "connections_day_source": 4000000, "connections_day_prefix": 4000000,
           "message_rate_source": 60000000, "recipient_rate_source": 60000000,
-          "tls_rate_source": 60000000, "tls_rate_prefix": 60000000, "backend_check_seconds": 0}
+          "tls_rate_source": 60000000, "tls_rate_prefix": 60000000,
+          "login_rate_user": 60000000, "sessions_user": 1000000, "sessions_user_source": 1000000,
+          "backend_check_seconds": 0}
 STUB = """
 daemon off; user root; worker_processes 1; pid {run}/nginx-stub.pid; error_log {log}/stub.log;
 events {{ worker_connections 4096; }}

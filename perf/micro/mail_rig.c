@@ -306,19 +306,10 @@ static void report(void *context, const struct message *message)
 static struct policy *policy_make(const struct mail_rig *rig, const struct addr *own, uint16_t port)
 {
     struct policy *p = mail_end_policy(own, own);
-    static const enum limit wide[] = {LIMIT_SYN_RATE_SOURCE,          LIMIT_SYN_BURST_SOURCE,
-                                      LIMIT_CONNECTIONS_TOTAL,        LIMIT_CONNECTIONS_SOURCE,
-                                      LIMIT_CONNECTIONS_SERVICE,      LIMIT_SYN_ATTACK_HIGH,
-                                      LIMIT_SYN_ATTACK_LOW,           LIMIT_CONNECTION_RATE_SOURCE,
-                                      LIMIT_CONNECTION_BURST_SOURCE,  LIMIT_CONNECTION_RATE_PREFIX,
-                                      LIMIT_CONNECTION_BURST_PREFIX,  LIMIT_CONNECTION_RATE_SERVICE,
-                                      LIMIT_CONNECTION_BURST_SERVICE, LIMIT_CONNECTION_RATE_TOTAL,
-                                      LIMIT_CONNECTION_BURST_TOTAL,   LIMIT_CONNECTIONS_DAY_SOURCE,
-                                      LIMIT_CONNECTIONS_DAY_PREFIX,   LIMIT_TLS_RATE_SOURCE,
-                                      LIMIT_TLS_RATE_PREFIX,          LIMIT_MESSAGE_RATE_SOURCE,
-                                      LIMIT_RECIPIENT_RATE_SOURCE};
-    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
-        p->limits[wide[i]] = limit_facts(wide[i])->most;
+    for (int i = 0; i < LIMIT_COUNT; i++) // none that is in the way
+        if (limit_facts((enum limit)i)->by_class || i == LIMIT_SYN_ATTACK_HIGH ||
+            i == LIMIT_SYN_ATTACK_LOW)
+            p->limits[i] = limit_facts((enum limit)i)->most;
     mail_end_serve(p, rig->play.protocol, port, &rig->backend, BACKEND_PORT);
     return p;
 }

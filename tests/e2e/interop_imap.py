@@ -480,4 +480,4 @@ class Patience(unittest.TestCase):
             finally:
                 for client in clients:
                     client.reset()
-            watch.wait("MAIL_IDLE_TIMEOUT", 900)
+            watch.wait("MAIL_LOGIN_TIMEOUT", 900)

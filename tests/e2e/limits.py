@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import time
 import unittest
 
 import lab
@@ -96,8 +97,148 @@ class Refuse(unittest.TestCase):
             lab.ctl("lists", "remove", "allow", f"{SOURCE}/32")
 
 
+def log_in(client, port, user=lab.ALICE):
+    """The last line of the answer."""
+    password = lab.PASSWORDS[user]
+    if port == 993:
+        return client.tagged(f"LOGIN {user} {password}")[-1]
+    if port == 995:
+        client.pop3(f"USER {user}")
+        return client.pop3(f"PASS {password}")
+    client.smtp("EHLO client.good.example.org")
+    return client.smtp("AUTH PLAIN " + talk.plain(user))
+
+
+class User(unittest.TestCase):
+    """Sessions that one user is logged in to."""
+
+    GOOD = {993: "t1 OK", 995: "+OK", 465: "235"}
+    REFUSED = {993: "t1 NO [LIMIT]", 995: "-ERR [IN-USE]", 465: "454 4.7.0"}
+
+    def setUp(self):
+        self.clients = []
+        self.addCleanup(lambda: [client.reset() for client in self.clients])
+
+    def log_in(self, source, port, user=lab.ALICE):
+        self.clients.append(talk.Talk(port, source=source))
+        return log_in(self.clients[-1], port, user)
+
+    def leave(self, number):
+        self.clients.pop(number).reset()
+
+    def test_end_at_their_number_from_a_source_by_protocol(self):
+        with limit("sessions_user_source", 1), lab.Watch() as watch:
+            for port in (993, 995, 465):
+                with self.subTest(port):
+                    self.assertTrue(self.log_in(SOURCE, port).startswith(self.GOOD[port]))
+                    self.assertTrue(self.log_in(SOURCE, port).startswith(self.REFUSED[port]))
+                    watch.wait("SESSIONS_USER_SOURCE")
+            self.assertTrue(self.log_in(NEIGHBOUR, 993).startswith(self.GOOD[993]))
+
+    def test_end_at_their_number_from_anywhere_and_count_down_again(self):
+        with limit("sessions_user", 2), lab.Watch() as watch:
+            self.assertIn("OK", self.log_in(SOURCE, 993))
+            self.assertIn("OK", self.log_in(NEIGHBOUR, 993))
+            self.assertIn("NO [LIMIT]", self.log_in(names.client4(72), 993))
+            watch.wait("SESSIONS_USER")
+            self.leave(0)
+            again = self.clients[-1]
+            lab.eventually(lambda: log_in(again, 993).startswith("t1 OK"), 3, "not counted down")
+
+    def test_are_counted_while_the_control_plane_is_away_and_back(self):
+        with limit("sessions_user", 2):
+            self.assertIn("OK", self.log_in(SOURCE, 993))
+            self.assertIn("OK", self.log_in(NEIGHBOUR, 993))
+            lab.lab("restart", "controlplane")
+            lab.ctl("limits", "set", "sessions_user", "2")  # it has read its file again
+            self.assertIn("NO [LIMIT]", self.log_in(SOURCE, 993))
+            self.leave(0), self.leave(0)
+            lab.eventually(lambda: log_in(self.clients[-1], 993).startswith("t1 OK"), 3, "kept")
+
+    def test_whose_backend_refuses_them_count_no_more(self):
+        with limit("sessions_user", 1):
+            lab.ctl("backends", "drain", "dovecot-imap")
+            try:
+                self.assertIn("[UNAVAILABLE]", self.log_in(SOURCE, 993))
+            finally:
+                lab.ctl("backends", "enable", "dovecot-imap")
+            lab.eventually(lambda: log_in(self.clients[-1], 993).startswith("t1 OK"), 5, "kept")
+
+    def test_come_at_their_rate(self):
+        with limit("login_rate_user", 3), lab.Watch() as watch:
+            said = [self.log_in(SOURCE, 993, lab.BOB) for _ in range(5)]  # some may be owed
+            self.assertIn("NO [LIMIT]", said[3])
+            self.assertIn("NO [LIMIT]", said[4])
+            self.assertIn("-ERR [SYS/TEMP]", self.log_in(SOURCE, 995, lab.BOB))
+            watch.wait("LOGIN_RATE_USER", 3)
+            self.assertIn("OK", self.log_in(SOURCE, 993))
+        lab.eventually(lambda: "OK" in self.log_in(SOURCE, 993, lab.BOB), 3, "still owed")
+
+
+class Session(unittest.TestCase):
+    """Limits of one session: live, also under way; what is in shadow ends nothing."""
+
+    def errors(self, client, most):
+        """How many bad commands are answered until the end, or that many."""
+        for number in range(most):
+            if not client.smtp("DANCE").startswith("500"):
+                return number
+            if client.buffer.startswith(b"421"):
+                return number + 1
+        return most
+
+    def test_a_change_holds_for_sessions_under_way(self):
+        with limit("error_delay_ms", 0), limit("errors_session", 6), talk.smtp() as client:
+            self.assertEqual(self.errors(client, 2), 2)
+            with limit("errors_session", 4), lab.Watch() as watch:
+                client.smtp("NOOP")
+                self.assertEqual(self.errors(client, 9), 2)
+                watch.wait("MAIL_TOO_MANY_ERRORS")
+
+    def test_in_shadow_the_session_goes_on_and_is_counted_once(self):
+        before = Shadow.counted("errors_session")[0]
+        with (limit("error_delay_ms", 0), limit("errors_session", 3, mode="shadow"),
+              talk.smtp() as client, lab.Watch() as watch):
+            self.assertEqual(self.errors(client, 8), 8)
+            self.assertIn("221", client.smtp("QUIT"))
+            self.assertEqual(Shadow.counted("errors_session")[0] - before, 1)
+            self.assertNotIn("MAIL_TOO_MANY_ERRORS", watch.changes())
+        self.assertRegex(lab.ctl("limits").stdout, r"errors_session +10 +1 +enforce +[1-9]")
+
+    def test_bad_commands_wait_from_a_number_on(self):
+        with (limit("error_delay_ms", 300), limit("errors_free_session", 2), talk.smtp() as client):
+            begun = time.monotonic()
+            self.assertEqual(self.errors(client, 3), 3)
+            self.assertLess(time.monotonic() - begun, 0.25)
+            self.assertIn("250", client.smtp("NOOP"))
+            self.assertGreater(time.monotonic() - begun, 0.29)
+
+    def test_a_message_too_big_in_shadow_is_delivered_and_size_is_not_told(self):
+        subject, before = lab.marker(), Shadow.counted("message_bytes")[0]
+        with limit("message_bytes", 65536, mode="shadow"):
+            with talk.smtp() as client:
+                self.assertNotIn("SIZE 65536", client.offered)
+            lab.swaks(lab.SHIELD, 25, "--body", "x" * 70 * 1000, subject=subject)
+            lab.arrived(subject)
+        self.assertEqual(Shadow.counted("message_bytes")[0] - before, 1)
+
+    def test_a_limit_that_must_hold_says_why(self):
+        for name, why in (("literal_bytes_login", "always enforced"),
+                          ("syn_burst_source", "nothing is refused by it alone")):
+            done = lab.ctl("limits", "mode", name, "off", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stdout + done.stderr)
+
+    def test_a_number_that_is_none_or_too_great_is_told_the_range(self):
+        for value in ("99999999999999999999", "many"):
+            done = lab.ctl("limits", "set", "errors_session", value, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("from 1 to 1000", done.stdout + done.stderr)
+
+
 class Shadow(unittest.TestCase):
-    def counted(self, name):
+    @staticmethod
+    def counted(name):
         said = json.loads(lab.ctl("--json", "limits", "get", name).stdout)
         return said["shadowed"], said["shadow_logins"]
 

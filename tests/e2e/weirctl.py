@@ -98,14 +98,30 @@ class Sets(unittest.TestCase):
                     lab.ctl("bans", "remove", source)
                 self.assertTrue(is_greeted(source, server))
 
-    def test_a_ban_ends_the_sources_live_session(self):
-        with talk.smtp(source=SOURCE, seconds=3) as client:
-            lab.ctl("bans", "add", SOURCE)
+    def test_a_ban_ends_the_sources_live_sessions_at_once(self):
+        self.ends(("bans", "add", SOURCE), ("bans", "remove", SOURCE))
+
+    def test_a_deny_entry_ends_the_sources_live_sessions_at_once(self):
+        self.ends(("lists", "add", "deny", f"{SOURCE}/32"),
+                  ("lists", "remove", "deny", f"{SOURCE}/32"))
+
+    def ends(self, begin, end):
+        with (talk.smtp(source=SOURCE, seconds=2) as client,
+              talk.imap(source=SOURCE, seconds=2) as reader,
+              talk.smtp(source=names.client4(71)) as other, lab.Watch() as watch):
+            lab.ctl(*begin)
             try:
-                with self.assertRaises((TimeoutError, ConnectionError, AssertionError)):
-                    self.assertTrue(client.smtp("NOOP"))
+                with self.assertRaises(ConnectionResetError):
+                    client.socket.recv(1)
+                self.assertTrue(reader.is_closed())
+                watch.wait("SESSION_BANNED", 2)
+                self.assertIsNone(session_of(SOURCE))
+                self.assertIn("250", other.smtp("NOOP"))
             finally:
-                lab.ctl("bans", "remove", SOURCE)
+                lab.ctl(*end)
+        log = (names.LOG / "session.json").read_text().splitlines()
+        rows = [json.loads(line) for line in log if f'"{SOURCE}"' in line]
+        self.assertEqual([row["reason"].upper() for row in rows[-2:]], ["SESSION_BANNED"] * 2)
 
     def test_a_deny_entry_blocks_and_allow_beats_it(self):
         lab.ctl("lists", "add", "deny", "198.51.100.64/28")

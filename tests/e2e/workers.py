@@ -10,7 +10,7 @@ import unittest
 import lab
 import talk
 from labkit import names, system
-from limits import greeted, limit
+from limits import greeted, limit, log_in
 
 WORKERS = 2
 SOURCES = [names.client4(number) for number in range(74, 90)]
@@ -63,6 +63,17 @@ class Two(unittest.TestCase):
                 self.assertIn(greeted(SOURCES), range(6, 6 + WORKERS))
                 watch.wait(f"CONNECTIONS_{level.upper()}", len(SOURCES) - 7)
         self.assertEqual(greeted(SOURCES), len(SOURCES))
+
+    def test_sessions_of_a_user_are_counted_over_both(self):
+        readers = []
+        with limit("sessions_user", 4):
+            for source in SOURCES:
+                readers.append(talk.Talk(993, source=source))
+            said = [log_in(reader, 993) for reader in readers]
+        for reader in readers:
+            reader.reset()
+        self.assertIn(sum(line.startswith("t1 OK") for line in said), range(4, 4 + WORKERS))
+        self.assertTrue(all(line.startswith(("t1 OK", "t1 NO [LIMIT]")) for line in said), said)
 
     def test_a_limit_set_live_reaches_both(self):
         with limit("connections_source", 1):

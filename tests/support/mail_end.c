@@ -98,6 +98,25 @@ static enum reason charge(void *context, enum charge charge, const struct addr *
     return guard_charge(end->guard, charge, client, user, *end->config.now_us, shadowed);
 }
 
+static enum reason login(void *context, enum protocol protocol, const struct addr *client,
+                         struct span user, uint64_t *ret_ticket, uint64_t *shadowed)
+{
+    struct mail_end *end = context;
+    return guard_login(end->guard, protocol, client, user, *end->config.now_us, ret_ticket,
+                       shadowed);
+}
+
+static void logout(void *context, const struct addr *client, uint64_t ticket)
+{
+    guard_logout(((struct mail_end *)context)->guard, client, ticket);
+}
+
+static bool is_barred(void *context, const struct addr *client)
+{
+    struct mail_end *end = context;
+    return guard_is_barred(end->guard, client, *end->config.now_us);
+}
+
 static void client_gone(void *context, const struct addr *client, unsigned service)
 {
     guard_connection_closed(((struct mail_end *)context)->guard, client, service);
@@ -109,6 +128,9 @@ void mail_end_sessions(struct mail_end *end, struct sessions_config *config)
     config->counters = &end->counters;
     config->client_gone = client_gone;
     config->charge = charge;
+    config->login = login;
+    config->logout = logout;
+    config->is_barred = is_barred;
     config->context = end;
     end->sessions = sessions_open(config);
     CHECK(end->sessions);

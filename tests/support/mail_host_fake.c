@@ -158,6 +158,36 @@ static enum reason fake_charge(struct mail_host *host, enum charge charge, struc
     return fake->charge_reason;
 }
 
+static enum reason fake_login(struct mail_host *host, struct span user)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(user.size > 0 && !fake->logged_in);
+    fake->logged_in = fake->login_reason == REASON_NONE;
+    return fake->login_reason;
+}
+
+static void fake_logout(struct mail_host *host)
+{
+    fake_of(host)->logged_in = false;
+}
+
+static void fake_shadow(struct mail_host *host, enum reason reason);
+
+static bool fake_enforce(struct mail_host *host, enum limit limit, bool ends)
+{
+    struct mail_host_fake *fake = fake_of(host);
+    CHECK(limit < LIMIT_COUNT && !limit_why_modeless(limit));
+    enum reason reason = limit_facts(limit)->reason;
+    if (host->modes[limit] == MODE_SHADOW && (!ends || fake->shadowed[reason] == 0))
+        fake_shadow(host, reason);
+    return host->modes[limit] == MODE_ENFORCE;
+}
+
+static void fake_hold(struct mail_host *host, uint64_t us)
+{
+    fake_of(host)->held_us += us;
+}
+
 static void fake_count(struct mail_host *host, enum reason reason)
 {
     CHECK(reason > REASON_NONE && reason < REASON_COUNT);
@@ -185,6 +215,10 @@ static const struct mail_host_ops fake_ops = {
     .deadline = fake_deadline,
     .finish = fake_finish,
     .charge = fake_charge,
+    .login = fake_login,
+    .logout = fake_logout,
+    .enforce = fake_enforce,
+    .hold = fake_hold,
     .count = fake_count,
     .shadow = fake_shadow,
 };
@@ -264,6 +298,8 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     struct mail_host *host = &fake->host;
     host->ops = &fake_ops;
     host->policy = &fake->policy.policy;
+    host->limits = host->policy->limits;
+    host->modes = host->policy->modes;
     host->masters = fake->masters;
     host->mechanisms = &fake->mechanisms;
     host->service = service_find(host->policy, service);

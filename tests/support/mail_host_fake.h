@@ -59,7 +59,10 @@ struct mail_host_fake {
 
     enum reason charge_reason; // what every charge is answered with
     unsigned charged[CHARGE_COUNT];
-    bool charged_user;          // the last one was for a user, too
+    bool charged_user;        // the last one was for a user, too
+    enum reason login_reason; // what a login is answered with
+    bool logged_in;
+    uint64_t held_us;           // that the machine wanted its input held, in all; it is not
     unsigned connects, backend; // how often; the last one's index
     bool connecting, connected;
     bool opened;             // and the machine knows

@@ -233,6 +233,23 @@ struct policy *rig_policy(struct rig *rig)
     return rig->shield.policy;
 }
 
+void rig_limit(struct rig *rig, enum limit limit, uint64_t value, enum limit_mode mode)
+{
+    struct mail_end *end = &rig->shield;
+    start(rig);
+    end->policy->limits[limit] = value;
+    end->policy->modes[limit] = (uint8_t)mode;
+    sessions_snapshot(end->sessions, &end->snapshot, rig->now_us);
+    guard_policy(end->guard, end->policy, end->lists);
+}
+
+void rig_ban(struct rig *rig)
+{
+    struct ban ban = {.addr = rig->client, .seconds = 60};
+    assert_true(guard_ban_add(rig->shield.guard, &ban, rig->now_us));
+    sessions_bar(rig->shield.sessions);
+}
+
 struct rig_peer *rig_connect(struct rig *rig, uint16_t service_port)
 {
     start(rig);

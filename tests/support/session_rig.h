@@ -24,6 +24,9 @@ struct rig *rig_open(void);
 void rig_close(struct rig *rig); // fails the test when mbufs, sessions or connections are left
 
 struct policy *rig_policy(struct rig *rig); // to change before the first client
+// Live, also while clients are there.
+void rig_limit(struct rig *rig, enum limit limit, uint64_t value, enum limit_mode mode);
+void rig_ban(struct rig *rig); // the clients' address
 struct rig_peer *rig_connect(struct rig *rig, uint16_t service_port);
 struct rig_peer *rig_backend(struct rig *rig,
                              unsigned n); // the n-th that was opened; NULL: none yet

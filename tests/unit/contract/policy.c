@@ -162,9 +162,36 @@ static void only_limits_that_refuse_have_modes(void **state)
         const char *what = NULL;
         p->modes[i] = MODE_SHADOW;
         assert_int_equal(policy_is_sound(p, sizeof whole, &what),
-                         limit_facts((enum limit)i)->reason != REASON_NONE);
+                         limit_why_modeless((enum limit)i) == NULL);
         p->modes[i] = MODE_ENFORCE;
     }
+}
+
+static void limits_without_a_mode_say_why(void **state)
+{
+    assert_null(limit_why_modeless(LIMIT_ERRORS_SESSION));
+    assert_string_equal(limit_why_modeless(LIMIT_SYN_BURST_SOURCE),
+                        "nothing is refused by it alone");
+    assert_string_equal(limit_why_modeless(LIMIT_LITERAL_BYTES_LOGIN),
+                        "it bounds memory or a wait, and is always enforced");
+}
+
+// What is counted by reason, in shadow too, is then known to be the limit's.
+static void no_two_limits_refuse_with_one_reason(void **state)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        for (int k = 0; k < i; k++)
+            assert_true(limit_facts((enum limit)i)->reason == REASON_NONE ||
+                        limit_facts((enum limit)i)->reason != limit_facts((enum limit)k)->reason);
+}
+
+static void a_set_holds_any_limits(void **state)
+{
+    struct limit_set set = {{0}};
+    for (int i = 0; i < LIMIT_COUNT; i += 3)
+        limit_set_add(&set, (enum limit)i);
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        assert_int_equal(limit_set_has(&set, (enum limit)i), i % 3 == 0);
 }
 
 static void a_class_has_of_its_own_what_a_class_may_have_within_its_bounds(void **state)
@@ -319,6 +346,9 @@ int main(void)
         CASE(a_boot_that_cannot_run_is_refused),
         CASE(each_limit_has_its_bounds),
         CASE(only_limits_that_refuse_have_modes),
+        CASE(limits_without_a_mode_say_why),
+        CASE(no_two_limits_refuse_with_one_reason),
+        CASE(a_set_holds_any_limits),
         CASE(a_class_has_of_its_own_what_a_class_may_have_within_its_bounds),
         CASE(a_class_has_the_default_where_it_has_nothing_of_its_own),
         CASE(limits_are_found_by_name_in_any_case),

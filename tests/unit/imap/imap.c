@@ -28,13 +28,13 @@ static void a_slow_login_is_ended_with_bye(void **state)
     play(TLS_GREETING "C:a NOOP\nS:a OK Nothing done\n");
     assert_int_equal(fake->deadline_us - fake->now_us, 180 * 1000000);
     mail_script_play(fake, "E:timeout\nS:* BYE Too long without login\n"
-                           "E:finish mail_idle_timeout\n");
+                           "E:finish mail_login_timeout\n");
 }
 
 static void a_slow_question_and_a_slow_response_end_alike(void **state)
 {
     play(TLS_GREETING "C:a AUTHENTICATE LOGIN\nS:+ VXNlcm5hbWU6\nE:timeout\n"
-                      "S:* BYE Too long without login\nE:finish mail_idle_timeout\n");
+                      "S:* BYE Too long without login\nE:finish mail_login_timeout\n");
 }
 
 static void commands_do_not_put_the_login_deadline_off(void **state)

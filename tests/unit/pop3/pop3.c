@@ -28,7 +28,7 @@ static void a_slow_session_is_ended_without_a_word(void **state)
 {
     play(GREETING "C:NOOP\nS:+OK\n");
     assert_int_equal(fake->deadline_us - fake->now_us, 180 * 1000000);
-    mail_script_play(fake, "E:timeout\nE:finish mail_idle_timeout\n");
+    mail_script_play(fake, "E:timeout\nE:finish mail_login_timeout\n");
     pop3_close(state);
     pop3_open_tls(state);
     play(LOGGED_IN);

@@ -88,7 +88,7 @@ static void a_client_that_says_nothing_is_sent_home(void **state)
     rig_expect(rig, client, "220 ");
     rig_run(rig, 310000000);
     assert_true(client->finished);
-    assert_int_equal(rig_report(rig)->reason, REASON_MAIL_IDLE_TIMEOUT);
+    assert_int_equal(rig_report(rig)->reason, REASON_SMTP_COMMAND_TIMEOUT);
 }
 
 static void more_commands_than_one_run_takes_are_all_answered(void **state)
@@ -96,6 +96,7 @@ static void more_commands_than_one_run_takes_are_all_answered(void **state)
     struct rig *rig = *state;
     struct policy *policy = rig_policy(rig);
     policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
+    policy->limits[LIMIT_JUNK_FREE_SESSION] = limit_facts(LIMIT_JUNK_FREE_SESSION)->most;
     struct rig_peer *client = rig_connect(rig, 25);
     play_answer_rdns(rig);
     rig_expect(rig, client, "220 ");
@@ -118,6 +119,7 @@ static void a_client_that_takes_nothing_keeps_its_session(void **state)
     struct policy *policy = rig_policy(rig);
     struct session_page page;
     policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
+    policy->limits[LIMIT_JUNK_FREE_SESSION] = limit_facts(LIMIT_JUNK_FREE_SESSION)->most;
     struct rig_peer *client = rig_connect(rig, 25);
     play_answer_rdns(rig);
     rig_expect(rig, client, "220 ");
@@ -145,6 +147,93 @@ static void accepted_mails_are_counted(void **state)
     assert_int_equal(rig_counters(rig)->counters[COUNTER_MAILS_ACCEPTED], 1);
 }
 
+static void a_ban_ends_the_sessions_of_its_source_by_rst(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    play_backend_after_rcpt(rig, client, 0);
+    struct rig_peer *idle = rig_connect(rig, 143);
+    rig_expect(rig, idle, "* OK ");
+    rig_ban(rig);
+    rig_run(rig, 100000);
+    assert_true(client->closed && idle->closed);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 0);
+    assert_int_equal(rig_report(rig)->reason, REASON_SESSION_BANNED);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_BANNED], 2);
+}
+
+static struct rig_peer *greeted(struct rig *rig)
+{
+    struct rig_peer *client = rig_connect(rig, 25);
+    play_answer_rdns(rig);
+    rig_expect(rig, client, "220 ");
+    return client;
+}
+
+static void bad_commands_beyond_the_free_ones_wait(void **state)
+{
+    struct rig *rig = *state;
+    rig_limit(rig, LIMIT_ERRORS_FREE_SESSION, 2, MODE_ENFORCE);
+    struct rig_peer *client = greeted(rig);
+    uint64_t start_us = rig_now(rig);
+    for (int i = 0; i < 2; i++) {
+        rig_say(rig, client, "DANCE\r\n");
+        rig_expect(rig, client, "500 ");
+    }
+    assert_true(rig_now(rig) - start_us < 500000);
+    rig_say(rig, client, "DANCE\r\nDANCE\r\nQUIT\r\n"); // the third is answered, then it waits
+    rig_expect(rig, client, "500 ");
+    assert_true(rig_now(rig) - start_us < 500000);
+    rig_expect(rig, client, "500 ");
+    assert_true(rig_now(rig) - start_us >= 1000000);
+    rig_expect(rig, client, "221 ");
+    assert_true(rig_now(rig) - start_us >= 2000000);
+    assert_true(rig_now(rig) - start_us < 2500000);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_MAIL_ERRORS_SLOWED], 2);
+}
+
+static void a_changed_limit_holds_for_sessions_under_way(void **state)
+{
+    struct rig *rig = *state;
+    rig_limit(rig, LIMIT_ERRORS_SESSION, 5, MODE_ENFORCE);
+    struct rig_peer *client = greeted(rig);
+    rig_say(rig, client, "DANCE\r\n");
+    rig_expect(rig, client, "500 ");
+    rig_limit(rig, LIMIT_ERRORS_SESSION, 2, MODE_ENFORCE);
+    rig_run(rig, 100000);
+    assert_false(client->finished);
+    rig_say(rig, client, "DANCE\r\n");
+    rig_expect(rig, client, "421 ");
+}
+
+static void a_limit_in_shadow_counts_a_session_once_and_lets_it_be(void **state)
+{
+    struct rig *rig = *state;
+    rig_limit(rig, LIMIT_ERRORS_SESSION, 2, MODE_SHADOW);
+    struct rig_peer *client = greeted(rig);
+    for (int i = 0; i < 5; i++) {
+        rig_say(rig, client, "DANCE\r\n");
+        rig_expect(rig, client, "500 ");
+    }
+    rig_say(rig, client, "QUIT\r\n");
+    rig_expect(rig, client, "221 ");
+    assert_int_equal(rig_counters(rig)->shadows[REASON_MAIL_TOO_MANY_ERRORS], 1);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_MAIL_TOO_MANY_ERRORS], 0);
+}
+
+static void a_time_in_shadow_begins_anew(void **state)
+{
+    struct rig *rig = *state;
+    rig_limit(rig, LIMIT_COMMAND_SECONDS, 10, MODE_SHADOW);
+    struct rig_peer *client = greeted(rig);
+    rig_run(rig, 35000000);
+    assert_false(client->finished);
+    assert_int_equal(rig_counters(rig)->shadows[REASON_SMTP_COMMAND_TIMEOUT], 1);
+    rig_limit(rig, LIMIT_COMMAND_SECONDS, 10, MODE_ENFORCE);
+    rig_run(rig, 10000000);
+    assert_true(client->finished);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -157,6 +246,11 @@ int main(void)
         TEST(more_commands_than_one_run_takes_are_all_answered),
         TEST(a_client_that_takes_nothing_keeps_its_session),
         TEST(accepted_mails_are_counted),
+        TEST(a_ban_ends_the_sessions_of_its_source_by_rst),
+        TEST(bad_commands_beyond_the_free_ones_wait),
+        TEST(a_changed_limit_holds_for_sessions_under_way),
+        TEST(a_limit_in_shadow_counts_a_session_once_and_lets_it_be),
+        TEST(a_time_in_shadow_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

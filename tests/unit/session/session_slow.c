@@ -12,6 +12,7 @@ static struct rig_peer *deaf_client(struct rig *rig)
 {
     struct policy *policy = rig_policy(rig);
     policy->limits[LIMIT_JUNK_COMMANDS_SESSION] = limit_facts(LIMIT_JUNK_COMMANDS_SESSION)->most;
+    policy->limits[LIMIT_JUNK_FREE_SESSION] = limit_facts(LIMIT_JUNK_FREE_SESSION)->most;
     policy->limits[LIMIT_COMMAND_SECONDS] = 3600;
     struct rig_peer *client = rig_connect(rig, 25);
     play_answer_rdns(rig);

@@ -54,18 +54,19 @@ static void a_client_that_vanishes_in_a_message_leaves_no_end_of_it(void **unuse
 
 static void a_silent_client_is_told_421(void **unused)
 {
-    static const char *const scripts[] = {GREETED, HELLO, SENDER, DATA};
+    static const char *const scripts[] = {GREETED, HELLO, SENDER};
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
         struct mail_host_fake *fake = smtp_play_open("smtp", scripts[i]);
         mail_script_play(fake, "E:timeout\n"
                                "S:421 4.4.2 Timeout, closing\n"
-                               "E:finish mail_idle_timeout\n");
+                               "E:finish smtp_command_timeout\n");
         mail_host_fake_close(fake);
     }
+    smtp_play("smtp", DATA "E:timeout\nS:421 4.4.2 Timeout, closing\nE:finish smtp_data_timeout\n");
     smtp_play("smtp", RECIPIENT "E:timeout\n"
                                 "S:421 4.4.2 Timeout, closing\n"
                                 "P:QUIT\n"
-                                "E:finish mail_idle_timeout\n");
+                                "E:finish smtp_command_timeout\n");
 }
 
 static void a_talker_before_the_greeting_is_refused(void **unused)

@@ -140,7 +140,7 @@ static void a_reset_between_chunks_leaves_no_end_behind(void **unused)
                                        "C:HELO client.example\nS:250 mail.example.net\n",
                                        "C:QUIT\nS:221 2.0.0 Bye\nE:finish mail_quit\n",
                                        "E:eof\nE:finish mail_client_lost\n",
-                                       "E:timeout\nS:421 4.4.2 *\nE:finish mail_idle_timeout\n"};
+                                       "E:timeout\nS:421 4.4.2 *\nE:finish smtp_command_timeout\n"};
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         struct mail_host_fake *fake = smtp_play_open("smtp", CHUNKS);
         mail_script_play(fake, ways[i]);

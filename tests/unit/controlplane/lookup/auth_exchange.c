@@ -12,6 +12,7 @@ static struct auth_gate gate;
 static struct auth_exchanges *exchanges;
 static struct auth_questions_config config;
 static uint64_t limits[LIMIT_COUNT], figures[FIGURE_COUNT];
+static uint8_t modes[LIMIT_COUNT];
 static uint64_t now_ms;
 static unsigned answers;
 static struct message last;
@@ -68,8 +69,9 @@ static int start(void **state)
     config = (struct auth_questions_config){
         .backend = {.step = fake_step, .take_step = fake_take_step, .drop = fake_drop},
         .limits = limits,
+        .modes = modes,
         .answer = on_answer};
-    return auth_gate_init(&gate, limits) < 0 ||
+    return auth_gate_init(&gate, limits, modes) < 0 ||
            auth_exchange_open(&exchanges, &gate, &config, figures) < 0;
 }
 

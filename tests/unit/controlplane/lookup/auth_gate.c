@@ -8,13 +8,15 @@
 
 static struct auth_gate gate;
 static uint64_t limits[LIMIT_COUNT];
+static uint8_t modes[LIMIT_COUNT];
+static uint8_t why;
 static const uint64_t now_ms = 1000000;
 
 static int start(void **state)
 {
     for (int i = 0; i < LIMIT_COUNT; i++)
         limits[i] = limit_facts((enum limit)i)->value;
-    return auth_gate_init(&gate, limits) < 0;
+    return auth_gate_init(&gate, limits, modes) < 0;
 }
 
 static int stop(void **state)
@@ -41,17 +43,17 @@ static void a_stranger_waits_for_the_pair_the_address_and_the_prefix(void **stat
     struct auth_keys keys = keys_of("192.0.2.1", "alice", "a");
     limits[LIMIT_AUTH_GUESSES_PREFIX] = 12;
     charge(&keys, 5);
-    assert_false(auth_gate_may(&gate, &keys, now_ms));
+    assert_false(auth_gate_may(&gate, &keys, now_ms, &why));
     struct auth_keys other = keys_of("192.0.2.1", "bob", "a");
-    assert_true(auth_gate_may(&gate, &other, now_ms));
+    assert_true(auth_gate_may(&gate, &other, now_ms, &why));
     charge(&other, 5);
     other = keys_of("192.0.2.1", "carol", "a");
-    assert_false(auth_gate_may(&gate, &other, now_ms));
+    assert_false(auth_gate_may(&gate, &other, now_ms, &why));
     other = keys_of("192.0.2.2", "carol", "a");
-    assert_true(auth_gate_may(&gate, &other, now_ms));
+    assert_true(auth_gate_may(&gate, &other, now_ms, &why));
     charge(&other, 2);
     other = keys_of("192.0.2.3", "carol", "a");
-    assert_false(auth_gate_may(&gate, &other, now_ms));
+    assert_false(auth_gate_may(&gate, &other, now_ms, &why));
     assert_int_equal(auth_gate_waiting(&gate, GATE_SOURCE, now_ms), 1);
 }
 
@@ -64,9 +66,9 @@ static void a_known_pair_answers_for_itself_alone(void **state)
     charge(&stranger, 100);
     keys = keys_of("192.0.2.1", "alice", "a");
     assert_true(keys.known);
-    assert_true(auth_gate_may(&gate, &keys, now_ms));
+    assert_true(auth_gate_may(&gate, &keys, now_ms, &why));
     charge(&keys, 50);
-    assert_false(auth_gate_may(&gate, &keys, now_ms));
+    assert_false(auth_gate_may(&gate, &keys, now_ms, &why));
     assert_int_equal(auth_gate_waiting(&gate, GATE_KNOWN, now_ms), 1);
 }
 
@@ -77,7 +79,7 @@ static void what_was_refunded_was_no_guess(void **state)
         auth_gate_charge(&gate, &keys, now_ms);
         auth_gate_refund(&gate, &keys);
     }
-    assert_true(auth_gate_may(&gate, &keys, now_ms));
+    assert_true(auth_gate_may(&gate, &keys, now_ms, &why));
 }
 
 static void a_guess_is_of_an_address_a_user_and_a_credential(void **state)

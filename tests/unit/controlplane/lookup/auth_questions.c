@@ -13,6 +13,7 @@
 
 static struct auth_questions *questions;
 static uint64_t limits[LIMIT_COUNT];
+static uint8_t modes[LIMIT_COUNT];
 static uint64_t now_ms, generation;
 static unsigned answers;
 static struct message last;
@@ -83,6 +84,7 @@ static int start(void **state)
                                                        .mechanisms = no_mechanisms,
                                                        .generation = fake_generation},
                                            .limits = limits,
+                                           .modes = modes,
                                            .answer = on_answer};
     for (int i = 0; i < LIMIT_COUNT; i++)
         limits[i] = limit_facts((enum limit)i)->value;
