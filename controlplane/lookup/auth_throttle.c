@@ -69,6 +69,7 @@ void auth_throttle_charge(struct auth_throttle *throttle, uint64_t key, struct t
     if (word->forgiven_ms < now_ms)
         word->forgiven_ms = now_ms;
     word->forgiven_ms += guess_ms(rate);
+    word->before_ms = word->last_ms;
     word->last_ms = now_ms;
 }
 
@@ -76,8 +77,10 @@ void auth_throttle_refund(struct auth_throttle *throttle, uint64_t key, struct t
 {
     struct throttle_word *least;
     struct throttle_word *word = word_find(throttle, key, &least);
-    if (word && word->forgiven_ms >= guess_ms(rate))
-        word->forgiven_ms -= guess_ms(rate);
+    if (!word || word->forgiven_ms < guess_ms(rate))
+        return;
+    word->forgiven_ms -= guess_ms(rate);
+    word->last_ms = word->before_ms;
 }
 
 uint32_t auth_throttle_count(const struct auth_throttle *throttle, struct throttle_rate rate,

@@ -33,6 +33,7 @@ struct throttle_word {
     uint64_t key;
     uint64_t forgiven_ms; // when nothing is left
     uint64_t last_ms;     // of the last charge
+    uint64_t before_ms;   // of the one before it
 };
 
 struct auth_throttle {
@@ -48,7 +49,8 @@ bool auth_throttle_may(const struct auth_throttle *throttle, uint64_t key,
 // One guess more; to be called before the attempt, so that many at once are counted.
 void auth_throttle_charge(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate,
                           uint64_t now_ms);
-// Takes one charge back: the attempt was no guess.
+// Takes one charge back: the attempt was no guess, and no wait begins with it. (Of two charges that
+// are both under way the wait may begin with the earlier one.)
 void auth_throttle_refund(struct auth_throttle *throttle, uint64_t key, struct throttle_rate rate);
 // How many keys must wait now. Looks at all words.
 uint32_t auth_throttle_count(const struct auth_throttle *throttle, struct throttle_rate rate,

@@ -94,6 +94,21 @@ static void refund_takes_the_charge_back(void **state)
     assert_true(auth_throttle_may(&throttle, 1, rate, 1000));
 }
 
+// Who logs in from where others guess: they would not get in one after the other else.
+static void a_right_attempt_does_not_begin_the_wait_anew(void **state)
+{
+    charge(1, 5, 1000);
+    assert_false(auth_throttle_may(&throttle, 1, rate, 1999));
+    for (int i = 0; i < 3; i++) {
+        assert_true(auth_throttle_may(&throttle, 1, rate, 2000));
+        charge(1, 1, 2000);
+        assert_false(auth_throttle_may(&throttle, 1, rate, 2000)); // until it is known
+        auth_throttle_refund(&throttle, 1, rate);
+    }
+    charge(1, 1, 2000);
+    assert_int_equal(wait_of(1, 2000), 2000);
+}
+
 static void keys_do_not_pay_for_each_other(void **state)
 {
     charge(1, 50, 1000);
@@ -120,6 +135,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(guesses_are_forgiven_one_by_one, start, stop),
         cmocka_unit_test_setup_teardown(those_that_must_wait_are_counted, start, stop),
         cmocka_unit_test_setup_teardown(refund_takes_the_charge_back, start, stop),
+        cmocka_unit_test_setup_teardown(a_right_attempt_does_not_begin_the_wait_anew, start, stop),
         cmocka_unit_test_setup_teardown(keys_do_not_pay_for_each_other, start, stop),
         cmocka_unit_test_setup_teardown(full_bucket_forgets_the_least_debt, start, stop),
     };
