@@ -454,7 +454,7 @@ static void smtp_drain(void *state, bool now, uint64_t now_us)
     struct smtp *smtp = state;
     smtp->now_us = now_us;
     leave_if_safe(smtp);
-    if (now)
+    if (now && smtp->state != SMTP_FINAL) // the backend may take it, and the client send it again
         smtp_finish(smtp, "421 4.3.2 Server is shutting down", REASON_SESSION_DRAIN_OVER);
 }
 

@@ -210,6 +210,19 @@ class Drained(unittest.TestCase):
             self.assertGreater(time.monotonic() - begun, 0.9)
             watch.wait("SESSION_DRAIN_OVER")
 
+    def test_a_reload_leaves_sessions_alone(self):
+        subject = lab.marker()
+        with talk.imap() as idle, pop3() as popper:
+            idle.tagged("SELECT INBOX")
+            idle.send("t2 IDLE\r\n")
+            self.assertTrue(idle.line().startswith("+"))
+            self.assertTrue(popper.pop3("STAT").startswith("+OK"))
+            limits(imap_autologout_seconds=1800)
+            lab.ctl("config", "reload")
+            lab.swaks(lab.SHIELD, 25, subject=subject)
+            self.assertIn("EXISTS", idle.line())
+            self.assertTrue(popper.pop3("STAT").startswith("+OK"))
+
     def test_a_drained_server_is_left(self):
         self.addCleanup(lab.ctl, "backends", "enable", "dovecot-imap")
         with talk.imap() as reader, pop3() as popper:

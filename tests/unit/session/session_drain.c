@@ -52,6 +52,24 @@ static void what_is_left_at_the_deadline_is_ended_then(void **state)
     assert_int_equal(rig_report(rig)->reason, REASON_SESSION_DRAIN_OVER);
 }
 
+static void a_mail_that_the_backend_has_gets_its_answer_even_then(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
+    play_into_data(rig, client, backend);
+    rig_say(rig, client, "Subject: x\r\n\r\nhello\r\n.\r\n");
+    rig_expect(rig, backend, "hello\r\n.\r\n");
+    sessions_drain(rig_sessions(rig), true, rig_now(rig) + 1000000);
+    rig_run(rig, 2000000);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 1);
+    rig_say(rig, backend, "250 2.0.0 queued\r\n");
+    rig_expect(rig, client, "250 2.0.0 queued");
+    rig_expect(rig, client, "421 4.3.2 ");
+    rig_run(rig, 3000000);
+    assert_int_equal(rig_report(rig)->mails, 1);
+}
+
 static void a_drain_that_is_stopped_lets_sessions_be(void **state)
 {
     struct rig *rig = *state;
@@ -92,6 +110,7 @@ int main(void)
         TEST(a_session_between_two_mails_is_told_and_ends),
         TEST(a_mail_under_way_gets_its_250_first),
         TEST(what_is_left_at_the_deadline_is_ended_then),
+        TEST(a_mail_that_the_backend_has_gets_its_answer_even_then),
         TEST(a_drain_that_is_stopped_lets_sessions_be),
         TEST(a_drained_server_is_left_between_two_mails),
     };
