@@ -88,6 +88,7 @@ static void each_rate_holds_a_minutes_worth_and_says_its_reason(void **state)
         {LIMIT_MESSAGE_RATE_USER, CHARGE_MESSAGE, "alice", REASON_MESSAGE_RATE_USER},
         {LIMIT_RECIPIENT_RATE_SOURCE, CHARGE_RECIPIENT, "", REASON_RECIPIENT_RATE_SOURCE},
         {LIMIT_RECIPIENT_RATE_USER, CHARGE_RECIPIENT, "alice", REASON_RECIPIENT_RATE_USER},
+        {LIMIT_LOGIN_RATE_USER, CHARGE_LOGIN, "alice", REASON_LOGIN_RATE_USER},
     };
     static const char *const clients[] = {"192.0.2.1", "2001:db8::1"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

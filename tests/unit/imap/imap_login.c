@@ -188,6 +188,14 @@ static void wrong_throttled_and_unavailable_are_three_replies(void **state)
     assert_int_equal(fake->host.report.refusals, 3);
 }
 
+static void a_session_more_than_the_user_may_have_is_no_with_limit(void **state)
+{
+    fake->login_reason = REASON_SESSIONS_USER;
+    play(TLS_GREETING "C:a LOGIN alice 1\nE:auth right alice@example.net\nS:a NO [LIMIT] *\n"
+                      "E:state login\nE:counted sessions_user\n");
+    assert_int_equal(fake->connects, 0);
+}
+
 static void too_many_wrong_passwords_end_the_session(void **state)
 {
     play(TLS_GREETING "C:a LOGIN alice 1\nE:auth wrong\nS:a NO [AUTHENTICATIONFAILED] *\n"
@@ -364,6 +372,7 @@ int main(void)
         TLS_TEST(a_literal_has_its_limit),
         TLS_TEST(too_many_bad_commands_end_the_session),
         TLS_TEST(wrong_throttled_and_unavailable_are_three_replies),
+        TLS_TEST(a_session_more_than_the_user_may_have_is_no_with_limit),
         TLS_TEST(too_many_wrong_passwords_end_the_session),
         TLS_TEST(a_pair_that_cannot_be_right_is_wrong_without_a_question),
         TLS_TEST(sasl_can_be_cancelled_and_must_be_well_formed),

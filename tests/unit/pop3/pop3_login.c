@@ -125,6 +125,17 @@ static void wrong_throttled_and_unavailable_are_three_replies(void **state)
     assert_int_equal(fake->counted[REASON_MAIL_AUTH_UNAVAILABLE], 2);
 }
 
+static void a_session_more_than_the_user_may_have_is_in_use(void **state)
+{
+    fake->login_reason = REASON_SESSIONS_USER_SOURCE;
+    play(GREETING "C:AUTH PLAIN AGFsaWNlADI=\nE:auth right alice@example.net\n"
+                  "S:-ERR [IN-USE] *\nE:state login\nE:counted sessions_user_source\n");
+    fake->login_reason = REASON_LOGIN_RATE_USER;
+    mail_script_play(fake, "C:AUTH PLAIN AGFsaWNlADI=\nE:auth right alice@example.net\n"
+                           "S:-ERR [SYS/TEMP] *\n");
+    assert_int_equal(fake->connects, 0);
+}
+
 static void too_many_wrong_passwords_end_the_session(void **state)
 {
     play(GREETING);
@@ -213,6 +224,7 @@ int main(void)
         TLS_TEST(a_line_has_its_limit),
         TLS_TEST(too_many_bad_commands_end_the_session),
         TLS_TEST(wrong_throttled_and_unavailable_are_three_replies),
+        TLS_TEST(a_session_more_than_the_user_may_have_is_in_use),
         TLS_TEST(too_many_wrong_passwords_end_the_session),
         TLS_TEST(sasl_can_be_cancelled),
         PLAIN_TEST(what_is_pipelined_behind_stls_has_no_effect),

@@ -71,6 +71,18 @@ static void wrong_throttled_and_unavailable_are_three_replies(void **unused)
                                    "S:454 4.7.0 Temporary authentication failure\n");
 }
 
+static void a_session_more_than_the_user_may_have_is_put_off(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "submissions");
+    mail_host_fake_start(fake);
+    fake->login_reason = REASON_SESSIONS_USER;
+    mail_script_play(fake, ASKED "E:auth right alice@example.net\n"
+                                 "S:454 4.7.0 Too many sessions of this user, try again later\n"
+                                 "C:MAIL FROM:<alice@example.net>\n"
+                                 "S:530 5.7.0 Authentication required\n");
+    mail_host_fake_close(fake);
+}
+
 static void too_many_wrong_passwords_end_the_session(void **unused)
 {
     smtp_play("submissions", ASKED "E:auth wrong\n"
@@ -209,6 +221,7 @@ int main(void)
         cmocka_unit_test(malformed_attempts_are_refused_and_not_asked),
         cmocka_unit_test(a_client_may_cancel),
         cmocka_unit_test(wrong_throttled_and_unavailable_are_three_replies),
+        cmocka_unit_test(a_session_more_than_the_user_may_have_is_put_off),
         cmocka_unit_test(too_many_wrong_passwords_end_the_session),
         cmocka_unit_test(commands_behind_a_login_wait_for_its_answer),
         cmocka_unit_test(the_question_holds_what_was_said),

@@ -57,6 +57,21 @@ static void a_stranger_waits_for_the_pair_the_address_and_the_prefix(void **stat
     assert_int_equal(auth_gate_waiting(&gate, GATE_SOURCE, now_ms), 1);
 }
 
+static void a_limit_in_shadow_is_named_and_lets_pass_and_one_that_is_off_is_not(void **state)
+{
+    struct auth_keys keys = keys_of("192.0.2.1", "alice", "a");
+    charge(&keys, 5);
+    assert_false(auth_gate_may(&gate, &keys, now_ms, &why));
+    assert_int_equal(why, LIMIT_AUTH_GUESSES_PAIR);
+    modes[LIMIT_AUTH_GUESSES_PAIR] = MODE_SHADOW;
+    assert_true(auth_gate_may(&gate, &keys, now_ms, &why));
+    assert_int_equal(why, LIMIT_AUTH_GUESSES_PAIR);
+    modes[LIMIT_AUTH_GUESSES_PAIR] = MODE_OFF;
+    assert_true(auth_gate_may(&gate, &keys, now_ms, &why));
+    assert_int_equal(why, 0);
+    modes[LIMIT_AUTH_GUESSES_PAIR] = MODE_ENFORCE;
+}
+
 static void a_known_pair_answers_for_itself_alone(void **state)
 {
     struct auth_keys keys = keys_of("192.0.2.1", "alice", "a");
@@ -103,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         GATE_TEST(a_stranger_waits_for_the_pair_the_address_and_the_prefix),
+        GATE_TEST(a_limit_in_shadow_is_named_and_lets_pass_and_one_that_is_off_is_not),
         GATE_TEST(a_known_pair_answers_for_itself_alone),
         GATE_TEST(what_was_refunded_was_no_guess),
         GATE_TEST(a_guess_is_of_an_address_a_user_and_a_credential),
