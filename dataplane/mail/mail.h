@@ -141,6 +141,10 @@ struct mail_protocol {
     // offers; NULL: nothing is ever offered.
     void (*note_offer)(struct mail_offer *offer, struct span line);
     size_t state_size; // bytes of the machine's state, zeroed before start
+    // Of a machine that rests only the first rest_size bytes of its state are kept; the others are
+    // zero when it is called next, and the state may lie elsewhere then. NULL: it never rests.
+    bool (*rests)(const void *state);
+    size_t rest_size;
     void (*start)(void *state, struct mail_host *host, uint64_t now_us);
     size_t (*client_input)(void *state, struct span input, uint64_t now_us);
     size_t (*backend_input)(void *state, struct span input, uint64_t now_us);

@@ -31,14 +31,17 @@ const struct mail_protocol *session_protocol(enum protocol protocol)
     return protocols[protocol];
 }
 
-static size_t state_size_max(void)
+// What a protocol keeps of its machine while that rests, and while it does not.
+static void machine_sizes(size_t *ret_rest, size_t *ret_state)
 {
-    size_t most = 0;
-    for (int i = 0; i < PROTOCOL_COUNT; i++)
-        if (protocols[i]->state_size > most)
-            most = protocols[i]->state_size;
-    CHECK(most <= STATE_SIZE_MAX);
-    return most;
+    *ret_rest = *ret_state = 0;
+    for (int i = 0; i < PROTOCOL_COUNT; i++) {
+        size_t state = protocols[i]->state_size;
+        size_t rest = protocols[i]->rests ? protocols[i]->rest_size : state;
+        *ret_rest = rest > *ret_rest ? rest : *ret_rest;
+        *ret_state = state > *ret_state ? state : *ret_state;
+    }
+    CHECK(*ret_state <= STATE_SIZE_MAX);
 }
 
 static int timers_init(struct wheel *wheel, const struct pool *pool, size_t offset)
@@ -55,7 +58,10 @@ struct sessions *sessions_open(const struct sessions_config *config)
     all->drain.next = UINT32_MAX; // nobody is to be told
     // Buffers are held only while a line is unfinished or a peer reads slowly: one a session is
     // ample.
-    if (pool_init(&all->pool, config->sessions, sizeof(struct session) + state_size_max()) < 0 ||
+    size_t rest_size, state_size;
+    machine_sizes(&rest_size, &state_size);
+    if (pool_init(&all->pool, config->sessions, sizeof(struct session) + rest_size) < 0 ||
+        pool_init(&all->machines, config->sessions, state_size) < 0 ||
         pool_init(&all->questions, config->sessions / 2 + 64, sizeof(struct question)) < 0 ||
         pool_init(&all->buffers, config->sessions + 64, INPUT_BUFFER_SIZE) < 0 ||
         pool_init(&all->dials, config->sessions + DIALS_BESIDE, sizeof(struct dial)) < 0 ||
@@ -84,6 +90,7 @@ void sessions_shut(struct sessions *all)
     wheel_done(&all->question_timers);
     wheel_done(&all->dial_timers);
     pool_done(&all->pool);
+    pool_done(&all->machines);
     pool_done(&all->dials);
     pool_done(&all->questions);
     pool_done(&all->buffers);
@@ -151,7 +158,9 @@ static void session_free(struct session *s)
 {
     struct sessions *all = s->all;
     if (s->machine_started)
-        s->protocol->done(s->state);
+        s->protocol->done(session_machine(s));
+    if (s->machine)
+        pool_give(&all->machines, s->machine_block);
     session_question_drop(s);
     session_logout(s);
     session_backend_close(s);
@@ -249,7 +258,7 @@ static void start_machine(struct session *s)
     if (s->machine_started)
         return;
     s->machine_started = true;
-    s->protocol->start(s->state, &s->host, s->all->now_us);
+    s->protocol->start(session_machine(s), &s->host, s->all->now_us);
 }
 
 static bool tell_tls_started(struct session *s)
@@ -260,7 +269,7 @@ static bool tell_tls_started(struct session *s)
     s->phase_us = UINT64_MAX;
     session_count(s, COUNTER_TLS_HANDSHAKES);
     if (s->machine_started)
-        s->protocol->tls_started(s->state, s->all->now_us);
+        s->protocol->tls_started(session_machine(s), s->all->now_us);
     return true;
 }
 
@@ -271,7 +280,7 @@ static bool tell_news(struct session *s)
     if (s->news == NEWS_NONE)
         return false;
     s->news = NEWS_NONE;
-    s->protocol->backend_event(s->state, event, s->all->now_us);
+    s->protocol->backend_event(session_machine(s), event, s->all->now_us);
     return true;
 }
 
@@ -284,10 +293,10 @@ static bool tell_finished(struct session *s)
             continue;
         s->finished_told[side] = true;
         if (side == SIDE_CLIENT) {
-            s->protocol->client_closed(s->state, s->all->now_us);
+            s->protocol->client_closed(session_machine(s), s->all->now_us);
         } else {
             s->backend_connected = s->streams[side].connection != HANDLE_NONE;
-            s->protocol->backend_event(s->state, BACKEND_CLOSED, s->all->now_us);
+            s->protocol->backend_event(session_machine(s), BACKEND_CLOSED, s->all->now_us);
         }
         return true;
     }
@@ -388,6 +397,7 @@ void session_run(struct session *s)
         return;
     }
     session_slow_watch(s);
+    session_machine_rest(s);
     session_timer_update(s);
 }
 
@@ -472,7 +482,7 @@ static void session_timer_fired(void *context, struct timer *timer)
     } else if (s->deadline_us <= now_us) {
         s->deadline_us = UINT64_MAX;
         if (s->phase == SESSION_TALK)
-            s->protocol->timeout(s->state, now_us);
+            s->protocol->timeout(session_machine(s), now_us);
     }
     session_run(s);
 }

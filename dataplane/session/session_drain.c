@@ -35,7 +35,7 @@ static void tell(struct session *s)
     if (s->phase == SESSION_HANDSHAKE)
         session_end(s, REASON_MAIL_DRAINED);
     else
-        s->protocol->drain(s->state, all->drain.over, all->now_us);
+        s->protocol->drain(session_machine(s), all->drain.over, all->now_us);
     session_run(s);
 }
 

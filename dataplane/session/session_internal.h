@@ -68,7 +68,9 @@ struct session {
     bool answer_failed[QUESTION_KINDS]; // nobody could be asked: the machine is to be told
     bool answer_known[QUESTION_KINDS];  // likewise; the answer is in the question's place
     struct handshake handshake;         // with the client
-    _Alignas(16) uint8_t state[];       // the protocol's
+    handle machine_block;
+    void *machine; // the protocol's state; NULL: it rests, or its protocol's never does
+    _Alignas(16) uint8_t rest[]; // of the protocol's state, what is kept while it rests
 };
 
 struct question {
@@ -91,6 +93,7 @@ struct sessions {
     struct pool pool;      // struct session
     struct pool questions; // struct question
     struct pool buffers;   // INPUT_BUFFER_SIZE each
+    struct pool machines;  // states of protocols' machines that do not rest
     struct pool dials;     // struct dial
     struct wheel session_timers, question_timers, dial_timers;
     struct servers servers;
@@ -132,6 +135,10 @@ void session_stream_start_tls(struct session *s);
 bool session_stream_handshake(struct session *s); // true: something moved
 // Nothing of what came waits for the machine any more, but for a line that never ended.
 bool session_stream_is_spent(struct session *s, enum mail_side side);
+
+// session_machine.c: the state of the protocol's machine
+void *session_machine(struct session *s);     // to call it with; it no longer rests
+void session_machine_rest(struct session *s); // if it can
 
 // session_host.c
 extern const struct mail_host_ops session_host_ops;

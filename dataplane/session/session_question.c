@@ -71,14 +71,14 @@ static void tell_known(struct session *s, unsigned slot)
     s->answer_known[slot] = false;
     s->questions[slot] = HANDLE_NONE;
     question_give(s->all, h);
-    s->protocol->answer(s->state, &answer, s->all->now_us);
+    s->protocol->answer(session_machine(s), &answer, s->all->now_us);
 }
 
 static void tell_failed(struct session *s, unsigned slot)
 {
     struct message answer = message_make(MESSAGE_RDNS + slot, STATUS_UNAVAILABLE, HANDLE_NONE);
     s->answer_failed[slot] = false;
-    s->protocol->answer(s->state, &answer, s->all->now_us);
+    s->protocol->answer(session_machine(s), &answer, s->all->now_us);
 }
 
 bool session_question_tell(struct session *s)
@@ -124,7 +124,7 @@ void sessions_answer(struct sessions *all, const struct message *answer, uint64_
     if (answer->status != STATUS_UNAVAILABLE)
         session_count(s, COUNTER_ANSWERS_TAKEN);
     if (s->phase == SESSION_TALK)
-        s->protocol->answer(s->state, answer, now_us);
+        s->protocol->answer(session_machine(s), answer, now_us);
     session_run(s);
 }
 

@@ -65,8 +65,9 @@ bool session_stream_is_spent(struct session *s, enum mail_side side)
 static size_t offer(struct session *s, enum mail_side side, struct span input)
 {
     uint64_t now_us = s->all->now_us;
-    size_t taken = side == SIDE_CLIENT ? s->protocol->client_input(s->state, input, now_us)
-                                       : s->protocol->backend_input(s->state, input, now_us);
+    size_t taken = side == SIDE_CLIENT
+                       ? s->protocol->client_input(session_machine(s), input, now_us)
+                       : s->protocol->backend_input(session_machine(s), input, now_us);
     CHECK(taken <= input.size);
     if (side == SIDE_CLIENT)
         s->host.report.bytes_in += taken;

@@ -7,7 +7,8 @@
 #include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
 
-static_assert(sizeof(struct smtp) <= 3584, "what an open session costs beside TCP and TLS");
+enum { REST_SIZE = offsetof(struct smtp, backend.reply) };
+static_assert(REST_SIZE <= 1024, "what an open session costs beside TCP, TLS and struct session");
 
 enum deadline_kind { DEADLINE_NONE, DEADLINE_COMMAND, DEADLINE_DATA, DEADLINE_BACKEND };
 
@@ -22,6 +23,7 @@ static const struct state_facts {
 #undef STATE
 #undef NEXT
 };
+static_assert(SMTP_START < SMTP_GREETED && SMTP_GREETED < SMTP_HELLO, "the states of a client");
 static_assert(SMTP_DATA_WAIT < SMTP_DATA && SMTP_DATA < SMTP_CHUNK && SMTP_CHUNK < SMTP_CHUNKS &&
                   SMTP_CHUNKS < SMTP_FINAL,
               "the states of a message in their order");
@@ -463,11 +465,21 @@ static void smtp_done(void *state)
     explicit_bzero(state, sizeof(struct smtp));
 }
 
+// No mail and no login is under way, and no reply of the backend is half there.
+static bool smtp_rests(const void *state)
+{
+    const struct smtp *smtp = state;
+    return (smtp->state <= SMTP_HELLO || smtp->state == SMTP_CLOSED) &&
+           (smtp->backend.kept == 0 || smtp->backend.reply_whole);
+}
+
 const struct mail_protocol smtp_protocol = {
     .name = "smtp",
     .protocol = PROTOCOL_SMTP,
     .note_offer = smtp_backend_note_offer,
     .state_size = sizeof(struct smtp),
+    .rests = smtp_rests,
+    .rest_size = REST_SIZE,
     .start = smtp_start,
     .client_input = smtp_client_input,
     .backend_input = smtp_backend_input_event,

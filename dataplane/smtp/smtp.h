@@ -81,12 +81,13 @@ struct smtp {
     struct smtp_budget budget;
     struct message_name rdns_name;
     char helo[HOST_NAME_MAX_DNS];
-    char user[USER_NAME_MAX];  // canonical; size 0: not authenticated
-    union {                    // never at the same time
-        struct sasl sasl;      // in AUTH and VERIFY
-        struct smtp_mail mail; // from SENDER to FINAL
+    char user[USER_NAME_MAX];    // canonical; size 0: not authenticated
+    struct smtp_backend backend; // of it and of what is behind, nothing is kept from `reply` on
+                                 // while the session rests between two mails
+    union {                      // never at the same time
+        struct sasl sasl;        // in AUTH and VERIFY
+        struct smtp_mail mail;   // from SENDER to FINAL
     };
-    struct smtp_backend backend;
 };
 
 static inline const struct policy_service *smtp_service(const struct smtp *smtp)

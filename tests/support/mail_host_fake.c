@@ -322,10 +322,20 @@ static void make_room(struct mail_host_fake *fake)
         fake->pipes[side].room = fake->pipes[side].room_call;
 }
 
+// To call the machine with. What it does not keep while it rests is gone.
+static void *machine(struct mail_host_fake *fake)
+{
+    const struct mail_protocol *protocol = fake->protocol;
+    if (protocol->rests && protocol->rests(fake->state))
+        memset((uint8_t *)fake->state + protocol->rest_size, 0,
+               protocol->state_size - protocol->rest_size);
+    return fake->state;
+}
+
 static void tell(struct mail_host_fake *fake, enum mail_backend_event event)
 {
     make_room(fake);
-    fake->protocol->backend_event(fake->state, event, fake->now_us);
+    fake->protocol->backend_event(machine(fake), event, fake->now_us);
 }
 
 static size_t open_backend(struct mail_host_fake *fake, struct span input)
@@ -358,8 +368,8 @@ static bool offer(struct mail_host_fake *fake, enum mail_side side)
     make_room(fake);
     struct span waiting = span_of(pipe->in, pipe->in_size);
     size_t taken =
-        side == SIDE_CLIENT ? fake->protocol->client_input(fake->state, waiting, fake->now_us)
-        : fake->opened      ? fake->protocol->backend_input(fake->state, waiting, fake->now_us)
+        side == SIDE_CLIENT ? fake->protocol->client_input(machine(fake), waiting, fake->now_us)
+        : fake->opened      ? fake->protocol->backend_input(machine(fake), waiting, fake->now_us)
                             : open_backend(fake, waiting);
     if (pipe->in_size == 0)
         return true; // disconnect() threw it away in the call
@@ -379,7 +389,7 @@ void mail_host_fake_pump(struct mail_host_fake *fake)
     CHECK(!moved);
     if (fake->finished && !fake->done) {
         fake->done = true;
-        fake->protocol->done(fake->state);
+        fake->protocol->done(machine(fake));
     }
 }
 
@@ -387,21 +397,21 @@ void mail_host_fake_drain(struct mail_host_fake *fake, bool now)
 {
     make_room(fake);
     fake->host.leaving = true;
-    fake->protocol->drain(fake->state, now, fake->now_us);
+    fake->protocol->drain(machine(fake), now, fake->now_us);
     mail_host_fake_pump(fake);
 }
 
 void mail_host_fake_start(struct mail_host_fake *fake)
 {
     make_room(fake);
-    fake->protocol->start(fake->state, &fake->host, fake->now_us);
+    fake->protocol->start(machine(fake), &fake->host, fake->now_us);
     mail_host_fake_pump(fake);
 }
 
 void mail_host_fake_close(struct mail_host_fake *fake)
 {
     if (!fake->done)
-        fake->protocol->done(fake->state);
+        fake->protocol->done(machine(fake));
     free(fake->state);
     free(fake);
 }
@@ -436,7 +446,7 @@ void mail_host_fake_client_eof(struct mail_host_fake *fake)
     if (fake->finished)
         return;
     make_room(fake);
-    fake->protocol->client_closed(fake->state, fake->now_us);
+    fake->protocol->client_closed(machine(fake), fake->now_us);
     mail_host_fake_pump(fake);
 }
 
@@ -466,7 +476,7 @@ void mail_host_fake_tls(struct mail_host_fake *fake)
     fake->host.tls_version = 3;
     memcpy(fake->host.tls_cipher, "TLS_AES_128_GCM_SHA256", sizeof "TLS_AES_128_GCM_SHA256");
     make_room(fake);
-    fake->protocol->tls_started(fake->state, fake->now_us);
+    fake->protocol->tls_started(machine(fake), fake->now_us);
     mail_host_fake_pump(fake);
 }
 
@@ -478,7 +488,7 @@ void mail_host_fake_answer(struct mail_host_fake *fake, const struct message *an
     if (fake->finished)
         return;
     make_room(fake);
-    fake->protocol->answer(fake->state, answer, fake->now_us);
+    fake->protocol->answer(machine(fake), answer, fake->now_us);
     mail_host_fake_pump(fake);
 }
 
@@ -553,7 +563,7 @@ void mail_host_fake_wait(struct mail_host_fake *fake, uint64_t us)
         return;
     fake->deadline_us = UINT64_MAX;
     make_room(fake);
-    fake->protocol->timeout(fake->state, fake->now_us);
+    fake->protocol->timeout(machine(fake), fake->now_us);
     mail_host_fake_pump(fake);
 }
 
