@@ -49,6 +49,10 @@ static void explain_answer(void *context, unsigned worker, const struct message 
         known->proven_s = answer->proven_s;
     known->is_proven |= answer->is_proven;
     known->attack |= answer->attack;
+    known->is_good |= answer->is_good;
+    known->points_most = answer->points_most;
+    if (answer->points > known->points)
+        known->points = answer->points;
     known->connections += answer->connections;
     known->tolerance_us = answer->tolerance_us;
     if (answer->debt_us > known->debt_us)
@@ -113,6 +117,11 @@ static void say_history(struct explain *explain)
             known->proven_s);
     else
         say(explain, "not proven: no handshake of it is remembered");
+    if (known->is_good)
+        say(explain, "good history: its last session was without offence");
+    if (known->points > 0)
+        say(explain, "offences: %u points not forgiven yet, banned beyond %u (offences_source)",
+            known->points, known->points_most);
     say(explain, "%u connection%s open", known->connections, known->connections == 1 ? "" : "s");
     if (known->debt_us == 0)
         say(explain, "no debt of SYNs");
@@ -156,8 +165,9 @@ static void explain_done(void *context, int error)
     }
     const struct explain_answer *known = &explain->known;
     explain->evidence = json_array();
-    json_t *o = json_pack("{s:s, s:b, s:I, s:I, s:I}", "address", explain->text, "proven",
-                          (int)known->is_proven, "connections", (json_int_t)known->connections,
+    json_t *o = json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "address", explain->text, "proven",
+                          (int)known->is_proven, "good", (int)known->is_good, "offence_points",
+                          (json_int_t)known->points, "connections", (json_int_t)known->connections,
                           "debt_ms", (json_int_t)(known->debt_us / 1000), "burst_ms",
                           (json_int_t)(known->tolerance_us / 1000));
     json_object_set_new(o, "list", say_lists(explain));

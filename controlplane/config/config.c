@@ -49,7 +49,7 @@ struct config *config_new(void)
     for (int i = 0; i < LIMIT_COUNT; i++)
         c->head.limits[i] = limit_facts((enum limit)i)->value;
     c->head.smtp.dnsbl_threshold = 1;
-    c->head.smtp.spf_helo = ACTION_OFF;
+    policy_verdicts_default(&c->head.smtp);
     c->rules = rules_read_none();
     return c;
 }

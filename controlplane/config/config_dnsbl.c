@@ -3,6 +3,7 @@
 
 #include "config/config.h"
 #include "config/config_field.h"
+#include "config/config_findings.h"
 
 static void read_replies(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
                          void *at)
@@ -55,8 +56,8 @@ static void read_zones(struct config_reader *r, yaml_node_t *node, const struct 
 const struct config_key config_dnsbl_keys[] = {
     {"threshold", config_field_number, CONFIG_FIELD(config, head.smtp.dnsbl_threshold), .least = 1,
      .most = CONFIG_DNSBL_MAX * CONFIG_DNSBL_WEIGHT_MAX},
-    {"listed", config_field_choice, CONFIG_FIELD(config, head.smtp.dnsbl_listed),
-     .choices = config_field_actions},
+    {"listed", config_findings_verdict,
+     CONFIG_FIELD(config, head.smtp.verdicts[FINDING_DNSBL_LISTED]), .most = POINTS_MAX},
     {"zones", read_zones},
     {NULL},
 };

@@ -200,7 +200,6 @@ bool config_field_name(struct config_reader *r, yaml_node_t *node, char *name, s
 
 const char *const config_field_protocols[] = {"smtp", "imap", "pop3", NULL};
 const char *const config_field_tls_modes[] = {"off", "starttls", "implicit", NULL};
-const char *const config_field_actions[] = {"tag", "defer", "reject", "shadow", "off", NULL};
 
 bool config_field_host_copy(const char *text, char *name, size_t size)
 {

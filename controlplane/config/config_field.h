@@ -25,7 +25,6 @@ config_field_read config_field_server; // ADDRESS:PORT or [ADDRESS]:PORT as text
 
 // Letters, digits, '-', '_' and '.', 1 to size - 1 of them; false after an error.
 bool config_field_name(struct config_reader *r, yaml_node_t *node, char *name, size_t size);
-extern const char *const config_field_actions[];   // choices by enum action
 extern const char *const config_field_protocols[]; // by enum protocol
 extern const char *const config_field_tls_modes[]; // by enum tls_mode
 

@@ -6,6 +6,7 @@
 #include "config/config_classes.h"
 #include "config/config_dnsbl.h"
 #include "config/config_field.h"
+#include "config/config_findings.h"
 #include "config/config_martians.h"
 #include "config/rules_read.h"
 
@@ -413,33 +414,9 @@ static const struct config_key lists_keys[] = {
 
 // smtp
 
-static const struct config_key rdns_keys[] = {
-    {"none", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_none),
-     .choices = config_field_actions},
-    {"unconfirmed", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unconfirmed),
-     .choices = config_field_actions},
-    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, rdns_unavailable),
-     .choices = config_field_actions},
-    {NULL},
-};
-
-static const struct config_key helo_keys[] = {
-    {"mismatch", config_field_choice, CONFIG_FIELD(policy_smtp, helo_mismatch),
-     .choices = config_field_actions},
-    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, helo_unavailable),
-     .choices = config_field_actions},
-    {NULL},
-};
-
-static const struct config_key spf_keys[] = {
-    {"fail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_fail),
-     .choices = config_field_actions},
-    {"softfail", config_field_choice, CONFIG_FIELD(policy_smtp, spf_softfail),
-     .choices = config_field_actions},
-    {"unavailable", config_field_choice, CONFIG_FIELD(policy_smtp, spf_unavailable),
-     .choices = config_field_actions},
-    {"helo", config_field_choice, CONFIG_FIELD(policy_smtp, spf_helo),
-     .choices = config_field_actions},
+static const struct config_key score_keys[] = {
+    {"threshold", config_field_number, CONFIG_FIELD(policy_smtp, score_threshold), .least = 1,
+     .most = SCORE_MAX},
     {NULL},
 };
 
@@ -466,9 +443,12 @@ static void read_subaddress(struct config_reader *r, yaml_node_t *node,
 
 static const struct config_key smtp_keys[] = {
     {"host_name", config_field_host, CONFIG_FIELD(policy_smtp, host_name), .required = true},
-    {"rdns", config_schema_mapping, .keys = rdns_keys},
-    {"helo", config_schema_mapping, .keys = helo_keys},
-    {"spf", config_schema_mapping, .keys = spf_keys},
+    {"greeting", config_findings_section},
+    {"rdns", config_findings_section},
+    {"helo", config_findings_section},
+    {"spf_helo", config_findings_section},
+    {"spf", config_findings_section},
+    {"score", config_findings_section, .keys = score_keys},
     {"sender_map", read_sender_map},
     {"subaddress", read_subaddress, CONFIG_FIELD(policy_smtp, subaddress)},
     {NULL},

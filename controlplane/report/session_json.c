@@ -71,31 +71,97 @@ static json_t *tls_name(uint8_t version)
     return version == 3 ? json_string("1.3") : version == 2 ? json_string("1.2") : json_null();
 }
 
+static json_t *text_of(const struct report *r, enum report_text which)
+{
+    struct span text = report_text(r, which);
+    return session_json_text(text.at, text.size);
+}
+
+// Each has a NUL behind it.
+static json_t *recipients_of(const struct report *r)
+{
+    json_t *list = json_array();
+    struct span texts = report_text(r, TEXT_RCPT_TO);
+    while (texts.size) {
+        struct span one = span_head(texts, span_find(texts, '\0'));
+        json_array_append_new(list, session_json_text(one.at, one.size));
+        texts = span_skip(texts, one.size + (one.size < texts.size));
+    }
+    return list;
+}
+
+static json_t *findings_of(uint32_t findings)
+{
+    char name[64];
+    json_t *list = json_array();
+    for (int i = 0; i < FINDING_COUNT; i++) {
+        const struct finding_facts *facts = finding_facts((enum finding)i);
+        snprintf(name, sizeof name, "%s.%s", facts->section, facts->key);
+        if (findings >> i & 1)
+            json_array_append_new(list, json_string(name));
+    }
+    return list;
+}
+
+static json_t *login_name_of(uint8_t login)
+{
+    static const char *const names[REPORT_LOGIN_COUNT] = {NULL, "accepted", "wrong", "throttled",
+                                                          "unavailable"};
+    return login > 0 && login < REPORT_LOGIN_COUNT ? json_string(names[login]) : json_null();
+}
+
+static void add_connection(json_t *o, const struct report *r, const struct policy *policy)
+{
+    const struct report_facts *f = &r->facts;
+    json_object_set_new(o, "time", session_json_time(f->started_us + f->duration_us));
+    json_object_set_new(o, "started", session_json_time(f->started_us));
+    json_object_set_new(o, "duration_ms", number(f->duration_us / 1000));
+    json_object_set_new(o, "id", number(f->id));
+    json_object_set_new(o, "service", service_name(policy, f->service));
+    json_object_set_new(o, "client", session_json_addr(&f->client));
+    json_object_set_new(o, "client_port", number(f->client_port));
+    json_object_set_new(o, "local", session_json_addr(&f->local));
+    json_object_set_new(o, "local_port", number(f->local_port));
+    json_object_set_new(o, "backend", backend_name(policy, f->backend));
+    json_object_set_new(o, "tls", tls_name(f->tls_version));
+    json_object_set_new(o, "tls_cipher", text_of(r, TEXT_TLS_CIPHER));
+    json_object_set_new(o, "tls_sni", text_of(r, TEXT_SERVER_NAME));
+}
+
+static void add_verdicts(json_t *o, const struct report *r)
+{
+    const struct report_facts *f = &r->facts;
+    json_object_set_new(o, "rdns", name_of(rdns_names, RDNS_VERDICT_COUNT, f->rdns));
+    json_object_set_new(o, "rdns_name", text_of(r, TEXT_RDNS_NAME));
+    json_object_set_new(o, "helo", text_of(r, TEXT_HELO));
+    json_object_set_new(o, "helo_match", name_of(helo_names, HELO_MATCH_COUNT, f->helo_match));
+    json_object_set_new(o, "dnsbl", f->dnsbl == INT16_MIN ? json_null() : json_integer(f->dnsbl));
+    json_object_set_new(o, "spf", name_of(spf_names, SPF_RESULT_COUNT, f->spf));
+    json_object_set_new(o, "spf_helo", name_of(spf_names, SPF_RESULT_COUNT, f->spf_helo));
+    json_object_set_new(o, "findings", findings_of(f->findings));
+    json_object_set_new(o, "score", number(f->score));
+}
+
 json_t *session_json_report(const struct report *r, const struct policy *policy)
 {
+    const struct report_facts *f = &r->facts;
     json_t *o = json_object();
-    json_object_set_new(o, "time", session_json_time(r->started_us + r->duration_us));
-    json_object_set_new(o, "started", session_json_time(r->started_us));
-    json_object_set_new(o, "id", number(r->id));
-    json_object_set_new(o, "service", service_name(policy, r->service));
-    json_object_set_new(o, "client", session_json_addr(&r->client));
-    json_object_set_new(o, "client_port", number(r->client_port));
-    json_object_set_new(o, "reason", json_string(reason_name((enum reason)r->reason)));
-    json_object_set_new(o, "user", session_json_text(r->user, r->user_size));
-    json_object_set_new(o, "helo", session_json_text(r->helo, r->helo_size));
-    json_object_set_new(o, "mail_from", session_json_text(r->mail_from, r->mail_from_size));
-    json_object_set_new(o, "tls", tls_name(r->tls_version));
-    json_object_set_new(o, "rdns", name_of(rdns_names, RDNS_VERDICT_COUNT, r->rdns));
-    json_object_set_new(o, "helo_match", name_of(helo_names, HELO_MATCH_COUNT, r->helo_match));
-    json_object_set_new(o, "dnsbl", r->dnsbl == INT16_MIN ? json_null() : json_integer(r->dnsbl));
-    json_object_set_new(o, "spf", name_of(spf_names, SPF_RESULT_COUNT, r->spf));
-    json_object_set_new(o, "backend", backend_name(policy, r->backend));
-    json_object_set_new(o, "mails", number(r->mails));
-    json_object_set_new(o, "recipients", number(r->recipients));
-    json_object_set_new(o, "refusals", number(r->refusals));
-    json_object_set_new(o, "bytes_in", number(r->bytes_in));
-    json_object_set_new(o, "bytes_out", number(r->bytes_out));
-    json_object_set_new(o, "duration_ms", number(r->duration_us / 1000));
+    add_connection(o, r, policy);
+    json_object_set_new(o, "user", session_json_text(f->user, f->user_size));
+    json_object_set_new(o, "login", login_name_of(f->login));
+    add_verdicts(o, r);
+    json_object_set_new(o, "mail_from", text_of(r, TEXT_MAIL_FROM));
+    json_object_set_new(o, "rcpt_to", recipients_of(r));
+    json_object_set_new(o, "mails", number(f->mails));
+    json_object_set_new(o, "recipients", number(f->recipients));
+    json_object_set_new(o, "message_bytes", number(f->message_bytes));
+    json_object_set_new(o, "commands", number(f->commands));
+    json_object_set_new(o, "refusals", number(f->refusals));
+    json_object_set_new(
+        o, "refusal", f->refusal ? json_string(reason_name((enum reason)f->refusal)) : json_null());
+    json_object_set_new(o, "bytes_in", number(f->bytes_in));
+    json_object_set_new(o, "bytes_out", number(f->bytes_out));
+    json_object_set_new(o, "reason", json_string(reason_name((enum reason)f->reason)));
     return o;
 }
 

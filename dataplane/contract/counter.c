@@ -45,18 +45,9 @@ const char *counter_text(enum counter counter)
 
 bool counter_may_shadow(enum reason reason)
 {
-    switch (reason) {
-    case REASON_SMTP_RDNS_REFUSED:
-    case REASON_SMTP_RDNS_UNAVAILABLE:
-    case REASON_SMTP_SPF_FAIL:
-    case REASON_SMTP_SPF_UNAVAILABLE:
-    case REASON_SMTP_HELO_MISMATCH:
-    case REASON_SMTP_HELO_UNAVAILABLE:
-    case REASON_SMTP_DNSBL_LISTED:
-        return true; // checks with an action
-    default:
-        break;
-    }
+    for (int i = 0; i < FINDING_COUNT; i++)
+        if (finding_facts((enum finding)i)->reason == reason)
+            return true;
     for (int i = 0; i < LIMIT_COUNT && reason != REASON_NONE; i++)
         if (limit_facts((enum limit)i)->reason == reason && !limit_why_modeless((enum limit)i))
             return true;

@@ -128,16 +128,25 @@ static bool score_is_sound(int16_t score)
     return score >= -DNSBL_SCORE_MAX && score <= DNSBL_SCORE_MAX;
 }
 
-static bool report_is_sound(const struct report *r)
+static bool facts_are_sound(const struct report_facts *r)
 {
-    return r->reason < REASON_COUNT && r->service < SERVICES_MAX &&
+    return r->reason < REASON_COUNT && r->refusal < REASON_COUNT && r->service < SERVICES_MAX &&
            is_below_or_none(r->backend, BACKENDS_MAX) &&
            is_below_or_none(r->rdns, RDNS_VERDICT_COUNT) &&
            is_below_or_none(r->helo_match, HELO_MATCH_COUNT) &&
            is_below_or_none(r->spf, SPF_RESULT_COUNT) &&
+           is_below_or_none(r->spf_helo, SPF_RESULT_COUNT) &&
            (r->dnsbl == INT16_MIN || score_is_sound(r->dnsbl)) && r->tls_version <= 3 &&
-           r->user_size <= sizeof r->user && r->helo_size <= sizeof r->helo &&
-           r->mail_from_size <= sizeof r->mail_from;
+           r->login < REPORT_LOGIN_COUNT && r->findings >> (FINDING_COUNT - 1) <= 1 &&
+           r->user_size <= sizeof r->user;
+}
+
+static bool report_is_sound(const struct report *r)
+{
+    size_t sum = 0;
+    for (int i = 0; i < REPORT_TEXTS; i++)
+        sum += r->sizes[i];
+    return facts_are_sound(&r->facts) && sum <= sizeof r->texts;
 }
 
 static bool session_page_is_sound(const struct session_page *page)
@@ -228,7 +237,7 @@ static bool answer_is_sound(const struct message *m)
         return top_page_is_sound(&m->top_page);
     case MESSAGE_EXPLAIN:
         return m->explain_answer.ban_reason < REASON_COUNT && m->explain_answer.is_proven <= 1 &&
-               m->explain_answer.attack <= 1;
+               m->explain_answer.attack <= 1 && m->explain_answer.is_good <= 1;
     case MESSAGE_TRACE:
         return trace_page_is_sound(&m->trace_page);
     case MESSAGE_SERVER_LIST:
@@ -257,12 +266,39 @@ bool message_is_sound(const struct message *m)
     case STATUS_OK:
         return answer_is_sound(m);
     case STATUS_UNAVAILABLE:
-    case STATUS_NOT_FOUND:
-        return true;
+    case STATUS_NOT_FOUND: // without a body, which what nobody asked for must have
+        return m->kind != MESSAGE_REPORT && m->kind != MESSAGE_OFFER;
     case STATUS_COUNT:
         return false;
     }
     return false;
+}
+
+static size_t text_offset(const struct report *report, enum report_text which)
+{
+    size_t sum = 0;
+    for (int i = 0; i < (int)which; i++)
+        sum += report->sizes[i];
+    return sum;
+}
+
+void report_add(struct report *report, enum report_text which, struct span text)
+{
+    size_t at = text_offset(report, which), left = sizeof report->texts - at;
+    CHECK(which < REPORT_TEXTS && report->sizes[which] == 0 && left <= sizeof report->texts);
+    size_t most = which == TEXT_RCPT_TO || left < REPORT_TEXT_MAX ? left : REPORT_TEXT_MAX;
+    size_t size = text.size < most ? text.size : most;
+    while (which == TEXT_RCPT_TO && size > 0 && text.at[size - 1] != '\0')
+        size--;
+    if (size)
+        memcpy(report->texts + at, text.at, size);
+    report->sizes[which] = (uint16_t)size;
+}
+
+struct span report_text(const struct report *report, enum report_text which)
+{
+    CHECK(which < REPORT_TEXTS);
+    return span_of(report->texts + text_offset(report, which), report->sizes[which]);
 }
 
 void message_wipe(struct message *message)

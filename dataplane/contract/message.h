@@ -241,6 +241,9 @@ struct explain_answer {    // what a worker's guard knows of an address
     uint16_t ban_reason;   // enum reason that brought it; 0: by the operator
     uint8_t is_proven;     // 1: it completed a handshake, kept in its good history
     uint8_t attack;        // 1: a SYN flood is on
+    uint8_t is_good;       // 1: its last session was without offence, and that is not forgotten
+    uint32_t points;       // of its offences, not yet forgiven
+    uint32_t points_most;  // beyond which it is banned
     uint32_t proven_s;     // seconds since the last
     uint32_t connections;  // open now
     uint64_t debt_us;      // of its unproven SYNs: until their rate is paid
@@ -319,29 +322,65 @@ struct drain_answer {
     uint32_t sessions; // open now
 };
 
-// The end of a session, one a session, for the session log.
-struct report {
+enum report_login {    // what came of the last login
+    REPORT_LOGIN_NONE, // none was tried
+    REPORT_LOGIN_RIGHT,
+    REPORT_LOGIN_WRONG,
+    REPORT_LOGIN_THROTTLED,
+    REPORT_LOGIN_UNAVAILABLE,
+    REPORT_LOGIN_COUNT,
+};
+
+// What a session notes on its way, for the session log.
+struct report_facts {
     uint64_t id;
     uint64_t started_us; // microseconds of Unix time
     uint64_t duration_us;
     uint64_t bytes_in, bytes_out;
-    struct addr client;
-    uint16_t client_port;
-    uint16_t reason;     // enum reason
+    uint64_t message_bytes; // of the mails
+    struct addr client, local;
+    uint16_t client_port, local_port;
+    uint16_t reason;     // enum reason, of its end
+    uint16_t refusal;    // enum reason, of the last of its refusals
     uint8_t service;     // index in the policy
     uint8_t backend;     // 255: none
     uint8_t tls_version; // 0: none, 2: TLS 1.2, 3: TLS 1.3
+    uint8_t login;       // enum report_login
     uint8_t rdns;        // enum rdns_verdict, 255: not asked
     uint8_t helo_match;  // enum helo_match, 255: likewise
     uint8_t spf;         // enum spf_result, 255: likewise
+    uint8_t spf_helo;    // likewise, of the HELO name
     int16_t dnsbl;       // score, INT16_MIN: not asked or not answered
-    uint8_t user_size, helo_size;
+    uint16_t score;      // of all findings
+    uint32_t findings;   // bits 1 << enum finding
+    uint32_t commands;
     uint16_t mails, recipients, refusals;
+    uint8_t user_size;
     char user[64]; // cut
-    char helo[128];
-    uint8_t mail_from_size;
-    char mail_from[128]; // of the last transaction, cut
 };
+
+enum report_text { // those that are only put together at the end
+    TEXT_TLS_CIPHER,
+    TEXT_SERVER_NAME, // the client's SNI
+    TEXT_RDNS_NAME,
+    TEXT_HELO,
+    TEXT_MAIL_FROM, // of the last transaction
+    TEXT_RCPT_TO,   // its recipients, each with a NUL behind it
+    REPORT_TEXTS,
+};
+
+// The end of a session, one a session.
+struct report {
+    struct report_facts facts;
+    uint16_t sizes[REPORT_TEXTS];
+    char texts[768]; // one behind the other
+};
+enum { REPORT_TEXT_MAX = 128 }; // bytes of one; RCPT_TO may have what is left
+
+// In the order of the enum, each at most once. What is too long is cut; of RCPT_TO whole
+// recipients go.
+void report_add(struct report *report, enum report_text which, struct span text);
+struct span report_text(const struct report *report, enum report_text which);
 
 struct message {
     uint16_t version; // contract_version

@@ -216,15 +216,14 @@ static bool classes_are_sound(const struct policy *p)
 
 static bool smtp_is_sound(const struct policy_smtp *s)
 {
-    const uint8_t actions[] = {
-        s->rdns_none,        s->rdns_unconfirmed, s->rdns_unavailable, s->helo_mismatch,
-        s->helo_unavailable, s->spf_fail,         s->spf_softfail,     s->spf_unavailable,
-        s->dnsbl_listed,     s->spf_helo,
-    };
-    for (size_t i = 0; i < sizeof actions; i++)
-        if (actions[i] >= ACTION_COUNT)
+    for (int i = 0; i < FINDING_COUNT; i++) {
+        const struct policy_verdict *verdict = &s->verdicts[i];
+        uint8_t most = verdict->action == ACTION_SCORE ? POINTS_MAX : 0;
+        if (verdict->action >= ACTION_COUNT || verdict->points > most)
             return false;
-    return IS_TEXT(s->host_name) && s->host_name[0] &&
+    }
+    return IS_TEXT(s->host_name) && s->host_name[0] && s->score_threshold >= 1 &&
+           s->verdicts[FINDING_SCORE_REACHED].action != ACTION_SCORE &&
            (s->dnsbl_zones == 0 || s->dnsbl_threshold >= 1);
 }
 
@@ -351,6 +350,26 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
     if (what)
         *ret_what = what;
     return what == NULL;
+}
+
+static const struct finding_facts findings[FINDING_COUNT] = {
+#define FINDING(name, section, key, value, reason, bad, reject, defer, text)                       \
+    {#name, section, key, ACTION_##value, REASON_##reason},
+#include "contract/finding.def"
+#undef FINDING
+};
+
+const struct finding_facts *finding_facts(enum finding finding)
+{
+    CHECK(finding < FINDING_COUNT);
+    return &findings[finding];
+}
+
+void policy_verdicts_default(struct policy_smtp *smtp)
+{
+    for (int i = 0; i < FINDING_COUNT; i++)
+        smtp->verdicts[i] = (struct policy_verdict){.action = (uint8_t)findings[i].value};
+    smtp->score_threshold = 1;
 }
 
 uint64_t policy_limit(const struct policy *p, unsigned class, enum limit limit)

@@ -59,6 +59,14 @@ const char *limit_why_modeless(enum limit limit); // constant text; NULL: it has
 const char *limit_mode_name(enum limit_mode mode);
 bool limit_find(const char *name, enum limit *ret_limit) MUST_CHECK; // any case
 
+enum finding { // what can be found against a client or a sender (contract/finding.def)
+#define FINDING(name, section, key, value, reason, bad, reject, defer, text) FINDING_##name,
+#include "contract/finding.def"
+#undef FINDING
+    FINDING_COUNT,
+};
+static_assert((int)FINDING_COUNT <= 32, "a bit each in a word");
+
 enum family_index { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };
 
 struct policy_interface {           // of one leg
@@ -137,21 +145,34 @@ enum action {
     ACTION_RULE_COUNT,                 // rules know those above
     ACTION_SHADOW = ACTION_RULE_COUNT, // tag, and count that it would have been refused
     ACTION_OFF,                        // not looked at
+    ACTION_SCORE,                      // adds points to the score, which is a finding itself
     ACTION_COUNT,
 };
 
+enum { POINTS_MAX = 100, SCORE_MAX = POINTS_MAX * FINDING_COUNT };
+
+struct policy_verdict { // what becomes of a finding
+    uint8_t action;     // enum action
+    uint8_t points;     // ACTION_SCORE: 1 to POINTS_MAX; else 0
+};
+
+struct finding_facts {
+    const char *name;          // upper case
+    const char *section, *key; // of the configuration, within `smtp`
+    enum action value;         // default
+    enum reason reason;
+};
+const struct finding_facts *finding_facts(enum finding finding);
+
 struct policy_smtp {
     char host_name[HOST_NAME_MAX_DNS + 1]; // in greeting, Received and Authentication-Results
-    // Actions are enum action, on the services that are not submission.
-    uint8_t rdns_none, rdns_unconfirmed, rdns_unavailable;
-    uint8_t helo_mismatch, helo_unavailable;
-    uint8_t spf_fail, spf_softfail, spf_unavailable;
-    uint8_t spf_helo;        // fail for the HELO name, when there is a sender, too
-    uint8_t dnsbl_listed;    // the score is at least the threshold
-    uint8_t dnsbl_zones;     // how many are asked; 0: none
-    int16_t dnsbl_threshold; // 1 or more
-    char subaddress;         // what ends the mailbox in "mailbox+detail"; 0: nothing does
+    struct policy_verdict verdicts[FINDING_COUNT]; // on services that are not submission
+    uint8_t dnsbl_zones;                           // how many are asked; 0: none
+    int16_t dnsbl_threshold;                       // 1 or more: from there on listed
+    uint16_t score_threshold;                      // 1 or more: from there on reached
+    char subaddress; // what ends the mailbox in "mailbox+detail"; 0: nothing does
 };
+void policy_verdicts_default(struct policy_smtp *smtp);
 
 struct policy_certificate {
     char certificate_file[PATH_NAME_MAX + 1]; // PEM, leaf first

@@ -3,6 +3,7 @@
 
 #include "guard/guard_answer.h"
 #include "guard/guard_ban.h"
+#include "guard/guard_conduct.h"
 #include "guard/guard_connection.h"
 #include "guard/guard_cookie.h"
 #include "guard/guard_lists.h"
@@ -41,6 +42,7 @@ struct guard {
     struct guard_peers alone; // of a single worker
     struct guard_ban bans;
     uint64_t bars; // bans and lists so far
+    struct guard_conduct conduct;
     struct guard_shadow shadow;
     struct guard_cookie cookie;
     struct guard_synack synack;
@@ -95,6 +97,8 @@ static int open_tables(struct guard *guard)
     if (!error)
         error = guard_ban_init(&guard->bans, c->numa_node, &ban);
     if (!error)
+        error = guard_conduct_init(&guard->conduct, c->numa_node);
+    if (!error)
         error = guard_shadow_init(&guard->shadow, c->numa_node, &shadow);
     return error;
 }
@@ -130,6 +134,7 @@ void guard_shut(struct guard *guard)
     guard_quota_done(&guard->quota);
     guard_login_done(&guard->logins);
     guard_ban_done(&guard->bans);
+    guard_conduct_done(&guard->conduct);
     guard_shadow_done(&guard->shadow);
     explicit_bzero(guard, sizeof *guard);
     free(guard);
@@ -442,6 +447,50 @@ bool guard_ban_remove(struct guard *guard, const struct addr *addr)
     return was_banned;
 }
 
+static struct guard_name name_of(const struct guard *guard, const struct addr *addr)
+{
+    return guard_name_of(&guard->answer.name_key, addr);
+}
+
+bool guard_is_good(const struct guard *guard, const struct addr *client, uint64_t now_us)
+{
+    struct guard_name name = name_of(guard, client);
+    return classify(guard, client) == CLASS_ALLOW ||
+           guard_conduct_is_good(&guard->conduct, &name, now_us);
+}
+
+void guard_praise(struct guard *guard, const struct addr *client, uint64_t now_us)
+{
+    struct guard_name name = name_of(guard, client);
+    uint64_t keep_us = guard->policy->limits[LIMIT_GOOD_HISTORY_SECONDS] * UINT64_C(1000000);
+    if (keep_us > 0)
+        guard_conduct_praise(&guard->conduct, &name, now_us + keep_us, now_us);
+}
+
+bool guard_offend(struct guard *guard, const struct addr *client, enum reason reason,
+                  uint64_t now_us)
+{
+    const struct policy *p = guard->policy;
+    unsigned class = classify(guard, client);
+    enum limit_mode mode = policy_mode(p, class, LIMIT_OFFENCES_SOURCE);
+    struct guard_name name = name_of(guard, client);
+    if (class == CLASS_ALLOW || mode == MODE_OFF || policy_may_relay(p, client) ||
+        !guard_conduct_offend(&guard->conduct, &name, reason,
+                              policy_limit(p, class, LIMIT_OFFENCES_SOURCE), now_us))
+        return false;
+    if (mode == MODE_SHADOW) {
+        counter_shadow(guard->config.counters, REASON_OFFENCES_SOURCE);
+        return false;
+    }
+    struct ban ban = {.addr = *client,
+                      .seconds = (uint32_t)p->limits[LIMIT_BAN_SECONDS],
+                      .reason = (uint16_t)reason};
+    bool banned = guard_ban_set(&guard->bans, &ban, now_us);
+    guard->bars += banned;
+    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
+    return banned;
+}
+
 void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
                     struct ban_page *ret_page)
 {
@@ -456,7 +505,7 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
         answer->ban_seconds = ban.seconds;
         answer->ban_reason = ban.reason;
     }
-    struct guard_name name = guard_name_of(&guard->answer.name_key, addr);
+    struct guard_name name = name_of(guard, addr);
     answer->is_proven = guard_proven_knows(&guard->answer.proven, &name, now_us, &answer->proven_s);
     answer->attack = guard->answer.pressure.attack;
     answer->connections = guard_connection_of(&guard->connections, addr);
@@ -465,6 +514,10 @@ void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t 
         guard_source_find(&guard->answer.sources, &slot, now_us * 1000);
     answer->debt_us = guard_source_debt(&known) / 1000;
     uint8_t class = classify(guard, addr);
+    answer->is_good = guard_conduct_is_good(&guard->conduct, &name, now_us);
+    answer->points_most =
+        guard->policy ? (uint32_t)policy_limit(guard->policy, class, LIMIT_OFFENCES_SOURCE) : 1;
+    answer->points = guard_conduct_debt(&guard->conduct, &name, answer->points_most, now_us);
     const struct guard_answer_limit *source = &guard->answer_limits[class].source;
     bool holds = class != CLASS_ALLOW && source->mode == MODE_ENFORCE;
     answer->tolerance_us = holds ? source->rate.tolerance / 1000 : UINT64_MAX;

@@ -172,6 +172,14 @@ void guard_ban_list(const struct guard *guard, uint32_t cursor, uint64_t now_us,
 // have begun for somebody.
 bool guard_is_barred(struct guard *guard, const struct addr *addr, uint64_t now_us);
 uint64_t guard_bars(const struct guard *guard);
+// A proven client did what is an offence (guard_conduct.h). True: it is banned now, for that.
+// Neither the allow list nor relay networks can be.
+bool guard_offend(struct guard *guard, const struct addr *client, enum reason reason,
+                  uint64_t now_us);
+// A session of its ended as sessions should. Until that is forgotten, or it is on the allow list,
+// the client is good.
+void guard_praise(struct guard *guard, const struct addr *client, uint64_t now_us);
+bool guard_is_good(const struct guard *guard, const struct addr *client, uint64_t now_us);
 
 // What is known of an address; `places` of the answer are left alone.
 void guard_explain(const struct guard *guard, const struct addr *addr, uint64_t now_us,

@@ -50,7 +50,7 @@ void login_ask(struct mail_host *host, const struct auth_question *login)
 
 void login_name(struct mail_host *host, struct span user, struct auth_question *login)
 {
-    struct report *report = &host->report;
+    struct report_facts *report = &host->report;
     if (user.size > 0)
         CHECK(login_take_user(login, user));
     report->user_size =
@@ -68,8 +68,21 @@ void login_note_guesses(struct mail_host *host, uint8_t limit, uint8_t verdict)
         (void)host->ops->enforce(host, (enum limit)limit, false);
 }
 
-enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
-                               struct auth_question *login)
+enum login_verdict login_note(struct mail_host *host, enum login_verdict verdict)
+{
+    static const uint8_t results[] = {
+        [LOGIN_RIGHT] = REPORT_LOGIN_RIGHT,
+        [LOGIN_WRONG] = REPORT_LOGIN_WRONG,
+        [LOGIN_THROTTLED] = REPORT_LOGIN_THROTTLED,
+        [LOGIN_UNAVAILABLE] = REPORT_LOGIN_UNAVAILABLE,
+    };
+    if (verdict != LOGIN_GOES_ON)
+        host->report.login = results[verdict];
+    return verdict;
+}
+
+static enum login_verdict judge(struct mail_host *host, const struct message *answer,
+                                struct auth_question *login)
 {
     if (answer->status != STATUS_OK)
         return LOGIN_UNAVAILABLE;
@@ -88,6 +101,12 @@ enum login_verdict login_judge(struct mail_host *host, const struct message *ans
     }
     CHECK(!"message_is_sound lets no other verdict through");
     return LOGIN_UNAVAILABLE;
+}
+
+enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
+                               struct auth_question *login)
+{
+    return login_note(host, judge(host, answer, login));
 }
 
 uint8_t login_backend(const struct mail_host *host, const struct auth_question *login)

@@ -33,6 +33,9 @@ void login_note_guesses(struct mail_host *host, uint8_t limit, uint8_t verdict);
 enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
                                struct auth_question *login);
 
+// Notes it in the report, as login_judge does; returns it.
+enum login_verdict login_note(struct mail_host *host, enum login_verdict verdict);
+
 enum { LOGIN_PLAIN_SIZE = BASE64_SIZE(USER_NAME_MAX + 1 + USER_NAME_MAX + 1 + PASSWORD_MAX) };
 
 // The backend that has the mailbox of the user who logged in.

@@ -103,6 +103,8 @@ struct mail_host_ops {
     void (*hold)(struct mail_host *host, uint64_t us);         // no input of the client for so long
     void (*count)(struct mail_host *host, enum reason reason); // a refusal that ends nothing
     void (*shadow)(struct mail_host *host, enum reason reason); // one that would have been
+    // The client's sessions were good lately, or it is on the allow list.
+    bool (*is_known)(const struct mail_host *host);
 };
 
 struct mail_host { // embedded in the session; read by the machine
@@ -119,13 +121,12 @@ struct mail_host { // embedded in the session; read by the machine
     struct addr client;
     struct addr local; // the address that the client came to
     uint16_t client_port, local_port;
-    uint64_t id;               // of the session, in logs and Received
-    bool leaving;              // Weir, or the backend's server, is drained
-    struct mail_offer offered; // by the backend's server, once connected
-    int64_t unix_us_offset;    // unix time in µs = now_us + this
-    struct report
-        report;     // the machine fills user, helo, mail_from, verdicts, mails as it learns them
-    char state[16]; // the protocol's state by name, for weirctl
+    uint64_t id;                // of the session, in logs and Received
+    bool leaving;               // Weir, or the backend's server, is drained
+    struct mail_offer offered;  // by the backend's server, once connected
+    int64_t unix_us_offset;     // unix time in µs = now_us + this
+    struct report_facts report; // the machine notes what it learns
+    char state[16];             // the protocol's state by name, for weirctl
 };
 
 enum mail_backend_event {
@@ -156,6 +157,8 @@ struct mail_protocol {
     // host->leaving was set: the session is to end as soon as nothing is cut by that, `now`: in any
     // case.
     void (*drain)(void *state, bool now, uint64_t now_us);
+    // Texts of the report from RDNS_NAME on, at the session's end; NULL: it has none.
+    void (*report)(const void *state, struct report *report);
     void (*done)(void *state); // wipes secrets
 };
 

@@ -20,6 +20,7 @@ void reply_line(struct mail_host *host, enum mail_side side, const char *format,
 void reply_refused(struct mail_host *host, enum reason reason)
 {
     host->ops->count(host, reason);
+    host->report.refusal = (uint16_t)reason;
     if (host->report.refusals < UINT16_MAX)
         host->report.refusals++;
 }

@@ -161,8 +161,10 @@ enum login_verdict sasl_judge(struct sasl *sasl, struct mail_host *host,
 {
     if (answer->kind != MESSAGE_SASL)
         return login_judge(host, answer, &sasl->login);
-    return answer->status == STATUS_OK ? judge_exchange(sasl, host, &answer->sasl_answer, challenge)
-                                       : LOGIN_UNAVAILABLE;
+    enum login_verdict verdict = answer->status == STATUS_OK
+                                     ? judge_exchange(sasl, host, &answer->sasl_answer, challenge)
+                                     : LOGIN_UNAVAILABLE;
+    return login_note(host, verdict);
 }
 
 bool sasl_holds_token(const struct sasl *sasl, const struct mail_host *host)

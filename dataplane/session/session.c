@@ -140,17 +140,20 @@ static void fill_host(struct session *s, const struct packet *ack, unsigned serv
     host->local_port = ack->dst_port;
     host->id = s->self;
     host->unix_us_offset = config->unix_us_offset;
-    host->report = (struct report){
+    host->report = (struct report_facts){
         .id = s->self,
         .started_us = (uint64_t)((int64_t)s->started_us + config->unix_us_offset),
         .client = ack->src,
         .client_port = ack->src_port,
+        .local = ack->dst,
+        .local_port = ack->dst_port,
         .service = (uint8_t)service,
         .backend = 255,
         .rdns = 255,
         .helo_match = 255,
         .dnsbl = INT16_MIN,
         .spf = 255,
+        .spf_helo = 255,
     };
 }
 
@@ -365,7 +368,7 @@ static void count_shadow_logins(struct session *s)
 // What a protocol reports of itself in its report, as counters.
 static void count_progress(struct session *s)
 {
-    const struct report *report = &s->host.report;
+    const struct report_facts *report = &s->host.report;
     if (report->user_size > 0 && !s->login_counted) {
         s->login_counted = true;
         session_count(s, COUNTER_LOGINS_ACCEPTED);

@@ -46,6 +46,11 @@ struct sessions_config {
                          struct span user, uint64_t *ret_ticket, uint64_t *shadowed);
     void (*logout)(void *context, const struct addr *client, uint64_t ticket);
     bool (*is_barred)(void *context, const struct addr *client); // banned or denied
+    // What a client did; NONE: a session ended as sessions should. True: that ended its welcome.
+    // NULL: nothing is noted.
+    bool (*note)(void *context, const struct addr *client, enum reason reason);
+    bool (*is_known)(void *context, const struct addr *client); // by good sessions, or as
+                                                                // allowed; NULL: all are
     void *context;
 };
 

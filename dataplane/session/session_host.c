@@ -160,6 +160,13 @@ static enum reason host_charge(struct mail_host *host, enum charge charge, struc
     return session_charge(session_of(host), charge, user);
 }
 
+static bool host_is_known(const struct mail_host *host)
+{
+    const struct session *s = (const struct session *)host; // its first member
+    const struct sessions_config *config = &s->all->config;
+    return !config->is_known || config->is_known(config->context, &host->client);
+}
+
 const struct mail_host_ops session_host_ops = {
     .room = host_room,
     .send = host_send,
@@ -181,4 +188,5 @@ const struct mail_host_ops session_host_ops = {
     .hold = host_hold,
     .count = host_count,
     .shadow = host_shadow,
+    .is_known = host_is_known,
 };

@@ -61,6 +61,7 @@ struct session {
     struct limit_set shadowed;      // limits in shadow mode that would have refused it
     struct limit_set shadow_logins; // those of them that are counted for its login
     uint64_t ticket;                // of the user's count; 0: none
+    bool offended; // did what its source is not welcome for
     uint16_t mails_counted;
     bool backend_connected;
     bool finished_told[SIDES];          // the machine knows of the peer's end
@@ -162,13 +163,10 @@ void session_slow_watch(struct session *s);   // after anything was sent or take
 bool session_slow_is_over(struct session *s); // at slow_us: the client is too slow
 
 // session_report.c
-void session_report_send(struct session *s);
+void session_refuse(struct session *s, enum reason reason); // counts it, and notes an offence
+void session_report_send(struct session *s); // at its end; notes one that was as it should be
 
 static inline void session_count(struct session *s, enum counter counter)
 {
     counter_add(s->all->config.counters, counter, 1);
-}
-static inline void session_refuse(struct session *s, enum reason reason)
-{
-    counter_refuse(s->all->config.counters, reason);
 }

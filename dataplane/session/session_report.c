@@ -3,14 +3,46 @@
 
 enum { LOOKS_A_PAGE = 1024 }; // at the table of sessions
 
+void session_refuse(struct session *s, enum reason reason)
+{
+    const struct sessions_config *config = &s->all->config;
+    counter_refuse(config->counters, reason);
+    if (config->note && reason != REASON_NONE)
+        s->offended |= config->note(config->context, &s->host.client, reason);
+}
+
+// Mail, a login, or at least nothing that had to be refused.
+static bool was_good(const struct session *s)
+{
+    const struct report_facts *facts = &s->host.report;
+    bool polite = s->reason == REASON_MAIL_QUIT && facts->refusals == 0;
+    return !s->offended && (facts->mails > 0 || facts->login == REPORT_LOGIN_RIGHT || polite);
+}
+
+static void add_tls(const struct session *s, struct report *report)
+{
+    struct tls_facts facts;
+    if (!s->host.tls || !s->streams[SIDE_CLIENT].tls)
+        return;
+    tls_facts(s->streams[SIDE_CLIENT].tls, &facts);
+    report_add(report, TEXT_TLS_CIPHER, span_text(facts.cipher));
+    report_add(report, TEXT_SERVER_NAME, span_text(facts.server_name));
+}
+
 void session_report_send(struct session *s)
 {
-    struct sessions *all = s->all;
+    const struct sessions_config *config = &s->all->config;
     struct message message = message_make(MESSAGE_REPORT, STATUS_OK, s->self);
-    message.report = s->host.report;
-    message.report.reason = (uint16_t)s->reason;
-    message.report.duration_us = all->now_us - s->started_us;
-    all->config.report(all->config.context, &message);
+    struct report *report = &message.report;
+    report->facts = s->host.report;
+    report->facts.reason = (uint16_t)s->reason;
+    report->facts.duration_us = s->all->now_us - s->started_us;
+    add_tls(s, report);
+    if (s->machine_started && s->protocol->report)
+        s->protocol->report(s->state, report);
+    config->report(config->context, &message);
+    if (config->note && was_good(s))
+        config->note(config->context, &s->host.client, REASON_NONE);
 }
 
 static void fill_row(const struct session *s, uint64_t now_us, struct session_row *row)

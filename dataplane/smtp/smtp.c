@@ -8,9 +8,15 @@
 #include "smtp/smtp_text.h"
 
 enum { REST_SIZE = offsetof(struct smtp, backend.reply) };
-static_assert(REST_SIZE <= 1024, "what an open session costs beside TCP, TLS and struct session");
+static_assert(REST_SIZE <= 1408, "what an open session costs beside TCP, TLS and struct session");
 
-enum deadline_kind { DEADLINE_NONE, DEADLINE_COMMAND, DEADLINE_DATA, DEADLINE_BACKEND };
+enum deadline_kind {
+    DEADLINE_NONE,
+    DEADLINE_GREETING,
+    DEADLINE_COMMAND,
+    DEADLINE_DATA,
+    DEADLINE_BACKEND
+};
 
 static const struct state_facts {
     const char *text;
@@ -37,6 +43,10 @@ static const struct refusal_facts {
 #define REFUSAL(name, reason, bad, reply) {reply, REASON_##reason, bad},
 #include "smtp/smtp_refusal.def"
 #undef REFUSAL
+#define FINDING(name, section, key, value, reason, bad, reject, defer, text)                       \
+    {reject " " text, REASON_##reason, bad}, {defer " " text, REASON_##reason, bad},
+#include "contract/finding.def"
+#undef FINDING
 };
 static_assert(REASON_COUNT <= 256, "a reason is kept in a byte");
 
@@ -52,6 +62,8 @@ static uint64_t deadline_of(const struct smtp *smtp, enum deadline_kind kind)
     switch (kind) {
     case DEADLINE_NONE:
         return UINT64_MAX;
+    case DEADLINE_GREETING:
+        return smtp->greet_us > smtp->now_us ? smtp->greet_us : UINT64_MAX;
     case DEADLINE_COMMAND:
         return sooner(excess_end_us(host, LIMIT_COMMAND_SECONDS, smtp->now_us),
                       smtp_budget_end_us(smtp));
@@ -104,6 +116,7 @@ void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal)
 {
     struct mail_host *host = smtp->host;
     host->ops->count(host, smtp_refusal_reason(refusal));
+    host->report.refusal = (uint16_t)smtp_refusal_reason(refusal);
     if (host->report.refusals < UINT16_MAX)
         host->report.refusals++;
     if (refusals[refusal].bad)
@@ -135,16 +148,6 @@ void smtp_reset(struct smtp *smtp)
         smtp_finish(smtp, NULL, REASON_NONE);
 }
 
-void smtp_greet(struct smtp *smtp)
-{
-    char buffer[HOST_NAME_MAX_DNS + 32];
-    struct smtp_text text = smtp_text_in(buffer, sizeof buffer);
-    smtp_text_add(&text, "220 %s ESMTP", smtp->host->policy->smtp.host_name);
-    CHECK(!text.full);
-    smtp_reply(smtp, buffer);
-    smtp_enter(smtp, SMTP_GREETED);
-}
-
 void smtp_ask(struct smtp *smtp, const struct message *question)
 {
     smtp->awaited |= (uint8_t)(1u << question->kind);
@@ -156,20 +159,6 @@ bool smtp_is_stranger(const struct smtp *smtp)
     return !smtp_service(smtp)->submission && !smtp_relay_is_trusted(smtp);
 }
 
-// The greeting waits for the answers.
-static void ask_about_client(struct smtp *smtp)
-{
-    struct message question = message_make(MESSAGE_RDNS, STATUS_ASKED, 0);
-    question.rdns_question.addr = smtp->host->client;
-    smtp_ask(smtp, &question);
-    const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    if (policy->dnsbl_zones == 0 || policy->dnsbl_listed == ACTION_OFF || !smtp_is_stranger(smtp))
-        return;
-    question = message_make(MESSAGE_DNSBL, STATUS_ASKED, 0);
-    question.dnsbl_question.addr = smtp->host->client;
-    smtp_ask(smtp, &question);
-}
-
 static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
 {
     struct smtp *smtp = state;
@@ -178,23 +167,7 @@ static void smtp_start(void *state, struct mail_host *host, uint64_t now_us)
     smtp->rdns = smtp->helo_match = smtp->helo_spf = VERDICT_NONE;
     smtp->budget.start_us = now_us;
     smtp_enter(smtp, SMTP_START);
-    if (smtp_service(smtp)->submission) {
-        smtp_greet(smtp);
-        return;
-    }
-    ask_about_client(smtp);
-}
-
-// A client must wait for the greeting (RFC 5321, section 3.1); spam engines do not. What another
-// protocol says first is told apart, because it is a browser or a scanner, not a spammer.
-static size_t take_early(struct smtp *smtp, struct span input)
-{
-    if (smtp_service(smtp)->tls == TLS_IMPLICIT)
-        return 0;
-    bool foreign = line_is_foreign_protocol(input);
-    smtp_finish(smtp, "554 5.5.1 You spoke before the greeting",
-                foreign ? REASON_MAIL_NOT_MAIL : REASON_SMTP_EARLY_TALKER);
-    return input.size;
+    smtp_greeting_start(smtp);
 }
 
 static enum smtp_refusal line_refusal(enum reason reason)
@@ -274,7 +247,7 @@ static size_t take_client(struct smtp *smtp, struct span input)
 {
     switch ((enum smtp_state)smtp->state) {
     case SMTP_START:
-        return take_early(smtp, input);
+        return smtp_greeting_early(smtp, input);
     case SMTP_GREETED:
     case SMTP_HELLO:
     case SMTP_AUTH:
@@ -411,8 +384,8 @@ static void smtp_answer(void *state, const struct message *answer, uint64_t now_
     default:
         CHECK(!"asked by smtp_ask");
     }
-    if (smtp->awaited == 0 && smtp->state == SMTP_START)
-        smtp_greet(smtp);
+    if (smtp->state == SMTP_START)
+        smtp_greeting_go_on(smtp);
     else if (smtp->awaited == 0)
         smtp_envelope_judge(smtp);
 }
@@ -437,6 +410,9 @@ static void smtp_timeout(void *state, uint64_t now_us)
     smtp->now_us = now_us;
     switch ((enum deadline_kind)states[smtp->state].deadline) {
     case DEADLINE_NONE:
+        return;
+    case DEADLINE_GREETING:
+        smtp_greeting_go_on(smtp);
         return;
     case DEADLINE_COMMAND:
         time_is_up(smtp, LIMIT_COMMAND_SECONDS);
@@ -489,5 +465,6 @@ const struct mail_protocol smtp_protocol = {
     .answer = smtp_answer,
     .timeout = smtp_timeout,
     .drain = smtp_drain,
+    .report = smtp_trail_report,
     .done = smtp_done,
 };

@@ -6,12 +6,15 @@
  *
  *   smtp.c           the protocol's face: events in, one command or one block of data at a time
  *   smtp_command.c   the table {verb, states, check, proceed}
+ *   smtp_greeting.c  what comes before and with the greeting
  *   smtp_hello.c     EHLO, HELO, STARTTLS
  *   smtp_auth.c      AUTH
  *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
  *   smtp_content.c   DATA, with smtp_data.c, smtp_results.c and smtp_header.c
  *   smtp_chunk.c     BDAT, in terms of the same
+ *   smtp_finding.c   what is found against clients and senders, and what becomes of it
  *   smtp_budget.c    what a session may do in all
+ *   smtp_trail.c     what is kept for the session log
  *   smtp_backend.c   the other side, with smtp_xclient.c
  *
  * Nothing is spooled: a recipient is accepted when the backend accepted it, a message when the
@@ -26,6 +29,7 @@
 #include "smtp/smtp_pace.h"
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_results.h"
+#include "smtp/smtp_trail.h"
 
 enum smtp_state {
 #define STATE(name, text, deadline, next) SMTP_##name,
@@ -38,6 +42,10 @@ enum smtp_refusal {
 #define REFUSAL(name, reason, bad, reply) REFUSE_##name,
 #include "smtp/smtp_refusal.def"
 #undef REFUSAL
+#define FINDING(name, section, key, value, reason, bad, reject, defer, text)                       \
+    REFUSE_##name, REFUSE_##name##_NOW,
+#include "contract/finding.def"
+#undef FINDING
     REFUSAL_COUNT,
 };
 
@@ -66,10 +74,12 @@ struct smtp_mail {               // one transaction; zeroed between
 struct smtp {
     struct mail_host *host;
     uint64_t now_us;    // of the event being handled
+    uint64_t greet_us;  // not before this
     uint8_t state;      // enum smtp_state
     bool esmtp;         // EHLO, not HELO
     bool skipping;      // in the rest of a line that was refused
     bool half_closed;   // the client will send nothing more
+    bool early;         // it spoke before the greeting
     uint8_t awaited;    // bits of enum message_kind: questions of smtp_ask without an answer
     uint8_t rdns;       // enum rdns_verdict or VERDICT_NONE
     uint8_t helo_match; // enum helo_match or VERDICT_NONE
@@ -79,6 +89,7 @@ struct smtp {
     uint16_t offers; // bits of enum mail_offer_bit, as the client was told by EHLO
     uint32_t errors, auth_failures;
     struct smtp_budget budget;
+    struct smtp_trail trail;
     struct message_name rdns_name;
     char helo[HOST_NAME_MAX_DNS];
     char user[USER_NAME_MAX];    // canonical; size 0: not authenticated
@@ -122,12 +133,16 @@ enum smtp_refusal smtp_refusal_of(enum reason reason); // the first that is for 
 void smtp_finish(struct smtp *smtp, const char *reply, enum reason reason); // reply may be NULL
 void smtp_reset(struct smtp *smtp); // forgets the transaction; the state becomes HELLO
 
-void smtp_greet(struct smtp *smtp);
 void smtp_ask(struct smtp *smtp, const struct message *question); // of the dns child
 
 // Mail programs of users call themselves what they like and come from where they are, so only
 // strangers are judged.
 bool smtp_is_stranger(const struct smtp *smtp);
+
+// smtp_greeting.c
+void smtp_greeting_start(struct smtp *smtp);
+void smtp_greeting_go_on(struct smtp *smtp);                      // an answer came, or time passed
+size_t smtp_greeting_early(struct smtp *smtp, struct span input); // how much of it was taken
 
 // smtp_command.c: a whole line in a command state. `ahead`: more input waits behind it.
 void smtp_command(struct smtp *smtp, struct span line, bool ahead);

@@ -134,6 +134,7 @@ void smtp_command(struct smtp *smtp, struct span line, bool ahead)
     struct smtp_arguments arguments = {.ahead = ahead};
     const struct command *command = find(line_word(line, &arguments.text));
     enum smtp_refusal refusal;
+    smtp->host->report.commands++;
     if (!command)
         refusal = REFUSE_UNKNOWN;
     else if (!(command->states & 1u << smtp->state))

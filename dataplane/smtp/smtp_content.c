@@ -320,8 +320,10 @@ static void end(struct smtp *smtp, enum smtp_outcome outcome)
     } else {
         host->ops->send(host, SIDE_CLIENT, span_of(backend->reply, backend->kept));
         if (smtp->state == SMTP_FINAL && smtp_backend_class(backend) == 2 &&
-            host->report.mails < UINT16_MAX)
+            host->report.mails < UINT16_MAX) {
             host->report.mails++;
+            host->report.message_bytes += smtp->mail.data.size;
+        }
     }
     smtp_reset(smtp);
 }

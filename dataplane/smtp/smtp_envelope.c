@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/check.h"
-#include "smtp/smtp.h"
+#include "smtp/smtp_finding.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_relay.h"
 #include "smtp/smtp_text.h"
@@ -24,60 +24,6 @@ static enum smtp_refusal check_gate(const struct smtp *smtp)
     if (!smtp->host->tls)
         return REFUSE_TLS_FIRST;
     return smtp->user_size ? REFUSE_NONE : REFUSE_AUTH_FIRST;
-}
-
-static enum smtp_refusal by_action(const struct smtp *smtp, uint8_t action,
-                                   enum smtp_refusal reject, enum smtp_refusal defer)
-{
-    switch ((enum action)action) {
-    case ACTION_REJECT:
-        return reject;
-    case ACTION_DEFER:
-        return defer;
-    case ACTION_SHADOW:
-        smtp->host->ops->shadow(smtp->host, smtp_refusal_reason(reject));
-        break;
-    case ACTION_TAG:
-    case ACTION_OFF:
-    case ACTION_COUNT:
-        break;
-    }
-    return REFUSE_NONE;
-}
-
-static enum smtp_refusal check_dnsbl(const struct smtp *smtp)
-{
-    const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    if (policy->dnsbl_zones == 0 || smtp->dnsbl < policy->dnsbl_threshold)
-        return REFUSE_NONE;
-    return by_action(smtp, policy->dnsbl_listed, REFUSE_DNSBL, REFUSE_DNSBL_NOW);
-}
-
-static enum smtp_refusal check_rdns(const struct smtp *smtp)
-{
-    const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    switch (smtp->rdns) {
-    case RDNS_NONE:
-        return by_action(smtp, policy->rdns_none, REFUSE_RDNS_NONE, REFUSE_RDNS_NONE_NOW);
-    case RDNS_UNCONFIRMED:
-        return by_action(smtp, policy->rdns_unconfirmed, REFUSE_RDNS_UNCONFIRMED,
-                         REFUSE_RDNS_UNCONFIRMED_NOW);
-    case RDNS_TEMPERROR:
-        return by_action(smtp, policy->rdns_unavailable, REFUSE_RDNS_UNAVAILABLE,
-                         REFUSE_RDNS_UNAVAILABLE_NOW);
-    default:
-        return REFUSE_NONE;
-    }
-}
-
-// The verdicts were awaited before the greeting; they are spoken here, where a sender's log shows
-// them.
-static enum smtp_refusal check_client(const struct smtp *smtp)
-{
-    if (!smtp_is_stranger(smtp))
-        return REFUSE_NONE;
-    enum smtp_refusal refusal = check_dnsbl(smtp);
-    return refusal == REFUSE_NONE ? check_rdns(smtp) : refusal;
 }
 
 static enum smtp_refusal take_parameters(const struct smtp *smtp, struct span text, bool rcpt,
@@ -120,15 +66,8 @@ enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
         return REFUSE_SENDER_NOT_OWNED;
     arguments->path = path.text;
     arguments->domain = path.domain;
-    return check_client(smtp);
-}
-
-static void report_sender(struct smtp *smtp)
-{
-    struct report *report = &smtp->host->report;
-    struct span from = span_head(smtp_mail_from(smtp), sizeof report->mail_from);
-    report->mail_from_size = (uint8_t)from.size;
-    memcpy(report->mail_from, from.at, from.size);
+    // Known before the greeting; spoken here, where a sender's log shows it.
+    return smtp_finding_judge(smtp, smtp_finding_of_client(smtp));
 }
 
 // The envelope as content rules see it: the lines HELO, MAIL FROM and RCPT TO.
@@ -176,7 +115,9 @@ static bool helo_is_literal(const struct smtp *smtp)
 static void ask_helo(struct smtp *smtp)
 {
     struct addr addr;
-    if (smtp->helo_match != VERDICT_NONE || smtp->host->policy->smtp.helo_mismatch == ACTION_OFF)
+    bool wanted = smtp_finding_is_wanted(smtp, FINDING_HELO_MISMATCH, FINDING_HELO_MISMATCH) ||
+                  smtp_finding_is_wanted(smtp, FINDING_RDNS_DIFFERS, FINDING_RDNS_DIFFERS);
+    if (smtp->helo_match != VERDICT_NONE || !wanted)
         return;
     if (smtp_path_literal(smtp_helo(smtp), &addr)) {
         bool same = addr_equal(&addr, &smtp->host->client);
@@ -195,8 +136,8 @@ static void ask_helo(struct smtp *smtp)
 // Of the HELO name, once a HELO, beside that of the sender (RFC 7208, section 2.3).
 static bool is_helo_spf_wanted(const struct smtp *smtp)
 {
-    return smtp->host->policy->smtp.spf_helo != ACTION_OFF && smtp->helo_spf == VERDICT_NONE &&
-           smtp->mail.from_size > 0 && !helo_is_literal(smtp);
+    return smtp_finding_is_wanted(smtp, FINDING_SPF_HELO_FAIL, FINDING_SPF_HELO_UNAVAILABLE) &&
+           smtp->helo_spf == VERDICT_NONE && smtp->mail.from_size > 0 && !helo_is_literal(smtp);
 }
 
 // Without a sender the HELO name stands for it (RFC 7208, section 2.4); an address literal has no
@@ -221,7 +162,7 @@ static void ask_spf(struct smtp *smtp)
 void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result)
 {
     if (is_helo_spf_wanted(smtp)) {
-        smtp->helo_spf = (uint8_t)result;
+        smtp->helo_spf = smtp->host->report.spf_helo = (uint8_t)result;
         ask_spf(smtp); // now of the sender
         return;
     }
@@ -243,7 +184,7 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
     mail->from_size = (uint16_t)arguments->path.size;
     if (mail->from_size)
         memcpy(mail->from, arguments->path.at, mail->from_size);
-    report_sender(smtp);
+    smtp_trail_sender(smtp);
     if (!smtp_is_stranger(smtp)) {
         accept_sender(smtp);
         return;
@@ -256,47 +197,15 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
         smtp_envelope_judge(smtp);
 }
 
-static enum smtp_refusal check_helo(const struct smtp *smtp)
-{
-    const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    switch (smtp->helo_match) {
-    case HELO_MISMATCH:
-        return by_action(smtp, policy->helo_mismatch, REFUSE_HELO_MISMATCH,
-                         REFUSE_HELO_MISMATCH_NOW);
-    case HELO_TEMPERROR:
-        return by_action(smtp, policy->helo_unavailable, REFUSE_HELO_UNAVAILABLE,
-                         REFUSE_HELO_UNAVAILABLE_NOW);
-    default:
-        return REFUSE_NONE;
-    }
-}
-
-static enum smtp_refusal check_spf(const struct smtp *smtp)
-{
-    const struct policy_smtp *policy = &smtp->host->policy->smtp;
-    enum smtp_refusal of_helo = REFUSE_NONE;
-    if (smtp->helo_spf == SPF_FAIL && smtp->mail.from_size > 0)
-        of_helo = by_action(smtp, policy->spf_helo, REFUSE_SPF_HELO, REFUSE_SPF_HELO_NOW);
-    if (of_helo != REFUSE_NONE)
-        return of_helo;
-    switch (smtp->mail.spf) {
-    case SPF_FAIL:
-        return by_action(smtp, policy->spf_fail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
-    case SPF_SOFTFAIL:
-        return by_action(smtp, policy->spf_softfail, REFUSE_SPF_FAIL, REFUSE_SPF_FAIL_NOW);
-    case SPF_TEMPERROR:
-        return by_action(smtp, policy->spf_unavailable, REFUSE_SPF_UNAVAILABLE,
-                         REFUSE_SPF_UNAVAILABLE_NOW);
-    default:
-        return REFUSE_NONE;
-    }
-}
-
 void smtp_envelope_judge(struct smtp *smtp)
 {
-    enum smtp_refusal refusal = check_helo(smtp);
+    uint32_t of_sender = smtp_finding_of_sender(smtp);
+    uint32_t all = of_sender | smtp_finding_of_client(smtp);
+    if (smtp_is_stranger(smtp))
+        all |= smtp_finding_of_name(smtp, smtp_helo(smtp));
+    enum smtp_refusal refusal = smtp_finding_judge(smtp, of_sender);
     if (refusal == REFUSE_NONE)
-        refusal = check_spf(smtp);
+        refusal = smtp_finding_judge_score(smtp, all);
     if (refusal == REFUSE_NONE) {
         accept_sender(smtp);
         return;
@@ -355,6 +264,7 @@ void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *argument
     mail->orcpt_size = (uint16_t)orcpt.size;
     if (orcpt.size)
         memcpy(mail->orcpt, orcpt.at, orcpt.size);
+    smtp_trail_recipient(smtp);
     enum smtp_refusal refusal = scan_recipient(smtp);
     if (refusal == REFUSE_NONE && smtp->backend.voided)
         refusal = REFUSE_BACKEND_LOST;

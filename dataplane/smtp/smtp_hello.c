@@ -1,63 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/check.h"
-#include "smtp/smtp.h"
+#include "smtp/smtp_finding.h"
 #include "smtp/smtp_path.h"
 #include "smtp/smtp_text.h"
 
-// Nobody but us has our name or our address; senders of spam take them, since they are sure to
-// resolve.
-static bool is_ours(const struct smtp *smtp, struct span name)
+// What DNS could not be asked for is no name, whatever policy says.
+static bool is_sayable(struct span name)
 {
-    const struct policy *policy = smtp->host->policy;
-    struct addr addr;
-    if (span_equal_nocase(name, span_text(policy->smtp.host_name)))
-        return true;
-    if (!smtp_path_literal(name, &addr))
-        return false;
-    const struct policy_interface *outside = &policy->boot.legs[LEG_OUTSIDE];
-    return addr_equal(&addr, &smtp->host->local) || addr_equal(&addr, &outside->addr[FAMILY_V4]) ||
-           addr_equal(&addr, &outside->addr[FAMILY_V6]);
-}
-
-// An address without its brackets: its last label is a number, as no top-level domain is.
-static bool is_bare_address(struct span name)
-{
-    uint64_t number;
-    size_t at = name.size;
-    while (at > 0 && name.at[at - 1] != '.')
-        at--;
-    return at > 0 && span_to_u64(span_skip(name, at), UINT64_MAX, &number);
-}
-
-static enum smtp_refusal check_stranger(const struct smtp *smtp, struct span name)
-{
-    if (!smtp_is_stranger(smtp))
-        return REFUSE_NONE;
-    if (is_bare_address(name))
-        return REFUSE_HELO_NAME;
-    return is_ours(smtp, name) ? REFUSE_HELO_FORGED : REFUSE_NONE;
+    struct message_name copy;
+    return smtp_path_is_literal(name) || message_name_set(&copy, name);
 }
 
 enum smtp_refusal smtp_hello_check(const struct smtp *smtp, struct smtp_arguments *arguments)
 {
     struct span name = span_trim(arguments->text);
-    if (name.size > sizeof smtp->helo ||
-        (!smtp_path_is_domain(name, false) && !smtp_path_is_literal(name)))
-        return REFUSE_HELO_NAME;
+    uint32_t findings = smtp_finding_of_name(smtp, name);
+    if (name.size == 0 || name.size > sizeof smtp->helo || !is_sayable(name) ||
+        (findings && !smtp_is_stranger(smtp)))
+        return REFUSE_HELO_SYNTAX;
     arguments->text = name;
-    return check_stranger(smtp, name);
+    return smtp_finding_judge(smtp, findings);
 }
 
 // The backend was told another name, or nothing: it does not serve the client under the new one.
 static void set_name(struct smtp *smtp, struct span name)
 {
-    struct report *report = &smtp->host->report;
     smtp_backend_quit(smtp);
     smtp->helo_size = (uint8_t)name.size;
     smtp->helo_match = smtp->helo_spf = VERDICT_NONE;
     memcpy(smtp->helo, name.at, name.size);
-    report->helo_size = (uint8_t)span_head(name, sizeof report->helo).size;
-    memcpy(report->helo, name.at, report->helo_size);
     smtp_enter(smtp, SMTP_HELLO);
     smtp_reset(smtp);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/worker.h"
 
+#include "guard/guard_conduct.h"
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>
@@ -58,6 +59,24 @@ static bool is_barred(void *worker, const struct addr *client)
 {
     struct worker *w = worker;
     return guard_is_barred(w->guard, client, w->now_us);
+}
+
+static bool note(void *worker, const struct addr *client, enum reason reason)
+{
+    struct worker *w = worker;
+    if (reason == REASON_NONE)
+        guard_praise(w->guard, client, w->now_us);
+    if (guard_conduct_points(reason) == 0)
+        return false;
+    if (guard_offend(w->guard, client, reason, w->now_us))
+        counter_refuse(w->counters, REASON_OFFENCES_SOURCE);
+    return true;
+}
+
+static bool is_known(void *worker, const struct addr *client)
+{
+    struct worker *w = worker;
+    return guard_is_good(w->guard, client, w->now_us);
 }
 
 static int64_t unix_offset_us(const struct worker *w)
@@ -129,6 +148,8 @@ static const char *open_stations(struct worker *w)
                                        .login = login,
                                        .logout = logout,
                                        .is_barred = is_barred,
+                                       .note = note,
+                                       .is_known = is_known,
                                        .context = w};
     if (!(w->sessions = sessions_open(&sessions)))
         return "no memory for the session table";

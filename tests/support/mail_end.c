@@ -28,7 +28,7 @@ struct policy *mail_end_policy(const struct addr *outside, const struct addr *in
     p->boot.workers = 1;
     p->boot.mbufs = p->boot.connections = p->boot.sessions = p->boot.sources = 1024;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
-    p->smtp.spf_helo = ACTION_OFF;
+    policy_verdicts_default(&p->smtp);
     struct policy_range *ranges[] = {&p->relay_networks, &p->prefixes, &p->rules,
                                      &p->rules_database, &p->domains};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)

@@ -200,6 +200,11 @@ static void fake_shadow(struct mail_host *host, enum reason reason)
     fake_of(host)->shadowed[reason]++;
 }
 
+static bool fake_is_known(const struct mail_host *host)
+{
+    return !((const struct mail_host_fake *)host)->unknown;
+}
+
 static const struct mail_host_ops fake_ops = {
     .room = fake_room,
     .send = fake_send,
@@ -221,6 +226,7 @@ static const struct mail_host_ops fake_ops = {
     .hold = fake_hold,
     .count = fake_count,
     .shadow = fake_shadow,
+    .is_known = fake_is_known,
 };
 
 static const struct policy_service fake_services[] = {
@@ -253,9 +259,9 @@ static void policy_init(struct fake_policy *fake)
     p->size = sizeof *fake;
     for (int i = 0; i < LIMIT_COUNT; i++)
         p->limits[i] = limit_facts((enum limit)i)->value;
-    p->smtp.helo_mismatch = ACTION_OFF;
+    policy_verdicts_default(&p->smtp);
+    p->smtp.verdicts[FINDING_HELO_MISMATCH].action = ACTION_OFF;
     memcpy(p->smtp.host_name, "mail.example.net", sizeof "mail.example.net");
-    p->smtp.spf_helo = ACTION_OFF;
     p->services_count = FAKE_SERVICES;
     memcpy(p->services, fake_services, sizeof fake_services);
     p->backends_count = FAKE_BACKENDS;
@@ -313,6 +319,7 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     host->unix_us_offset = 1700000000LL * 1000000;
     host->report.dnsbl = INT16_MIN;
     host->report.rdns = host->report.helo_match = host->report.spf = host->report.backend = 255;
+    host->report.spf_helo = 255;
     return fake;
 }
 

@@ -75,6 +75,7 @@ struct mail_host_fake {
     bool finished, done;
     enum reason reason; // of finish
     unsigned counted[REASON_COUNT], shadowed[REASON_COUNT];
+    bool unknown; // the client has no good history
 
     const char *scan_word; // a rule that looks for it; NULL: none
     unsigned scan_parts;   // in these parts

@@ -185,42 +185,73 @@ static void sizes_and_counts_are_checked(void **state)
     expect(&m, false);
 }
 
+static void texts_of_a_report_are_cut_and_recipients_left_out_whole(void **state)
+{
+    struct report report = {0};
+    char most[REPORT_TEXT_MAX + 1], many[sizeof report.texts];
+    memset(most, 'x', sizeof most);
+    for (int which = 0; which < TEXT_RCPT_TO; which++)
+        report_add(&report, (enum report_text)which, span_of(most, sizeof most));
+    assert_int_equal(report_text(&report, TEXT_MAIL_FROM).size, REPORT_TEXT_MAX);
+    size_t left = sizeof report.texts - TEXT_RCPT_TO * REPORT_TEXT_MAX;
+    memset(many, 'y', sizeof many);
+    many[9] = many[left - 1] = many[left + 9] = '\0';
+    report_add(&report, TEXT_RCPT_TO, span_of(many, left + 10));
+    assert_int_equal(report_text(&report, TEXT_RCPT_TO).size, left);
+    report.sizes[TEXT_RCPT_TO] = 0;
+    many[left - 1] = 'y';
+    report_add(&report, TEXT_RCPT_TO, span_of(many, left + 10));
+    assert_int_equal(report_text(&report, TEXT_RCPT_TO).size, 10);
+    assert_memory_equal(report_text(&report, TEXT_RCPT_TO).at, many, 10);
+}
+
 static void reports_index_nothing_out_of_range(void **state)
 {
     struct message good = message_make(MESSAGE_REPORT, STATUS_OK, 0), m;
-    good.report.backend = good.report.rdns = good.report.helo_match = good.report.spf = 255;
+    good.report.facts.backend = good.report.facts.rdns = good.report.facts.helo_match =
+        good.report.facts.spf = good.report.facts.spf_helo = 255;
     expect(&good, true);
     m = good;
-    m.report.helo_match = HELO_MATCH_COUNT;
+    m.status = STATUS_UNAVAILABLE; // then nothing in it would have been looked at
+    expect(&m, false);
+    m = message_make(MESSAGE_OFFER, STATUS_NOT_FOUND, 0);
     expect(&m, false);
     m = good;
-    m.report.dnsbl = DNSBL_SCORE_MAX + 1;
+    m.report.facts.helo_match = HELO_MATCH_COUNT;
     expect(&m, false);
-    m.report.dnsbl = INT16_MIN;
+    m = good;
+    m.report.facts.dnsbl = DNSBL_SCORE_MAX + 1;
+    expect(&m, false);
+    m.report.facts.dnsbl = INT16_MIN;
     expect(&m, true);
     m = good;
-    m.report.rdns = RDNS_VERDICT_COUNT;
+    m.report.facts.rdns = RDNS_VERDICT_COUNT;
     expect(&m, false);
     m = good;
-    m.report.spf = SPF_RESULT_COUNT;
+    m.report.facts.spf = SPF_RESULT_COUNT;
     expect(&m, false);
     m = good;
-    m.report.backend = BACKENDS_MAX;
+    m.report.facts.backend = BACKENDS_MAX;
     expect(&m, false);
     m = good;
-    m.report.tls_version = 4;
+    m.report.facts.tls_version = 4;
     expect(&m, false);
     m = good;
-    m.report.reason = REASON_COUNT;
+    m.report.facts.reason = REASON_COUNT;
     expect(&m, false);
     m = good;
-    m.report.service = SERVICES_MAX;
+    m.report.facts.service = SERVICES_MAX;
     expect(&m, false);
     m = good;
-    m.report.helo_size = sizeof m.report.helo + 1;
+    m.report.facts.findings = UINT32_C(1) << FINDING_COUNT;
     expect(&m, false);
     m = good;
-    m.report.mail_from_size = sizeof m.report.mail_from + 1;
+    m.report.facts.login = REPORT_LOGIN_COUNT;
+    expect(&m, false);
+    m = good;
+    m.report.sizes[TEXT_HELO] = sizeof m.report.texts;
+    expect(&m, true);
+    m.report.sizes[TEXT_RCPT_TO] = 1;
     expect(&m, false);
 }
 
@@ -297,6 +328,7 @@ int main(void)
         cmocka_unit_test(enums_of_answers_are_checked),
         cmocka_unit_test(logins_are_printable),
         cmocka_unit_test(sizes_and_counts_are_checked),
+        cmocka_unit_test(texts_of_a_report_are_cut_and_recipients_left_out_whole),
         cmocka_unit_test(reports_index_nothing_out_of_range),
         cmocka_unit_test(any_bytes_are_judged_without_harm),
         cmocka_unit_test(a_wiped_message_holds_nothing),

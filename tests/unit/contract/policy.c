@@ -63,7 +63,7 @@ static int set_up(void **state)
         .magic = POLICY_MAGIC,
         .version = contract_version,
         .size = sizeof whole,
-        .smtp = {.host_name = "mail.example.net"},
+        .smtp = {.host_name = "mail.example.net", .score_threshold = 1},
         .services_count = 1,
         .backends_count = 1,
         .certificates_count = 1,
@@ -245,8 +245,12 @@ static void services_and_backends_must_belong_together(void **state)
     EXPECT_REFUSED("backends", p->backends[0].identity = IDENTITY_COUNT);
     EXPECT_REFUSED("certificates", p->certificates_count = CERTIFICATES_MAX + 1);
     EXPECT_REFUSED("smtp", p->smtp.host_name[0] = '\0');
-    EXPECT_REFUSED("smtp", p->smtp.spf_fail = ACTION_COUNT);
-    EXPECT_REFUSED("smtp", p->smtp.helo_mismatch = ACTION_COUNT);
+    EXPECT_REFUSED("smtp", p->smtp.verdicts[0].action = ACTION_COUNT);
+    EXPECT_REFUSED("smtp", p->smtp.verdicts[FINDING_COUNT - 1].action = ACTION_SCORE);
+    EXPECT_REFUSED("smtp", p->smtp.verdicts[FINDING_SPF_FAIL].points = 1);
+    EXPECT_REFUSED("smtp", (p->smtp.verdicts[FINDING_SPF_FAIL] =
+                                (struct policy_verdict){ACTION_SCORE, POINTS_MAX + 1}));
+    EXPECT_REFUSED("smtp", p->smtp.score_threshold = 0);
     EXPECT_REFUSED("smtp", p->smtp.dnsbl_zones = 1);
     EXPECT_REFUSED("routes", p->routes_count = ROUTES_MAX + 1);
     EXPECT_REFUSED("routes", p->routes[0].leg = LEG_COUNT);

@@ -48,8 +48,8 @@ static void the_250_comes_only_after_the_backends(void **state)
     assert_true(client->finished);
     rig_hang_up(rig, client);
     assert_non_null(rig_report(rig));
-    assert_int_equal(rig_report(rig)->mails, 1);
-    assert_int_equal(rig_report(rig)->reason, REASON_MAIL_QUIT);
+    assert_int_equal(rig_report(rig)->facts.mails, 1);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_MAIL_QUIT);
 }
 
 static void a_client_that_vanishes_in_data_leaves_the_backend_without_a_dot(void **state)
@@ -77,7 +77,7 @@ static void a_killed_session_ends_and_says_why(void **state)
     assert_true(sessions_kill(rig_sessions(rig), page.rows[0].id, rig_now(rig)));
     rig_run(rig, 3000000);
     assert_true(client->finished);
-    assert_int_equal(rig_report(rig)->reason, REASON_SESSION_KILLED);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_SESSION_KILLED);
 }
 
 static void a_client_that_says_nothing_is_sent_home(void **state)
@@ -88,7 +88,7 @@ static void a_client_that_says_nothing_is_sent_home(void **state)
     rig_expect(rig, client, "220 ");
     rig_run(rig, 310000000);
     assert_true(client->finished);
-    assert_int_equal(rig_report(rig)->reason, REASON_SMTP_COMMAND_TIMEOUT);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_SMTP_COMMAND_TIMEOUT);
 }
 
 static void more_commands_than_one_run_takes_are_all_answered(void **state)
@@ -158,7 +158,7 @@ static void a_ban_ends_the_sessions_of_its_source_by_rst(void **state)
     rig_run(rig, 100000);
     assert_true(client->closed && idle->closed);
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
-    assert_int_equal(rig_report(rig)->reason, REASON_SESSION_BANNED);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_SESSION_BANNED);
     assert_int_equal(rig_counters(rig)->reasons[REASON_SESSION_BANNED], 2);
 }
 

@@ -18,7 +18,7 @@ static void a_session_between_two_mails_is_told_and_ends(void **state)
     rig_run(rig, 3000000);
     assert_true(client->finished);
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
-    assert_int_equal(rig_report(rig)->reason, REASON_MAIL_DRAINED);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_MAIL_DRAINED);
 }
 
 static void a_mail_under_way_gets_its_250_first(void **state)
@@ -35,8 +35,8 @@ static void a_mail_under_way_gets_its_250_first(void **state)
     rig_expect(rig, client, "250 2.0.0 queued");
     rig_expect(rig, client, "421 4.3.2 ");
     rig_run(rig, 3000000);
-    assert_int_equal(rig_report(rig)->mails, 1);
-    assert_int_equal(rig_report(rig)->reason, REASON_MAIL_DRAINED);
+    assert_int_equal(rig_report(rig)->facts.mails, 1);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_MAIL_DRAINED);
 }
 
 static void what_is_left_at_the_deadline_is_ended_then(void **state)
@@ -49,7 +49,7 @@ static void what_is_left_at_the_deadline_is_ended_then(void **state)
     rig_expect(rig, client, "421 4.3.2 ");
     rig_run(rig, 3000000);
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
-    assert_int_equal(rig_report(rig)->reason, REASON_SESSION_DRAIN_OVER);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_SESSION_DRAIN_OVER);
 }
 
 static void a_mail_that_the_backend_has_gets_its_answer_even_then(void **state)
@@ -67,7 +67,7 @@ static void a_mail_that_the_backend_has_gets_its_answer_even_then(void **state)
     rig_expect(rig, client, "250 2.0.0 queued");
     rig_expect(rig, client, "421 4.3.2 ");
     rig_run(rig, 3000000);
-    assert_int_equal(rig_report(rig)->mails, 1);
+    assert_int_equal(rig_report(rig)->facts.mails, 1);
 }
 
 static void a_drain_that_is_stopped_lets_sessions_be(void **state)

@@ -31,7 +31,7 @@ static void a_client_that_takes_nothing_of_much_is_cut_off(void **state)
     assert_int_equal(sessions_count(rig_sessions(rig)), 1);
     rig_run(rig, 70000000);
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
-    assert_int_equal(rig_report(rig)->reason, REASON_SESSION_SLOW_READER);
+    assert_int_equal(rig_report(rig)->facts.reason, REASON_SESSION_SLOW_READER);
     assert_true(client->closed);
 }
 

@@ -135,9 +135,10 @@ static void login_by_two_prompts_succeeds_and_is_canonical(void **unused)
                                                 "S:235 2.7.0 Authentication successful\n"
                                                 "C:AUTH LOGIN\n"
                                                 "S:503 5.5.1 Already authenticated\n");
-    const struct report *report = &fake->host.report;
+    const struct report_facts *report = &fake->host.report;
     assert_true(
         span_equal(span_of(report->user, report->user_size), span_text("alice@example.net")));
+    assert_int_equal(report->login, REPORT_LOGIN_RIGHT);
     mail_host_fake_close(fake);
 }
 

@@ -63,7 +63,8 @@ static void play_rdns(enum action action, const char *script)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     struct policy_smtp *policy = &fake->policy.policy.smtp;
-    policy->rdns_none = policy->rdns_unconfirmed = policy->rdns_unavailable = (uint8_t)action;
+    for (int i = FINDING_RDNS_NONE; i <= FINDING_RDNS_UNAVAILABLE; i++)
+        policy->verdicts[i].action = (uint8_t)action;
     mail_host_fake_start(fake);
     mail_script_play(fake, script);
     mail_host_fake_close(fake);
@@ -96,7 +97,7 @@ static void play_dnsbl(enum action action, const char *script)
     struct policy_smtp *policy = &fake->policy.policy.smtp;
     policy->dnsbl_zones = 2;
     policy->dnsbl_threshold = 3;
-    policy->dnsbl_listed = (uint8_t)action;
+    policy->verdicts[FINDING_DNSBL_LISTED].action = (uint8_t)action;
     mail_host_fake_start(fake);
     mail_script_play(fake, script);
     mail_host_fake_close(fake);
@@ -123,7 +124,8 @@ static void play_helo(enum action action, const char *script)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     struct policy_smtp *policy = &fake->policy.policy.smtp;
-    policy->helo_mismatch = policy->helo_unavailable = (uint8_t)action;
+    for (int i = FINDING_HELO_MISMATCH; i <= FINDING_HELO_UNAVAILABLE; i++)
+        policy->verdicts[i].action = (uint8_t)action;
     mail_host_fake_start(fake);
     mail_script_play(fake, script);
     mail_host_fake_close(fake);
@@ -175,7 +177,8 @@ static void play_spf(enum action action, const char *verdict, const char *reply)
     char script[512];
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     struct policy_smtp *policy = &fake->policy.policy.smtp;
-    policy->spf_fail = policy->spf_softfail = policy->spf_unavailable = (uint8_t)action;
+    policy->verdicts[FINDING_SPF_FAIL].action = policy->verdicts[FINDING_SPF_SOFTFAIL].action =
+        policy->verdicts[FINDING_SPF_UNAVAILABLE].action = (uint8_t)action;
     mail_host_fake_start(fake);
     snprintf(script, sizeof script, HELLO FROM_JOE "E:%s\nS:%s\n", verdict, reply);
     mail_script_play(fake, script);
@@ -200,7 +203,7 @@ static void spf_is_judged_by_policy(void **unused)
 static void play_helo_spf(enum action action, const char *script)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
-    fake->policy.policy.smtp.spf_helo = (uint8_t)action;
+    fake->policy.policy.smtp.verdicts[FINDING_SPF_HELO_FAIL].action = (uint8_t)action;
     mail_host_fake_start(fake);
     mail_script_play(fake, script);
     mail_host_fake_close(fake);
@@ -321,7 +324,7 @@ static void trusted_networks_are_not_judged(void **unused)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     assert_true(addr_parse("192.0.2.1", &fake->host.client));
-    fake->policy.policy.smtp.rdns_none = ACTION_REJECT;
+    fake->policy.policy.smtp.verdicts[FINDING_RDNS_NONE].action = ACTION_REJECT;
     mail_host_fake_start(fake);
     mail_script_play(fake, "E:rdns none\n" BANNER EHLO FROM_JOE "S:250 2.1.0 Ok\n");
     mail_host_fake_close(fake);

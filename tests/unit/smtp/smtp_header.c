@@ -100,7 +100,7 @@ static void verdicts_of_our_own_are_told(void **unused)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
     struct policy_smtp *policy = &fake->policy.policy.smtp;
-    policy->helo_mismatch = ACTION_TAG;
+    policy->verdicts[FINDING_HELO_MISMATCH].action = ACTION_TAG;
     policy->dnsbl_zones = 1;
     policy->dnsbl_threshold = 3;
     mail_host_fake_start(fake);

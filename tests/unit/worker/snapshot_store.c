@@ -38,6 +38,7 @@ static struct policy sound_policy(uint64_t generation)
     p.boot.lcores[0] = 1;
     p.boot.mbufs = 2048;
     p.boot.connections = p.boot.sessions = p.boot.sources = 64;
+    policy_verdicts_default(&p.smtp);
     snprintf(p.smtp.host_name, sizeof p.smtp.host_name, "mail.example.net");
     p.services[0] = (struct policy_service){.name = "smtp", .port = 25};
     p.backends[0] = (struct policy_backend){

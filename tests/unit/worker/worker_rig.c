@@ -100,6 +100,8 @@ static struct policy *rig_policy(void)
     }
     p->boot.workers = 1;
     p->boot.mbufs = p->boot.connections = p->boot.sessions = p->boot.sources = 1024;
+    policy_verdicts_default(&p->smtp);
+    p->limits[LIMIT_GREETING_DELAY_MS] = 0;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
     p->services[0] = (struct policy_service){.name = "smtp", .port = 25};
     p->backends[0] = (struct policy_backend){

@@ -51,7 +51,7 @@ static void wrong_entries_are_refused(void **state)
     assert_refused("zones: [{zone: a.example, weight: 101}]", "expected a number from -100 to 100");
     assert_refused("zones: [{zone: a.example, weight: --1}]", "zones[0].weight: expected a number");
     assert_refused("threshold: 0", "threshold: expected a number from 1 to 1600");
-    assert_refused("listed: drop", "listed: expected tag, defer, reject, shadow or off");
+    assert_refused("listed: drop", "listed: expected tag, defer, reject, shadow, off, or points");
 }
 
 static void name_that_leaves_no_room_for_an_address_is_refused(void **state)
@@ -88,7 +88,7 @@ static void entry_has_its_defaults(void **state)
     assert_string_equal(entry->zone, "zen.example");
     assert_int_equal(entry->weight, 1);
     assert_int_equal(config->head.smtp.dnsbl_threshold, 1);
-    assert_int_equal(config->head.smtp.dnsbl_listed, ACTION_TAG);
+    assert_int_equal(config->head.smtp.verdicts[FINDING_DNSBL_LISTED].action, ACTION_TAG);
     assert_true(addr_parse("127.0.0.2", &reply) && addr_parse("127.255.255.254", &refused));
     assert_true(addr_pattern_holds(&entry->replies, &reply));
     assert_false(addr_pattern_holds(&entry->replies, &refused));
@@ -103,7 +103,7 @@ static void entries_are_read(void **state)
                       "- {zone: allow.example, replies: '127.0.[0..255].[1..3]', weight: -4}\n"));
     assert_int_equal(config->head.smtp.dnsbl_zones, 2);
     assert_int_equal(config->head.smtp.dnsbl_threshold, 5);
-    assert_int_equal(config->head.smtp.dnsbl_listed, ACTION_REJECT);
+    assert_int_equal(config->head.smtp.verdicts[FINDING_DNSBL_LISTED].action, ACTION_REJECT);
     assert_int_equal(config->dnsbl[1].weight, -4);
 }
 

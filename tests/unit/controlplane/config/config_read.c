@@ -265,7 +265,7 @@ static void least_configuration_gets_the_defaults(void **state)
     assert_int_equal(config->head.boot.legs[LEG_OUTSIDE].bits[FAMILY_V4], 120);
     assert_int_equal(config->head.boot.legs[LEG_INSIDE].bits[FAMILY_V6], 64);
     assert_int_equal(config->head.limits[LIMIT_CONNECTIONS_SOURCE], 50);
-    assert_int_equal(config->head.smtp.rdns_none, ACTION_TAG);
+    assert_int_equal(config->head.smtp.verdicts[FINDING_RDNS_NONE].action, ACTION_TAG);
     config_free(config);
 }
 

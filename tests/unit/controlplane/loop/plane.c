@@ -363,21 +363,20 @@ static void session_report_becomes_one_json_line(void **state)
 {
     control_fixture_up(&f, 2, "");
     struct message m = message_make(MESSAGE_REPORT, STATUS_OK, 0);
-    m.report = (struct report){
-        .id = 42,
-        .started_us = 1767225599000000, // 2025-12-31T23:59:59Z
-        .duration_us = 1500000,
-        .reason = REASON_SMTP_RELAY_DENIED,
-        .service = 0,
-        .backend = 255,
-        .tls_version = 3,
-        .rdns = RDNS_CONFIRMED,
-        .spf = 255,
-        .helo_size = 5,
-        .refusals = 1,
-    };
-    memcpy(m.report.helo, "a\"\n\xff\0", 5);
-    assert_true(addr_parse("2001:db8::1", &m.report.client));
+    m.report = (struct report){.facts = {
+                                   .id = 42,
+                                   .started_us = 1767225599000000, // 2025-12-31T23:59:59Z
+                                   .duration_us = 1500000,
+                                   .reason = REASON_SMTP_RELAY_DENIED,
+                                   .service = 0,
+                                   .backend = 255,
+                                   .tls_version = 3,
+                                   .rdns = RDNS_CONFIRMED,
+                                   .spf = 255,
+                                   .refusals = 1,
+                               }};
+    report_add(&m.report, TEXT_HELO, span_of("a\"\n\xff\0", 5));
+    assert_true(addr_parse("2001:db8::1", &m.report.facts.client));
     assert_true(fake_dataplane_send(f.fake, ROLE_OPS, 1, &m));
     assert_true(control_fixture_until(&f, log_has_line, NULL, 10000));
 
@@ -411,7 +410,7 @@ static void many_reports_lose_none(void **state)
     control_fixture_up(&f, 2, "");
     struct message m = message_make(MESSAGE_REPORT, STATUS_OK, 0);
     for (unsigned i = 0; i < REPORTS; i++) {
-        m.report.id = i;
+        m.report.facts.id = i;
         while (!fake_dataplane_send(f.fake, ROLE_OPS, i % 2, &m))
             sched_yield();
     }

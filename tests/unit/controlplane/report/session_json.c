@@ -89,12 +89,13 @@ static void report_out_of_every_range_is_still_one_sound_line(void **state)
 {
     struct report report;
     memset(&report, 0xff, sizeof report);
-    report.reason = REASON_COUNT - 1;
-    report.user_size = sizeof report.user;
-    report.helo_size = sizeof report.helo;
-    report.mail_from_size = sizeof report.mail_from;
+    report.facts.reason = report.facts.refusal = REASON_COUNT - 1;
+    report.facts.user_size = sizeof report.facts.user;
+    for (int i = 0; i < REPORT_TEXTS; i++)
+        report.sizes[i] = sizeof report.texts / REPORT_TEXTS;
     json_t *line = session_json_report(&report, &policy);
-    static const char *const nulls[] = {"service", "backend", "tls", "rdns", "helo_match", "spf"};
+    static const char *const nulls[] = {"service",    "backend", "tls",  "rdns",
+                                        "helo_match", "spf",     "login"};
     for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++)
         assert_true(json_is_null(json_object_get(line, nulls[i])));
     assert_true(json_integer_value(json_object_get(line, "bytes_in")) >= 0);
@@ -129,39 +130,55 @@ static void times_are_utc_with_milliseconds(void **state)
 
 static void report_is_told_in_full(void **state)
 {
-    struct report report = {
-        .id = 5,
-        .started_us = 1769903999000000,
-        .duration_us = 123999,
-        .bytes_in = 10,
-        .bytes_out = 20,
-        .client_port = 4711,
-        .tls_version = 3,
-        .rdns = RDNS_CONFIRMED,
-        .helo_match = HELO_ORGANISATION,
-        .dnsbl = -4,
-        .spf = SPF_SOFTFAIL,
-        .user_size = 2,
-        .user = "al",
-        .helo_size = 1,
-        .helo = "h",
-        .mail_from_size = 4,
-        .mail_from = "a\"@b",
-        .mails = 1,
-        .recipients = 2,
-        .refusals = 3,
-        .reason = REASON_BANNED,
-    };
-    assert_true(addr_parse("192.0.2.1", &report.client));
+    struct report report = {.facts = {
+                                .id = 5,
+                                .started_us = 1769903999000000,
+                                .duration_us = 123999,
+                                .bytes_in = 10,
+                                .bytes_out = 20,
+                                .message_bytes = 7,
+                                .client_port = 4711,
+                                .local_port = 25,
+                                .tls_version = 3,
+                                .login = REPORT_LOGIN_RIGHT,
+                                .rdns = RDNS_CONFIRMED,
+                                .helo_match = HELO_ORGANISATION,
+                                .dnsbl = -4,
+                                .spf = SPF_SOFTFAIL,
+                                .spf_helo = 255,
+                                .findings = 1u << FINDING_HELO_SHORT | 1u << FINDING_SPF_SOFTFAIL,
+                                .score = 4,
+                                .commands = 6,
+                                .user_size = 2,
+                                .user = "al",
+                                .mails = 1,
+                                .recipients = 2,
+                                .refusals = 3,
+                                .refusal = REASON_SMTP_RELAY_DENIED,
+                                .reason = REASON_BANNED,
+                            }};
+    assert_true(addr_parse("192.0.2.1", &report.facts.client));
+    assert_true(addr_parse("192.0.2.2", &report.facts.local));
+    report_add(&report, TEXT_TLS_CIPHER, span_text("TLS_AES_128_GCM_SHA256"));
+    report_add(&report, TEXT_SERVER_NAME, span_text("mail.example.net"));
+    report_add(&report, TEXT_RDNS_NAME, span_text("p.example"));
+    report_add(&report, TEXT_HELO, span_text("h"));
+    report_add(&report, TEXT_MAIL_FROM, span_text("a\"@b"));
+    report_add(&report, TEXT_RCPT_TO, span_of("c@d\0e\"@f", 9));
     assert_dump(
         session_json_report(&report, &policy),
         "{\"time\":\"2026-01-31T23:59:59.123Z\",\"started\":\"2026-01-31T23:59:59.000Z\","
-        "\"id\":5,\"service\":\"smtp\",\"client\":\"192.0.2.1\",\"client_port\":4711,"
-        "\"reason\":\"banned\",\"user\":\"al\",\"helo\":\"h\",\"mail_from\":\"a\\\"@b\","
-        "\"tls\":\"1.3\",\"rdns\":\"confirmed\",\"helo_match\":\"organisation\",\"dnsbl\":-4,"
-        "\"spf\":\"softfail\","
-        "\"backend\":\"postfix\",\"mails\":1,\"recipients\":2,\"refusals\":3,"
-        "\"bytes_in\":10,\"bytes_out\":20,\"duration_ms\":123}");
+        "\"duration_ms\":123,\"id\":5,\"service\":\"smtp\",\"client\":\"192.0.2.1\","
+        "\"client_port\":4711,\"local\":\"192.0.2.2\",\"local_port\":25,"
+        "\"backend\":\"postfix\",\"tls\":\"1.3\",\"tls_cipher\":\"TLS_AES_128_GCM_SHA256\","
+        "\"tls_sni\":\"mail.example.net\",\"user\":\"al\",\"login\":\"accepted\","
+        "\"rdns\":\"confirmed\",\"rdns_name\":\"p.example\",\"helo\":\"h\","
+        "\"helo_match\":\"organisation\",\"dnsbl\":-4,\"spf\":\"softfail\",\"spf_helo\":null,"
+        "\"findings\":[\"helo.short\",\"spf.softfail\"],\"score\":4,"
+        "\"mail_from\":\"a\\\"@b\",\"rcpt_to\":[\"c@d\",\"e\\\"@f\"],"
+        "\"mails\":1,\"recipients\":2,\"message_bytes\":7,\"commands\":6,\"refusals\":3,"
+        "\"refusal\":\"smtp_relay_denied\",\"bytes_in\":10,\"bytes_out\":20,"
+        "\"reason\":\"banned\"}");
 }
 
 static void row_is_told_in_full(void **state)

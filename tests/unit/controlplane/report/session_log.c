@@ -43,7 +43,7 @@ static void directory_that_is_missing_is_an_error(void **state)
 
 static void full_device_loses_lines_and_counts_them(void **state)
 {
-    struct report report = {.backend = 255};
+    struct report report = {.facts.backend = 255};
     assert_int_equal(session_log_open(&log_under_test, "/dev/full"), 0);
     for (int i = 0; i < 3; i++) {
         session_log_add(&log_under_test, &report, &policy);
@@ -57,7 +57,7 @@ static void full_device_loses_lines_and_counts_them(void **state)
 
 static void torn_line_does_not_spoil_the_next(void **state)
 {
-    struct report report = {.backend = 255};
+    struct report report = {.facts.backend = 255};
     struct rlimit whole, half;
     assert_int_equal(truncate(file, 0), 0);
     assert_int_equal(session_log_open(&log_under_test, file), 0);
@@ -77,7 +77,7 @@ static void torn_line_does_not_spoil_the_next(void **state)
 
 static void no_file_wanted_is_no_file(void **state)
 {
-    struct report report = {.backend = 255};
+    struct report report = {.facts.backend = 255};
     assert_int_equal(session_log_open(&log_under_test, ""), 0);
     session_log_add(&log_under_test, &report, &policy);
     session_log_close(&log_under_test);
@@ -86,20 +86,23 @@ static void no_file_wanted_is_no_file(void **state)
 
 static void hostile_fields_of_full_length_make_valid_lines(void **state)
 {
-    struct report report = {.backend = 255,
-                            .service = SERVICES_MAX - 1,
-                            .user_size = 64,
-                            .helo_size = 128,
-                            .mail_from_size = 128,
-                            .started_us = UINT64_MAX,
-                            .duration_us = UINT64_MAX,
-                            .bytes_in = UINT64_MAX,
-                            .rdns = 200,
-                            .spf = 200,
-                            .tls_version = 99};
-    memset(report.user, 0x01, sizeof report.user);
-    memset(report.helo, 0xff, sizeof report.helo);
-    memset(report.mail_from, '\n', sizeof report.mail_from);
+    struct report report = {.facts = {.backend = 255,
+                                      .service = SERVICES_MAX - 1,
+                                      .user_size = 64,
+                                      .started_us = UINT64_MAX,
+                                      .duration_us = UINT64_MAX,
+                                      .bytes_in = UINT64_MAX,
+                                      .rdns = 200,
+                                      .spf = 200,
+                                      .tls_version = 99}};
+    char hostile[REPORT_TEXT_MAX], many[256];
+    memset(report.facts.user, 0x01, sizeof report.facts.user);
+    memset(hostile, 0xff, sizeof hostile);
+    report_add(&report, TEXT_HELO, span_of(hostile, sizeof hostile));
+    memset(hostile, '\n', sizeof hostile);
+    report_add(&report, TEXT_MAIL_FROM, span_of(hostile, sizeof hostile));
+    memset(many, '\0', sizeof many); // no bytes each
+    report_add(&report, TEXT_RCPT_TO, span_of(many, sizeof many));
     assert_int_equal(truncate(file, 0), 0);
     assert_int_equal(session_log_open(&log_under_test, file), 0);
     for (int i = 0; i < 200; i++) // more than the buffer holds
@@ -111,7 +114,7 @@ static void hostile_fields_of_full_length_make_valid_lines(void **state)
 
 static void renamed_file_is_left_on_reopen(void **state)
 {
-    struct report report = {.backend = 255};
+    struct report report = {.facts.backend = 255};
     char old[64];
     snprintf(old, sizeof old, "%s.1", file);
     assert_int_equal(truncate(file, 0), 0);
