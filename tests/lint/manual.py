@@ -25,6 +25,8 @@ def main():
     tables = (tree.text(path) for path in tree.files(".c", folders=["controlplane/config"])
               if path.name != "rules_read.c")
     schema = {key for table in tables for key in TABLE_KEY.findall(table)}
+    found = tree.text("dataplane/contract/finding.def")
+    schema |= {key for pair in re.findall(r'FINDING\(\w+, "(\w+)", "(\w+)"', found) for key in pair}
     rules = set(TABLE_KEY.findall(tree.text("controlplane/config/rules_read.c")))
     words = {word for key in items(keys) | headings(keys) for word in key.split(".")} - {"NAME"}
     commands = re.findall(r'^    \{"([a-z ]+)",', tree.text("controlplane/cli/cli_command.c"), re.M)
