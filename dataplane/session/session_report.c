@@ -39,7 +39,7 @@ void session_report_send(struct session *s)
     report->facts.duration_us = s->all->now_us - s->started_us;
     add_tls(s, report);
     if (s->machine_started && s->protocol->report)
-        s->protocol->report(s->state, report);
+        s->protocol->report(session_machine(s), report);
     config->report(config->context, &message);
     if (config->note && was_good(s))
         config->note(config->context, &s->host.client, REASON_NONE);

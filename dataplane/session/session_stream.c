@@ -177,6 +177,6 @@ bool session_stream_handshake(struct session *s)
     if (done > 0)
         note_tls_facts(s);
     else if (done < 0)
-        session_end(s, REASON_TLS_HANDSHAKE_FAILED);
+        session_end(s, tls_refusal(client->tls));
     return done < 0 || (done == 0 && fed);
 }

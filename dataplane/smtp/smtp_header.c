@@ -48,7 +48,7 @@ static const char *with_protocol(const struct smtp *smtp) // RFC 3848, RFC 6531
     bool utf8 = smtp->mail.param.bits & PARAM_UTF8;
     bool tls = smtp->host->tls, auth = smtp->user_size > 0;
     if (!smtp->esmtp)
-        return tls ? "SMTPS" : "SMTP";
+        return "SMTP"; // of TLS there is no word for it
     if (utf8)
         return auth ? "UTF8SMTPSA" : tls ? "UTF8SMTPS" : "UTF8SMTP";
     return auth ? "ESMTPSA" : tls ? "ESMTPS" : "ESMTP";
@@ -88,14 +88,15 @@ static void add_received_spf(struct smtp_text *text, const struct smtp *smtp)
     char addr[ADDR_TEXT_SIZE];
     if (smtp->mail.spf == VERDICT_NONE)
         return;
-    smtp_text_add(text, "Received-SPF: %s receiver=%s; identity=%s;\r\n\tclient-ip=%s; helo=",
+    smtp_text_add(text, "Received-SPF: %s receiver=%s; identity=%s;\r\n\tclient-ip=",
                   spf_names[smtp->mail.spf], smtp->host->policy->smtp.host_name,
-                  smtp->mail.from_size ? "mailfrom" : "helo", addr_text(&smtp->host->client, addr));
-    smtp_text_add_foreign(text, smtp_helo(smtp), FOREIGN_MAX);
+                  smtp->mail.from_size ? "mailfrom" : "helo");
+    smtp_text_add_value(text, span_text(addr_text(&smtp->host->client, addr)), false, sizeof addr);
+    smtp_text_add(text, "; helo=");
+    smtp_text_add_value(text, smtp_helo(smtp), false, FOREIGN_MAX);
     if (smtp->mail.from_size) {
-        smtp_text_add(text, ";\r\n\tenvelope-from=\"");
-        smtp_text_add_foreign(text, smtp_mail_from(smtp), FOREIGN_MAX);
-        smtp_text_add(text, "\"");
+        smtp_text_add(text, ";\r\n\tenvelope-from=");
+        smtp_text_add_value(text, smtp_mail_from(smtp), false, FOREIGN_MAX);
     }
     smtp_text_add(text, "\r\n");
 }
@@ -117,34 +118,40 @@ static void add_results(struct smtp_text *text, const struct smtp *smtp)
     smtp_text_add(text, "Authentication-Results: %s", smtp->host->policy->smtp.host_name);
     if (smtp->user_size) {
         smtp_text_add(text, ";\r\n\tauth=pass smtp.auth=");
-        smtp_text_add_foreign(text, smtp_user(smtp), FOREIGN_MAX);
+        smtp_text_add_value(text, smtp_user(smtp), true, FOREIGN_MAX);
         any = true;
     }
     if (smtp->mail.spf != VERDICT_NONE) {
         smtp_text_add(text, ";\r\n\tspf=%s smtp.%s=", spf_names[smtp->mail.spf],
                       smtp->mail.from_size ? "mailfrom" : "helo");
-        smtp_text_add_foreign(text, smtp->mail.from_size ? sender_domain(smtp) : smtp_helo(smtp),
-                              FOREIGN_MAX);
+        smtp_text_add_value(text, smtp->mail.from_size ? sender_domain(smtp) : smtp_helo(smtp),
+                            true, FOREIGN_MAX);
         any = true;
     }
     if (smtp->helo_spf != VERDICT_NONE && smtp->mail.from_size) {
         smtp_text_add(text, ";\r\n\tspf=%s smtp.helo=", spf_names[smtp->helo_spf]);
-        smtp_text_add_foreign(text, smtp_helo(smtp), FOREIGN_MAX);
+        smtp_text_add_value(text, smtp_helo(smtp), true, FOREIGN_MAX);
     }
     if (!smtp_service(smtp)->submission) {
-        smtp_text_add(text, ";\r\n\tiprev=%s policy.iprev=%s", iprev_names[smtp->rdns],
-                      addr_text(&smtp->host->client, addr));
+        smtp_text_add(text, ";\r\n\tiprev=%s policy.iprev=", iprev_names[smtp->rdns]);
+        smtp_text_add_value(text, span_text(addr_text(&smtp->host->client, addr)), true,
+                            sizeof addr);
         any = true;
     }
     // Not registered methods, hence the x.
     if (smtp->helo_match != VERDICT_NONE) {
         smtp_text_add(text, ";\r\n\tx-helo=%s smtp.helo=", helo_names[smtp->helo_match]);
-        smtp_text_add_foreign(text, smtp_helo(smtp), FOREIGN_MAX);
+        smtp_text_add_value(text, smtp_helo(smtp), true, FOREIGN_MAX);
     }
     if (smtp->dnsbl != 0)
         smtp_text_add(text, ";\r\n\tx-dnsbl=%s policy.score=%d",
                       smtp->dnsbl >= smtp->host->policy->smtp.dnsbl_threshold ? "fail" : "pass",
                       smtp->dnsbl);
+    if (smtp->host->report.score > 0)
+        smtp_text_add(text, ";\r\n\tx-score=%s policy.score=%u",
+                      smtp->host->report.score >= smtp->host->policy->smtp.score_threshold ? "fail"
+                                                                                           : "pass",
+                      smtp->host->report.score);
     smtp_text_add(text, any ? "\r\n" : "; none\r\n");
 }
 

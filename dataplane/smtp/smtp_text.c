@@ -33,6 +33,41 @@ static bool is_plain(uint8_t c)
     return c > 0x20 && c < 0x7f && !memchr("\"\\()<>,;", c, 8);
 }
 
+static bool is_bare(struct span span, bool address)
+{
+    for (size_t i = 0; i < span.size; i++) {
+        uint8_t c = span.at[i];
+        bool dot_ends = c == '.' && (i == 0 || i + 1 == span.size || span.at[i + 1] == '.');
+        bool at = address && c == '@' && i > 0 && i + 1 < span.size &&
+                  span_find(span_skip(span, i + 1), '@') == span.size - i - 1;
+        bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (dot_ends || (!letter && !at && !memchr(".-_+", c, 4)))
+            return false;
+    }
+    return span.size > 0;
+}
+
+void smtp_text_add_value(struct smtp_text *text, struct span span, bool address, size_t most)
+{
+    span = span_head(span, most);
+    if (is_bare(span, address)) {
+        smtp_text_add_span(text, span);
+        return;
+    }
+    if (2 * span.size + 2 > text->size - text->used) {
+        text->full = true;
+        return;
+    }
+    text->at[text->used++] = '"';
+    for (size_t i = 0; i < span.size; i++) {
+        char c = (char)span.at[i];
+        if (c == '"' || c == '\\')
+            text->at[text->used++] = '\\';
+        text->at[text->used++] = c >= 0x20 && c < 0x7f ? c : '?';
+    }
+    text->at[text->used++] = '"';
+}
+
 void smtp_text_add_foreign(struct smtp_text *text, struct span span, size_t most)
 {
     span = span_head(span, most);

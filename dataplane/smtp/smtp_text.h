@@ -25,6 +25,11 @@ void smtp_text_add_span(struct smtp_text *text, struct span span);
 // comments, lists or addresses in headers, become '?'.
 void smtp_text_add_foreign(struct smtp_text *text, struct span span, size_t most);
 
+// At most `most` bytes of it as a value in Received-SPF (RFC 7208, section 9.1), or with `address`
+// in Authentication-Results (RFC 8601, section 2.2), where user@domain may stand as it is: bare
+// where both grammars allow it, else as a quoted string, all but printable ASCII as '?'.
+void smtp_text_add_value(struct smtp_text *text, struct span span, bool address, size_t most);
+
 static inline struct span smtp_text_span(const struct smtp_text *text)
 {
     return span_of(text->at, text->used);

@@ -19,6 +19,7 @@ struct tls {
     struct tls_buffer input;  // ciphertext that nobody has read
     struct tls_buffer output; // ciphertext that nobody has sent
     const char *error;        // constant text, NULL until TLS_FAILED
+    enum reason refusal;      // likewise, NONE until then
     const char *cipher;       // OpenSSL's name, once open
     char *server_name;        // LDH-checked, NULL: none
     uint8_t state;            // enum tls_state
@@ -143,6 +144,8 @@ void tls_close(struct tls *tls)
 static void fail(struct tls *tls, const char *error)
 {
     tls->error = error;
+    tls->refusal =
+        tls->state == TLS_HANDSHAKING ? REASON_TLS_HANDSHAKE_FAILED : REASON_TLS_RECORD_BAD;
     tls->state = TLS_FAILED;
     tls_buffer_done(&tls->input);
 }
@@ -158,8 +161,13 @@ static void settle(struct tls *tls, int result)
         tls->state = TLS_PEER_CLOSED;
         break;
     default: {
-        const char *reason = ERR_reason_error_string(ERR_peek_error());
+        unsigned long error = ERR_peek_error();
+        const char *reason = ERR_reason_error_string(error);
         fail(tls, reason ? reason : "TLS failed without a reason given");
+        if (ERR_GET_REASON(error) == SSL_R_NO_APPLICATION_PROTOCOL)
+            tls->refusal = REASON_TLS_ALPN_FOREIGN;
+        else if (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST)
+            tls->refusal = REASON_MAIL_NOT_MAIL;
         break;
     }
     }
@@ -355,6 +363,11 @@ void tls_facts(const struct tls *tls, struct tls_facts *ret_facts)
     if (tls->server_name)
         span_to_text(span_text(tls->server_name), ret_facts->server_name,
                      sizeof ret_facts->server_name);
+}
+
+enum reason tls_refusal(const struct tls *tls)
+{
+    return tls->refusal;
 }
 
 bool tls_binding(const struct tls *tls, uint8_t *out)

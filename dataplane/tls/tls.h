@@ -73,4 +73,6 @@ enum { TLS_BINDING = 32 };
 // under 1.2 it wants the extended master secret, and libraries do not agree whether its context is
 // empty or none.
 bool tls_binding(const struct tls *tls, uint8_t *out);
+// Why TLS_FAILED: foreign ALPN and HTTP are told from other handshakes and records that fail.
+enum reason tls_refusal(const struct tls *tls);
 const char *tls_error_text(const struct tls *tls); // why TLS_FAILED, for the log
