@@ -61,7 +61,7 @@ struct session {
     struct limit_set shadowed;      // limits in shadow mode that would have refused it
     struct limit_set shadow_logins; // those of them that are counted for its login
     uint64_t ticket;                // of the user's count; 0: none
-    bool offended; // did what its source is not welcome for
+    bool offended;                  // did what its source is not welcome for
     uint16_t mails_counted;
     bool backend_connected;
     bool finished_told[SIDES];          // the machine knows of the peer's end
