@@ -123,6 +123,7 @@ static struct policy *policy_make(const struct flood_config *config)
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         ranges[i]->offset = sizeof *p;
     snprintf(p->smtp.host_name, sizeof p->smtp.host_name, "mail.example.net");
+    policy_verdicts_default(&p->smtp);
     const char *what = "";
     CHECK(policy_is_sound(p, p->size, &what));
     return p;
