@@ -217,13 +217,16 @@ static uint64_t records_in(struct span ciphertext)
 
 // From here on records are ours, and OpenSSL's part of the session is over: what it sealed behind
 // the client's Finished, the tickets, stands in the output from `before` on; of the client's
-// records it has read none.
+// records it has read none. It stays where it alone knows how: TLS 1.2, a cipher that is not ours,
+// records that the client wants smaller (RFC 6066, section 4), and towards a server.
 static void take_over(struct tls *tls, size_t before)
 {
     struct tls_record *record = &tls->record;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
     const struct tls_suite *suite = tls_suite_find(SSL_CIPHER_get_protocol_id(cipher));
-    if (!suite || record->secrets.known != TLS_SECRETS_ALL || SSL_has_pending(tls->ssl))
+    if (!suite || record->secrets.known != TLS_SECRETS_ALL || !SSL_is_server(tls->ssl) ||
+        SSL_SESSION_get_max_fragment_length(SSL_get_session(tls->ssl)) != 0 ||
+        SSL_has_pending(tls->ssl))
         return;
     record->write.sequence = records_in(span_skip(tls_buffer_span(&tls->output), before));
     if (!tls_record_start(record, suite))

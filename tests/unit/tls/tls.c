@@ -293,6 +293,92 @@ static void data_with_the_last_handshake_flight_is_not_lost(void **state)
     reads("early bird", TLS_OPEN);
 }
 
+// Pieces of any size, each way, with changes of keys among them and records cut anywhere.
+static void exchange(unsigned seed)
+{
+    static uint8_t data[40000], got[sizeof data];
+    size_t sent = 0, seen = 0, answered = 0, heard = 0;
+    enum tls_state now;
+    srand(seed);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 31 >> 3);
+    for (int turn = 0; turn < 1000 && (seen < sizeof data || heard < sizeof data); turn++) {
+        size_t size = (size_t)(rand() % 5000 + 1), most = sizeof data - sent;
+        if (rand() % 4 == 0)
+            assert_int_equal(SSL_key_update(peer.ssl, rand() % 2), 1);
+        if (most > 0)
+            SSL_write(peer.ssl, data + sent, (int)(size < most ? size : most));
+        sent += size < most ? size : most;
+        uint8_t buffer[3000];
+        for (size_t n; (n = peer_take(&peer, buffer, (size_t)(rand() % 3000 + 1))) > 0;) {
+            assert_int_equal(tls_feed(tls, span_of(buffer, n)), n);
+            size_t room = sizeof got - seen, wanted = (size_t)(rand() % 3000 + 1);
+            seen += tls_read(tls, got + seen, wanted < room ? wanted : room, &now);
+            assert_int_equal(now, TLS_OPEN);
+        }
+        seen += tls_read(tls, got + seen, sizeof got - seen, &now);
+        size = (size_t)(rand() % 5000 + 1), most = sizeof data - answered;
+        answered += tls_write(tls, span_of(data + answered, size < most ? size : most));
+        struct span out = span_head(tls_output(tls), (size_t)(rand() % 9000));
+        BIO_write(SSL_get_rbio(peer.ssl), out.at, (int)out.size);
+        tls_output_sent(tls, out.size);
+        static uint8_t back[sizeof data];
+        for (int n; (n = SSL_read(peer.ssl, back + heard, (int)(sizeof back - heard))) > 0;)
+            heard += (size_t)n;
+        ERR_clear_error();
+        assert_memory_equal(back, data, heard);
+    }
+    assert_int_equal(seen, sizeof data);
+    assert_int_equal(heard, sizeof data);
+    assert_memory_equal(got, data, sizeof data);
+}
+
+static void every_suite_group_and_resumption_speaks_with_openssl(void **state)
+{
+    static const char *const suites[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                         "TLS_CHACHA20_POLY1305_SHA256"};
+    static const char *const groups[] = {"X25519", "P-256", "P-384:X25519"}; // the last: again
+    for (unsigned i = 0; i < 18; i++) {
+        SSL_SESSION *ticket = i % 2 ? peer.session : NULL; // of the session before
+        if (ticket)
+            peer.session = NULL;
+        tear_down(state);
+        set_up(state);
+        peer_open(&peer, 3, NULL, NULL);
+        SSL_set_ciphersuites(peer.ssl, suites[i / 6]);
+        assert_int_equal(SSL_set1_groups_list(peer.ssl, groups[i / 2 % 3]), 1);
+        if (i % 2)
+            assert_int_equal(SSL_set_session(peer.ssl, ticket), 1);
+        SSL_SESSION_free(ticket);
+        peer_pump(&peer, tls, 0);
+        assert_int_equal(tls_step(tls), TLS_OPEN);
+        struct tls_facts facts;
+        tls_facts(tls, &facts);
+        assert_string_equal(facts.cipher, suites[i / 6]);
+        assert_int_equal(facts.resumed, i % 2);
+        exchange(i + 1);
+    }
+}
+
+static void records_are_as_small_as_the_client_wants_them(void **state)
+{
+    static uint8_t data[5000], got[sizeof data];
+    size_t seen = 0;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 31 >> 3);
+    peer_open(&peer, 3, NULL, NULL);
+    SSL_set_tlsext_max_fragment_length(peer.ssl, TLSEXT_max_fragment_length_512);
+    peer_pump(&peer, tls, 0);
+    assert_int_equal(tls_step(tls), TLS_OPEN);
+    assert_int_equal(tls_write(tls, span_of(data, sizeof data)), sizeof data);
+    peer_pump(&peer, tls, 0);
+    for (int n; (n = SSL_read(peer.ssl, got + seen, (int)(sizeof got - seen))) > 0;)
+        seen += (size_t)n;
+    ERR_clear_error();
+    assert_int_equal(seen, sizeof got);
+    assert_memory_equal(got, data, sizeof got);
+}
+
 static void a_megabyte_comes_through_within_bounded_memory(void **state)
 {
     static uint8_t data[1 << 20], got[1 << 20];
@@ -453,6 +539,8 @@ int main(void)
         TEST(keys_may_be_changed_by_the_client),
         TEST(byte_by_byte_is_as_good_as_at_once),
         TEST(data_with_the_last_handshake_flight_is_not_lost),
+        TEST(every_suite_group_and_resumption_speaks_with_openssl),
+        TEST(records_are_as_small_as_the_client_wants_them),
         TEST(a_megabyte_comes_through_within_bounded_memory),
         TEST(nothing_is_taken_while_too_much_waits),
         TEST(input_is_not_taken_without_bound),
