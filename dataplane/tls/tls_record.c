@@ -26,13 +26,16 @@ static bool way_key(const struct tls_suite *suite, const uint8_t *secret,
            tls_suite_expand(suite, secret, span_text("iv"), none, way->iv, sizeof way->iv);
 }
 
-// The next generation of keys (section 7.2).
+// The next generation of keys (section 7.2). Only a key that is new counts from zero: after a
+// failure an alert is sealed still.
 static bool way_update(const struct tls_suite *suite, uint8_t *secret, struct tls_record_way *way)
 {
-    way->sequence = 0;
-    return tls_suite_expand(suite, secret, span_text("traffic upd"), (struct span){0}, secret,
-                            suite->hash_size) &&
-           way_key(suite, secret, way);
+    bool done = tls_suite_expand(suite, secret, span_text("traffic upd"), (struct span){0}, secret,
+                                 suite->hash_size) &&
+                way_key(suite, secret, way);
+    if (done)
+        way->sequence = 0;
+    return done;
 }
 
 bool tls_record_start(struct tls_record *record, const struct tls_suite *suite)

@@ -110,7 +110,8 @@ bool tls_suite_expand(const struct tls_suite *suite, const uint8_t *secret, stru
     *at++ = 1; // the first block of HKDF-Expand (RFC 5869, section 2.3), which is all
     bool done = authenticate(suite, span_of(secret, suite->hash_size),
                              span_of(info, (size_t)(at - info)), block);
-    memcpy(out, block, size);
+    if (done)
+        memcpy(out, block, size);
     OPENSSL_cleanse(block, sizeof block);
     return done;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tls/tls_record.h"
+#include "support/tls_seal.h"
 
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,22 +11,13 @@
 
 #include <cmocka.h>
 
-enum { ALERT = 21, HANDSHAKE = 22, DATA = 23 };
-
 static struct tls_record server, client; // the client: the same code, its ways changed over
 static struct tls_buffer to_server, to_client;
 static uint8_t got[TLS_RECORD_DATA_MOST + 100];
 
 static void start(uint16_t suite_id)
 {
-    const struct tls_suite *suite = tls_suite_find(suite_id);
-    server = client = (struct tls_record){0};
-    memset(server.secrets.client, 1, TLS_SECRET_MOST);
-    memset(server.secrets.server, 2, TLS_SECRET_MOST);
-    memset(client.secrets.client, 2, TLS_SECRET_MOST);
-    memset(client.secrets.server, 1, TLS_SECRET_MOST);
-    assert_true(tls_record_start(&server, suite));
-    assert_true(tls_record_start(&client, suite));
+    tls_seal_start(&server, &client, suite_id);
 }
 
 static int set_up(void **state)
@@ -42,31 +35,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-// The client's next record, of any type and with so much padding behind it.
+// The client's next record.
 static void seal(uint8_t type, const void *data, size_t size, size_t padding)
 {
-    size_t inner = size + 1 + padding + TLS_RECORD_TAG;
-    uint8_t head[] = {DATA, 3, 3, (uint8_t)(inner >> 8), (uint8_t)inner};
-    uint8_t nonce[TLS_IV_SIZE], *text = calloc(1, inner);
-    int n;
-    memcpy(nonce, client.write.iv, sizeof nonce);
-    for (unsigned i = 0; i < 8; i++)
-        nonce[sizeof nonce - 1 - i] ^= (uint8_t)(client.write.sequence >> 8 * i);
-    client.write.sequence++;
-    memcpy(text, data, size);
-    text[size] = type;
-    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-    assert_int_equal(
-        EVP_EncryptInit_ex2(cipher, client.suite->cipher, client.write.key, nonce, NULL), 1);
-    EVP_EncryptUpdate(cipher, NULL, &n, head, sizeof head);
-    EVP_EncryptUpdate(cipher, text, &n, text, (int)(inner - TLS_RECORD_TAG));
-    EVP_EncryptFinal_ex(cipher, text + n, &n);
-    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TLS_RECORD_TAG,
-                        text + inner - TLS_RECORD_TAG);
-    EVP_CIPHER_CTX_free(cipher);
-    assert_true(tls_buffer_put(&to_server, span_of(head, sizeof head)));
-    assert_true(tls_buffer_put(&to_server, span_of(text, inner)));
-    free(text);
+    tls_seal(&client, type, span_of(data, size), padding, &to_server);
 }
 
 static size_t read_at(struct tls_record *end, size_t size)
@@ -102,7 +74,7 @@ static void expect_failure(uint8_t alert)
 
 static void a_damaged_record_ends_it(void **state)
 {
-    seal(DATA, "hello", 5, 0);
+    seal(SEAL_DATA, "hello", 5, 0);
     to_server.at[to_server.end - 1] ^= 1;
     expect_failure(20);
 }
@@ -116,7 +88,7 @@ static void a_record_in_the_clear_ends_it(void **state)
 static void a_record_of_another_place_ends_it(void **state)
 {
     client.write.sequence = 1;
-    seal(DATA, "hello", 5, 0);
+    seal(SEAL_DATA, "hello", 5, 0);
     expect_failure(20);
 }
 
@@ -134,9 +106,9 @@ static void records_of_wrong_sizes_end_it(void **state)
 static void more_data_than_a_record_may_hold_ends_it(void **state)
 {
     static uint8_t data[TLS_RECORD_DATA_MOST + 1];
-    seal(DATA, data, TLS_RECORD_DATA_MOST, 0);
+    seal(SEAL_DATA, data, TLS_RECORD_DATA_MOST, 0);
     assert_int_equal(read_at(&server, sizeof got), TLS_RECORD_DATA_MOST);
-    seal(DATA, data, sizeof data, 0);
+    seal(SEAL_DATA, data, sizeof data, 0);
     expect_failure(22);
 }
 
@@ -161,26 +133,86 @@ static void handshake_messages_but_key_updates_end_it(void **state)
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         tear_down(state);
         start(0x1301);
-        seal(HANDSHAKE, bad[i].text, bad[i].size, 0);
+        seal(SEAL_HANDSHAKE, bad[i].text, bad[i].size, 0);
         expect_failure(10);
     }
 }
 
 static void a_key_update_of_an_unknown_kind_ends_it(void **state)
 {
-    seal(HANDSHAKE, "\x18\x00\x00\x01\x02", 5, 0);
+    seal(SEAL_HANDSHAKE, "\x18\x00\x00\x01\x02", 5, 0);
     expect_failure(47);
 }
 
 static void alerts_of_wrong_sizes_end_it(void **state)
 {
-    seal(ALERT, "\x01", 1, 0);
+    seal(SEAL_ALERT, "\x01", 1, 0);
     expect_failure(50);
+}
+
+static int failure_at; // the allocation that fails, 1: the next, 0: none
+
+static bool fails(void)
+{
+    return failure_at > 0 && --failure_at == 0;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    return fails() ? NULL : malloc(size);
+}
+
+static void *reallocate(void *at, size_t size, const char *file, int line)
+{
+    return fails() ? NULL : realloc(at, size);
+}
+
+static void release(void *at, const char *file, int line)
+{
+    free(at);
+}
+
+// None of what waits for the client was sealed with that key at that place.
+static void expect_unused(const struct tls_record_way *way)
+{
+    while (tls_buffer_waiting(&to_client) > 0) {
+        struct tls_record other = {.suite = server.suite, .read = *way};
+        struct tls_buffer one = {0}, answer = {0};
+        const uint8_t *head = to_client.at + to_client.begin;
+        size_t size = TLS_RECORD_HEAD + (size_t)(head[3] << 8 | head[4]);
+        assert_true(tls_buffer_put(&one, span_of(head, size)));
+        assert_int_equal(tls_record_read(&other, &one, &answer, got, sizeof got), 0);
+        assert_string_equal(other.error, "a record that is damaged");
+        tls_buffer_done(&one);
+        tls_buffer_done(&answer);
+        tls_buffer_skip(&to_client, size);
+    }
+}
+
+static void a_change_of_keys_that_fails_uses_no_nonce_twice(void **state)
+{
+    int failed = 0;
+    for (bool done = false; !done; failed += !done) {
+        assert_true(failed < 1000);
+        tear_down(state);
+        start(0x1301);
+        struct tls_record_way first = server.write;
+        assert_true(tls_record_write(&server, span_text("first"), &to_client));
+        expect(&client, "first");
+        seal(SEAL_HANDSHAKE, "\x18\x00\x00\x01\x01", 5, 0);
+        failure_at = failed + 1;
+        assert_int_equal(read_at(&server, sizeof got), 0);
+        failure_at = 0;
+        done = !server.error;
+        expect_unused(&first);
+        ERR_clear_error();
+    }
+    assert_true(failed > 0);
 }
 
 static void an_alert_ends_it_without_answer(void **state)
 {
-    seal(ALERT, "\x02\x28", 2, 0);
+    seal(SEAL_ALERT, "\x02\x28", 2, 0);
     assert_int_equal(read_at(&server, sizeof got), 0);
     assert_non_null(server.error);
     assert_int_equal(tls_buffer_waiting(&to_client), 0);
@@ -188,10 +220,10 @@ static void an_alert_ends_it_without_answer(void **state)
 
 static void close_notify_is_seen_after_the_data_and_ends_reading(void **state)
 {
-    seal(DATA, "bye", 3, 0);
-    seal(ALERT, "\x01\x5a", 2, 0); // user_canceled, which says nothing
-    seal(ALERT, "\x01\x00", 2, 0);
-    seal(DATA, "more", 4, 0);
+    seal(SEAL_DATA, "bye", 3, 0);
+    seal(SEAL_ALERT, "\x01\x5a", 2, 0); // user_canceled, which says nothing
+    seal(SEAL_ALERT, "\x01\x00", 2, 0);
+    seal(SEAL_DATA, "more", 4, 0);
     expect(&server, "bye");
     assert_true(server.closed);
     assert_null(server.error);
@@ -228,8 +260,8 @@ static void data_goes_both_ways_under_every_suite(void **state)
     for (uint16_t suite = 0x1301; suite <= 0x1303; suite++) {
         start(suite);
         for (int i = 0; i < 3; i++) {
-            seal(DATA, "hello", 5, (size_t)i * 100);
-            seal(DATA, "", 0, (size_t)i);
+            seal(SEAL_DATA, "hello", 5, (size_t)i * 100);
+            seal(SEAL_DATA, "", 0, (size_t)i);
             expect(&server, "hello");
             assert_true(tls_record_write(&server, span_text("welcome"), &to_client));
             expect(&client, "welcome");
@@ -239,8 +271,8 @@ static void data_goes_both_ways_under_every_suite(void **state)
 
 static void what_there_is_no_room_for_waits(void **state)
 {
-    seal(DATA, "hello", 5, 3);
-    seal(DATA, "world", 5, 0);
+    seal(SEAL_DATA, "hello", 5, 3);
+    seal(SEAL_DATA, "world", 5, 0);
     assert_int_equal(read_at(&server, 2), 2);
     assert_memory_equal(got, "he", 2);
     assert_int_equal(read_at(&server, 4), 4);
@@ -251,7 +283,7 @@ static void what_there_is_no_room_for_waits(void **state)
 
 static void a_record_in_pieces_is_as_good_as_whole(void **state)
 {
-    seal(DATA, "hello", 5, 0);
+    seal(SEAL_DATA, "hello", 5, 0);
     struct tls_buffer whole = to_server;
     to_server = (struct tls_buffer){0};
     for (size_t i = 0; i < whole.end; i++) {
@@ -276,7 +308,7 @@ static void keys_are_changed_as_the_client_asks(void **state)
         assert_memory_equal(before, server.write.key, sizeof before); // it did not ask for ours
         expect(&client, "old");
     }
-    seal(HANDSHAKE, "\x18\x00\x00\x01\x01", 5, 0); // it asks
+    seal(SEAL_HANDSHAKE, "\x18\x00\x00\x01\x01", 5, 0); // it asks
     expect(&server, "");
     assert_memory_not_equal(before, server.write.key, sizeof before);
     assert_true(tls_record_write(&server, span_text("changed"), &to_client));
@@ -306,6 +338,7 @@ int main(void)
         TEST(handshake_messages_but_key_updates_end_it),
         TEST(a_key_update_of_an_unknown_kind_ends_it),
         TEST(alerts_of_wrong_sizes_end_it),
+        TEST(a_change_of_keys_that_fails_uses_no_nonce_twice),
         TEST(an_alert_ends_it_without_answer),
         TEST(close_notify_is_seen_after_the_data_and_ends_reading),
         TEST(the_record_of_rfc_8448_is_opened),
@@ -315,5 +348,8 @@ int main(void)
         TEST(keys_are_changed_as_the_client_asks),
         TEST(a_key_is_changed_before_it_has_sealed_too_much),
     };
+    // OpenSSL takes them before it has allocated anything, or never.
+    if (CRYPTO_set_mem_functions(allocate, reallocate, release) != 1)
+        return EXIT_FAILURE;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
