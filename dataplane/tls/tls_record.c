@@ -154,9 +154,9 @@ static bool open_sealed(struct tls_record *record, const uint8_t head[TLS_RECORD
         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TLS_RECORD_TAG, at + inner) == 1 &&
         EVP_CipherFinal_ex(cipher, at + inner, &got) == 1;
     EVP_CIPHER_CTX_free(cipher);
-    while (inner > 0 && at[inner - 1] == 0)
+    while (done && inner > 0 && at[inner - 1] == 0) // what is not the client's is not looked at
         inner--;
-    *ret_type = inner > 0 ? at[inner - 1] : 0;
+    *ret_type = done && inner > 0 ? at[inner - 1] : 0;
     *size = inner > 0 ? inner - 1 : 0;
     return done;
 }
@@ -184,6 +184,27 @@ static void take_handshake(struct tls_record *record, struct span text, struct t
     else if (!way_update(record->suite, record->secrets.client, &record->read) ||
              (wanted && !update_write(record, output)))
         fail(record, INTERNAL_ERROR, "no memory", output);
+}
+
+// Records that bring nothing are as few as libraries allow each other, and a record of data pays
+// for one: they cost us a key or an answer, and no limit on what is read counts them.
+static bool is_flood(struct tls_record *record, bool brings)
+{
+    if (!brings)
+        return ++record->idle > TLS_RECORD_IDLE_MOST;
+    record->idle -= record->idle > 0;
+    return false;
+}
+
+static void take_message(struct tls_record *record, uint8_t type, struct span text,
+                         struct tls_buffer *output)
+{
+    if (type == TYPE_ALERT && text.size > 0)
+        take_alert(record, text, output);
+    else if (type == TYPE_HANDSHAKE && text.size > 0)
+        take_handshake(record, text, output);
+    else
+        fail(record, UNEXPECTED_MESSAGE, "a record of no known type, or of nothing", output);
 }
 
 // One whole record. False: it is not there, or it is the last one.
@@ -214,18 +235,17 @@ static bool take_record(struct tls_record *record, struct tls_buffer *input,
         fail(record, RECORD_OVERFLOW, "more data than a record may hold", output);
         return false;
     }
+    if (is_flood(record, type == TYPE_DATA && size > 0)) {
+        fail(record, UNEXPECTED_MESSAGE, "too many records that bring no data", output);
+        return false;
+    }
     tls_buffer_skip(input, TLS_RECORD_HEAD);
     if (type == TYPE_DATA) {
         record->waiting = (uint16_t)size;
         record->behind = (uint16_t)(whole - size);
         return true;
     }
-    if (type == TYPE_ALERT)
-        take_alert(record, span_of(at, size), output);
-    else if (type == TYPE_HANDSHAKE)
-        take_handshake(record, span_of(at, size), output);
-    else
-        fail(record, UNEXPECTED_MESSAGE, "a record of no known type", output);
+    take_message(record, type, span_of(at, size), output);
     tls_buffer_skip(input, whole);
     return !record->closed && !record->error;
 }

@@ -8,8 +8,9 @@
  * Only the server's end: from a client nothing comes but data, alerts and KeyUpdate (sections 6 and
  * 4.6.3); renegotiation, early data and authentication after the handshake are not there. Data is
  * decrypted in place, in the buffer that it came in. The first record that is not right ends the
- * connection with the alert that the RFC names. A key is changed before it has sealed
- * TLS_RECORD_KEY_MOST records (section 5.5).
+ * connection with the alert that the RFC names, and so do records without data, KeyUpdates among
+ * them, that outnumber those with data by TLS_RECORD_IDLE_MOST. A key is changed before it has
+ * sealed TLS_RECORD_KEY_MOST records (section 5.5).
  *
  * The algorithms are OpenSSL's. For the files of tls/ only.
  */
@@ -22,6 +23,7 @@ enum {
     TLS_RECORD_TAG = 16,
     TLS_RECORD_DATA_MOST = 1 << 14,
     TLS_RECORD_KEY_MOST = 1 << 23, // RFC 8446 allows 2^24.5 of AES-GCM
+    TLS_RECORD_IDLE_MOST = 32,     // records without data beyond those with data
 };
 
 struct tls_record_way {
@@ -35,6 +37,7 @@ struct tls_record {
     struct tls_record_way read, write;
     uint16_t waiting;  // bytes of data at the front of the input, decrypted
     uint16_t behind;   // bytes after them that belong to the same record
+    uint8_t idle;      // records that brought no data, less those that did
     bool closed;       // close_notify came
     const char *error; // constant text, NULL: none
 };

@@ -148,6 +148,48 @@ static void alerts_of_wrong_sizes_end_it(void **state)
 {
     seal(SEAL_ALERT, "\x01", 1, 0);
     expect_failure(50);
+    tear_down(state);
+    start(0x1301);
+    seal(SEAL_ALERT, "", 0, 3);
+    expect_failure(10); // section 5.4
+}
+
+static void records_that_bring_nothing_may_be_few(void **state)
+{
+    static const struct {
+        uint8_t type;
+        const char *text;
+        size_t size;
+    } idle[] = {{SEAL_DATA, "", 0}, {SEAL_ALERT, "\x01\x5a", 2}};
+    for (unsigned i = 0; i < sizeof idle / sizeof *idle; i++) {
+        tear_down(state);
+        start(0x1301);
+        for (int n = 0; n < TLS_RECORD_IDLE_MOST; n++)
+            seal(idle[i].type, idle[i].text, idle[i].size, 0);
+        expect(&server, "");
+        assert_null(server.error);
+        seal(SEAL_DATA, "!", 1, 0); // pays for one more
+        seal(idle[i].type, idle[i].text, idle[i].size, 0);
+        expect(&server, "!");
+        assert_null(server.error);
+        seal(idle[i].type, idle[i].text, idle[i].size, 0);
+        expect_failure(10);
+    }
+}
+
+static void a_flood_of_key_updates_ends_it(void **state)
+{
+    for (int n = 0; n <= TLS_RECORD_IDLE_MOST; n++) {
+        assert_null(server.error);
+        seal(SEAL_HANDSHAKE, "\x18\x00\x00\x01\x01", 5, 0);
+        client.write = server.read; // as the server's will be
+        expect(&server, "");
+        client.write = server.read;
+    }
+    assert_non_null(server.error);
+    size_t answers = tls_buffer_waiting(&to_client);
+    assert_int_equal(answers, TLS_RECORD_IDLE_MOST * (TLS_RECORD_HEAD + 5 + 1 + TLS_RECORD_TAG) +
+                                  TLS_RECORD_HEAD + 2 + 1 + TLS_RECORD_TAG);
 }
 
 static int failure_at; // the allocation that fails, 1: the next, 0: none
@@ -338,6 +380,8 @@ int main(void)
         TEST(handshake_messages_but_key_updates_end_it),
         TEST(a_key_update_of_an_unknown_kind_ends_it),
         TEST(alerts_of_wrong_sizes_end_it),
+        TEST(records_that_bring_nothing_may_be_few),
+        TEST(a_flood_of_key_updates_ends_it),
         TEST(a_change_of_keys_that_fails_uses_no_nonce_twice),
         TEST(an_alert_ends_it_without_answer),
         TEST(close_notify_is_seen_after_the_data_and_ends_reading),
