@@ -406,7 +406,8 @@ static int serve(struct plane *p, const char *path)
 {
     p->store.tickets = tls_tickets_open(clock_us());
     if (!p->store.tickets) {
-        log_error("what=\"cannot start\" cause=\"no memory or no entropy for TLS tickets\"");
+        log_error("what=\"cannot start\" cause=\"no memory, no entropy or no AES-256-CBC for TLS "
+                  "tickets\"");
         return EXIT_FAILURE;
     }
     struct attach_server_owner owner = {

@@ -255,12 +255,14 @@ struct tls_context *tls_context_build(const struct policy *policy, struct tls_ti
     ERR_clear_error();
     struct tls_context *context = calloc(1, sizeof *context);
     struct identity *all = calloc(CERTIFICATES_MAX, sizeof *all);
-    bool built = false;
     snprintf(text, text_size, "no memory for certificates");
-    if (context && all) {
+    // What the end of a context needs comes first.
+    bool built = context && tls_owner_init(&context->owner, context_free) && all;
+    if (built && !tls_schedule_load())
+        built = fault(text, text_size, "OpenSSL", "lacks what TLS 1.3 needs", tls_owner_cause());
+    if (built) {
         context->tickets = tickets;
-        built = tls_schedule_load() && tls_owner_init(&context->owner, context_free) &&
-                build(context, policy, all, text, text_size);
+        built = build(context, policy, all, text, text_size);
     }
     for (unsigned i = 0; all && i < policy->certificates_count; i++)
         identity_free(&all[i]);

@@ -41,6 +41,15 @@ static void is_refused_naming(const char *file, const char *cause)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+// The first test: once it is loaded, OpenSSL is not asked again.
+static void an_openssl_without_the_algorithms_is_named(void **state)
+{
+    peer_certificate(policy, "mail", PEER_EC, "mail.example.net");
+    assert_int_equal(EVP_set_default_properties(NULL, "provider=nobody"), 1);
+    is_refused_naming("OpenSSL", "unsupported");
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+}
+
 static void a_missing_certificate_is_named(void **state)
 {
     peer_certificate(policy, "mail", PEER_EC, "mail.example.net");
@@ -220,6 +229,7 @@ static void a_session_outlives_its_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(an_openssl_without_the_algorithms_is_named),
         TEST(a_missing_certificate_is_named),
         TEST(a_missing_key_is_named),
         TEST(garbage_is_named),
