@@ -211,10 +211,10 @@ static void take_message(struct tls_record *record, uint8_t type, struct span te
 static bool take_record(struct tls_record *record, struct tls_buffer *input,
                         struct tls_buffer *output)
 {
-    uint8_t *head = input->at + input->begin, *at = head + TLS_RECORD_HEAD;
     size_t there = tls_buffer_waiting(input);
     if (there < TLS_RECORD_HEAD)
         return false;
+    uint8_t *head = input->at + input->begin, *at = head + TLS_RECORD_HEAD;
     size_t whole = (size_t)(head[3] << 8 | head[4]), size = whole;
     uint8_t type;
     if (head[0] != TYPE_DATA) {
