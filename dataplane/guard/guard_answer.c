@@ -17,10 +17,12 @@ int guard_answer_init(struct guard_answer *answer, uint32_t sources, int numa_no
     *answer = (struct guard_answer){
         .name_key = *key, .worker = worker, .workers = workers, .peers = peers};
     int error = guard_source_init(&answer->sources, sources, numa_node);
-    if (!error)
-        error = guard_tallies_init(&answer->prefixes, PREFIXES, numa_node, key);
-    if (!error)
-        error = guard_source_init(&answer->full_prefixes, GUARD_ANSWER_PREFIXES_V4 * 4, numa_node);
+    for (int budget = 0; budget < BUDGET_COUNT && !error; budget++) {
+        error = guard_tallies_init(&answer->prefixes[budget], PREFIXES, numa_node, key);
+        if (!error)
+            error = guard_source_init(&answer->full_prefixes[budget], GUARD_ANSWER_PREFIXES_V4 * 4,
+                                      numa_node);
+    }
     if (!error)
         error = guard_source_init(&answer->returning[0], RETURNING, numa_node);
     if (!error)
@@ -39,8 +41,10 @@ void guard_answer_done(struct guard_answer *answer)
     if (answer->peers)
         __atomic_store_n(&answer->peers->answers[answer->worker], NULL, __ATOMIC_RELEASE);
     guard_source_done(&answer->sources);
-    guard_tallies_done(&answer->prefixes);
-    guard_source_done(&answer->full_prefixes);
+    for (int budget = 0; budget < BUDGET_COUNT; budget++) {
+        guard_tallies_done(&answer->prefixes[budget]);
+        guard_source_done(&answer->full_prefixes[budget]);
+    }
     guard_source_done(&answer->returning[0]);
     guard_source_done(&answer->returning[1]);
     guard_proven_done(&answer->proven);
@@ -77,7 +81,8 @@ void guard_answer_advance(struct guard_answer *answer, uint64_t now_us)
     }
     guard_pressure_advance(&answer->pressure, parts, answer->workers, now_us);
     guard_source_advance(&answer->sources, now_us * 1000);
-    guard_source_advance(&answer->full_prefixes, now_us * 1000);
+    for (int budget = 0; budget < BUDGET_COUNT; budget++)
+        guard_source_advance(&answer->full_prefixes[budget], now_us * 1000);
     guard_source_advance(&answer->returning[0], now_us * 1000);
     guard_source_advance(&answer->returning[1], now_us * 1000);
 }
@@ -131,56 +136,60 @@ static void charge(struct guard_answer *answer, enum guard_budget budget,
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // published before the next one is judged
 }
 
-/* Prefixes: the table `full_prefixes` tells at once which have no room. A worker that is alone
- * finds all that they owe there; one of several finds what they owed when it last added up all
- * parts. */
-static void remember_full(struct guard_answer *answer, const struct guard_source_entry *prefix,
-                          uint64_t debt_ns)
-{
-    uint64_t known_ns = guard_source_debt(prefix);
-    struct guard_rate rate = {known_ns < debt_ns ? debt_ns - known_ns : 0, debt_ns};
-    guard_source_charge(&answer->full_prefixes, prefix, &rate);
-}
-
 struct prefix_demand {
+    enum guard_budget budget;
     struct guard_source_entry full; // in full_prefixes
     struct guard_tallies_place place;
     struct guard_tally_sum sum;
 };
 
-static bool prefix_has_room(struct guard_answer *answer, const struct addr *client,
-                            const struct guard_name *name, const struct guard_rate *rate,
-                            uint64_t now_ns, struct prefix_demand *ret_demand)
+/* Prefixes: the table `full_prefixes` tells at once which have no room. A worker that is alone
+ * finds all that they owe there; one of several finds what they owed when it last added up all
+ * parts. */
+static void remember_full(struct guard_answer *answer, const struct prefix_demand *demand,
+                          uint64_t debt_ns)
 {
-    struct guard_source_slot slot = guard_answer_prefix(answer, name);
-    struct guard_source_entry full = guard_source_find(&answer->full_prefixes, &slot, now_ns);
+    uint64_t known_ns = guard_source_debt(&demand->full);
+    struct guard_rate rate = {known_ns < debt_ns ? debt_ns - known_ns : 0, debt_ns};
+    guard_source_charge(&answer->full_prefixes[demand->budget], &demand->full, &rate);
+}
+
+static bool prefix_has_room(struct guard_answer *answer, enum guard_budget budget,
+                            const struct addr *client, const struct guard_name *name,
+                            const struct guard_rate *rate, uint64_t now_ns,
+                            struct prefix_demand *ret_demand)
+{
+    struct guard_source *full_prefixes = &answer->full_prefixes[budget];
+    struct guard_source_slot slot = guard_answer_prefix(answer, budget, name);
+    struct guard_source_entry full = guard_source_find(full_prefixes, &slot, now_ns);
     uint64_t debt_ns = guard_source_debt(&full);
+    ret_demand->budget = budget;
     ret_demand->full = full;
     if (debt_ns > rate->tolerance && debt_ns <= answer->prefix_debt_most_ns)
         return false;
     if (answer->workers == 1) {
         if (debt_ns > answer->prefix_debt_most_ns) // of an older policy: cut, and nothing charged
-            (void)guard_source_charge(&answer->full_prefixes, &full, rate);
+            (void)guard_source_charge(full_prefixes, &full, rate);
         return debt_ns <= rate->tolerance;
     }
     struct guard_tally_sum sum = {0};
     struct guard_tallies_place place =
-        guard_tallies_locate(&answer->prefixes, client, name->v4 ? 120 : 48);
+        guard_tallies_locate(&answer->prefixes[budget], client, name->v4 ? 120 : 48);
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
-            guard_tallies_add(&part->prefixes, &place, now_ns, &sum);
+            guard_tallies_add(&part->prefixes[budget], &place, now_ns, &sum);
     }
     uint64_t excess_ns = guard_tally_excess(&sum, answer->prefix_debt_most_ns, now_ns);
     struct guard_tally *own =
-        excess_ns ? guard_tallies_take(&answer->prefixes, &place, now_ns) : NULL;
+        excess_ns ? guard_tallies_take(&answer->prefixes[budget], &place, now_ns) : NULL;
     if (own)
         guard_tally_forgive(own, &sum, excess_ns);
     ret_demand->place = place;
     ret_demand->sum = sum;
     if (guard_tally_conforms(&sum, rate, now_ns))
         return true;
-    remember_full(answer, &full, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns));
+    remember_full(answer, ret_demand, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns));
     return false;
 }
 
@@ -188,10 +197,11 @@ static void charge_prefix(struct guard_answer *answer, const struct prefix_deman
                           const struct guard_rate *rate, uint64_t now_ns)
 {
     if (answer->workers == 1) {
-        (void)guard_source_charge(&answer->full_prefixes, &demand->full, rate);
+        (void)guard_source_charge(&answer->full_prefixes[demand->budget], &demand->full, rate);
         return;
     }
-    struct guard_tally *own = guard_tallies_take(&answer->prefixes, &demand->place, now_ns);
+    struct guard_tally *own =
+        guard_tallies_take(&answer->prefixes[demand->budget], &demand->place, now_ns);
     CHECK(own); // nothing in this table is open
     guard_tally_charge(own, &demand->sum, rate->emission, now_ns);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -232,7 +242,8 @@ static enum reason judge_unproven(struct guard_answer *answer,
     answer->is_spent = !total_room;
     if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
         return REASON_SYN_BACKSCATTER_TOTAL;
-    bool prefix_room = prefix_has_room(answer, client, &place->name, of_prefix, now_ns, &demand);
+    bool prefix_room =
+        prefix_has_room(answer, BUDGET_FIRST, client, &place->name, of_prefix, now_ns, &demand);
     if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
         return REASON_SYN_BACKSCATTER_PREFIX;
     if (counts)
@@ -244,21 +255,28 @@ static enum reason judge_unproven(struct guard_answer *answer,
     return REASON_NONE;
 }
 
-// A refused SYN's second knock.
+// A refused SYN's second knock. Its prefix has to have room too, or a flood that sends each SYN
+// twice would be answered into one prefix at the rates of all sources there.
 static bool may_return(struct guard_answer *answer, const struct guard_answer_limits *limits,
                        const struct packet *syn, const struct guard_name *source, uint64_t now_us)
 {
-    const struct guard_rate *total = &limits->total.rate;
+    const struct guard_rate *total = &limits->total.rate, *of_prefix = &limits->prefix.rate;
     enum guard_again_grade grade = guard_again_note(&answer->again, syn, now_us);
     if (grade == GUARD_AGAIN_NOT)
         return false;
     int which = grade == GUARD_AGAIN_CLOCK;
     enum guard_budget budget = which ? BUDGET_CLOCK : BUDGET_PLAIN;
     struct guard_tally_sum sum;
+    struct prefix_demand demand;
     uint64_t now_ns = now_us * 1000;
-    if (!has_room(answer, budget, total, now_ns, &sum) ||
+    if (!has_room(answer, budget, total, now_ns, &sum))
+        return false;
+    bool room = prefix_has_room(answer, budget, &syn->src, source, of_prefix, now_ns, &demand);
+    if ((!room && limits->prefix.mode != MODE_OFF) ||
         !take(&answer->returning[which], source, &limits->source.rate, now_ns))
         return false;
+    if (room)
+        charge_prefix(answer, &demand, of_prefix, now_ns);
     charge(answer, budget, &sum, total, now_ns);
     return true;
 }
@@ -294,7 +312,7 @@ bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_
     struct guard_name name = guard_name_of(&answer->name_key, client);
     const struct guard_rate *rate = &limits->prefix.rate;
     struct prefix_demand demand;
-    bool room = prefix_has_room(answer, client, &name, rate, now_us * 1000, &demand);
+    bool room = prefix_has_room(answer, BUDGET_FIRST, client, &name, rate, now_us * 1000, &demand);
     if (room)
         charge_prefix(answer, &demand, rate, now_us * 1000);
     return !refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, room, shadowed);

@@ -7,7 +7,7 @@
  *   in the source's good history   its own rate by clock or by look (guard_proven.h), nothing else
  *   else, in peace                 the source's rate
  *   else, under attack             the source's rate, the budget in all, its /24's or /48's
- *   refused, and comes again       a rate by source and a budget in all, for each grade its own
+ *   refused, and comes again       likewise source, all and prefix, for each grade its own
  *   SYN-ACK sent again, in peace   its /24's or /48's budget, if not in good history
  *
  * So forged SYNs of an address neither eat what its owner gets, nor does a flood from random
@@ -48,18 +48,19 @@ struct guard_answer_place {
     struct guard_source_slot source;
 };
 
-// Budgets in all: of SYNs as they come, and of those that return, plain or by clock.
+// Budgets in all and of prefixes: of SYNs as they come; of those that return, plain or by clock.
 enum guard_budget { BUDGET_FIRST, BUDGET_PLAIN, BUDGET_CLOCK, BUDGET_COUNT };
 
 struct guard_answer {
     // These three are read by all workers.
     _Alignas(64) struct guard_pressure pressure;
     _Alignas(64) struct guard_tally budgets[BUDGET_COUNT]; // in ns
-    struct guard_tallies prefixes;
+    struct guard_tallies prefixes[BUDGET_COUNT];
     _Alignas(64) struct siphash_key name_key; // of the tables below
     struct guard_source sources;
-    struct guard_source full_prefixes; // alone: what they owe; else as last added up, if no room
-    struct guard_source returning[2];  // plain, by clock
+    // Alone: what prefixes owe; else as last added up, if they had no room.
+    struct guard_source full_prefixes[BUDGET_COUNT];
+    struct guard_source returning[2]; // plain, by clock
     struct guard_proven proven;
     struct guard_again again;
     int64_t tats_ns[BUDGET_COUNT]; // alone; else as last added up: they rise, but by forgiving
@@ -71,10 +72,11 @@ struct guard_answer {
 
 // A name's prefix in full_prefixes.
 static inline struct guard_source_slot guard_answer_prefix(const struct guard_answer *answer,
+                                                           enum guard_budget budget,
                                                            const struct guard_name *name)
 {
     struct guard_name prefix = guard_name_prefix(&answer->name_key, name);
-    return guard_source_locate(&answer->full_prefixes, &prefix);
+    return guard_source_locate(&answer->full_prefixes[budget], &prefix);
 }
 
 // `sources` as in guard_source_init; `key` and `workers` are the same for all workers; `peers`
@@ -100,7 +102,8 @@ static inline void guard_answer_locate(const struct guard_answer *answer,
     guard_source_prefetch(&ret_place->source);
     guard_proven_prefetch(&answer->proven, &ret_place->name);
     if (answer->pressure.attack && !answer->is_spent) {
-        struct guard_source_slot prefix = guard_answer_prefix(answer, &ret_place->name);
+        struct guard_source_slot prefix =
+            guard_answer_prefix(answer, BUDGET_FIRST, &ret_place->name);
         guard_source_prefetch(&prefix);
     }
 }

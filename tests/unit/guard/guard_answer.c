@@ -314,6 +314,41 @@ static void under_attack_a_prefix_has_a_budget(void **state)
     }
 }
 
+// A SYN of one prefix, and each again a second later, as it was or with a TSval that went on.
+static struct packet twice(struct packet (*next)(struct rng *), bool clock, uint32_t i)
+{
+    struct rng mine;
+    uint32_t second = i / FLOOD_PER_SECOND;
+    rng_seed(&mine, i % FLOOD_PER_SECOND + second / 2 * FLOOD_PER_SECOND);
+    struct packet syn = next(&mine);
+    syn.options.has_timestamps = clock;
+    syn.options.ts_value = clock ? i / (FLOOD_PER_SECOND / 1000) : 0;
+    return syn;
+}
+
+// 200 a second and 201 at once, of SYNs that come and of either kind that returns.
+static void what_returns_to_a_prefix_has_a_budget_like_the_first(void **state)
+{
+    struct scene *s = *state;
+    static struct packet (*const nexts[])(struct rng *) = {from_one_24, from_one_48};
+    struct guard_output output = {.take = no_mbuf};
+    for (int kind = 0; kind < 4; kind++) {
+        uint64_t answered = 0;
+        for (uint32_t i = 0; i < 4 * FLOOD_PER_SECOND; i++, s->now_us += STEP_US) {
+            struct packet syn = twice(nexts[kind / 2], kind % 2, i);
+            struct made_mbuf made;
+            enum reason reason = answer_mbuf(s, &syn, made_mbuf_init(&made, 60, 128));
+            if (i >= FLOOD_PER_SECOND) // under attack for long
+                answered += reason == REASON_NONE;
+            if (s->now_us % 10000 == 0)
+                guard_advance(s->guard, &output, s->now_us);
+        }
+        print_message("a prefix's SYNs twice: %lu answered\n", answered);
+        assert_in_range(answered, 600 + 200, 2 * (600 + 201));
+        s->now_us += 10000000;
+    }
+}
+
 /* As many prefixes as are promised to be told apart, all flooded: one SYN of each every 50 ms of a
  * second, other hosts of it in turn. What is answered, for each prefix 1,000 times. */
 static uint64_t answered_per_mille(struct scene *s, bool v4, uint32_t prefixes)
@@ -432,6 +467,7 @@ int main(void)
         CASE(a_flood_that_goes_round_does_not_keep_it_out_either),
         CASE(a_random_flood_is_dropped_by_reason_and_not_reflected),
         CASE(under_attack_a_prefix_has_a_budget),
+        CASE(what_returns_to_a_prefix_has_a_budget_like_the_first),
         CASE(budgets_are_held_for_as_many_prefixes_as_promised),
         CASE(the_budget_in_all_is_whole_for_one_worker_and_one_for_two),
         CASE(a_prefix_s_budget_is_whole_for_one_worker_and_one_for_two),
