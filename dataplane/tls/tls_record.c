@@ -221,8 +221,12 @@ static bool take_record(struct tls_record *record, struct tls_buffer *input,
         fail(record, UNEXPECTED_MESSAGE, "a record in the clear", output);
         return false;
     }
-    if (whole > TLS_RECORD_DATA_MOST + 256 || whole < TLS_RECORD_TAG + 1) {
-        fail(record, RECORD_OVERFLOW, "a record of a wrong size", output);
+    if (whole > TLS_RECORD_DATA_MOST + 256) {
+        fail(record, RECORD_OVERFLOW, "a record that is too long", output);
+        return false;
+    }
+    if (whole < TLS_RECORD_TAG + 1) {
+        fail(record, BAD_RECORD_MAC, "a record that is too short to be sealed", output);
         return false;
     }
     if (there < TLS_RECORD_HEAD + whole)

@@ -94,12 +94,16 @@ static void a_record_of_another_place_ends_it(void **state)
 
 static void records_of_wrong_sizes_end_it(void **state)
 {
-    static const char *const heads[] = {"\x17\x03\x03\x00\x10", "\x17\x03\x03\x41\x01"};
-    for (int i = 0; i < 2; i++) {
+    static const struct {
+        const char *head;
+        uint8_t alert;
+    } bad[] = {
+        {"\x17\x03\x03\x00\x00", 20}, {"\x17\x03\x03\x00\x10", 20}, {"\x17\x03\x03\x41\x01", 22}};
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         tear_down(state);
         start(0x1301);
-        assert_true(tls_buffer_put(&to_server, span_of(heads[i], 5)));
-        expect_failure(22);
+        assert_true(tls_buffer_put(&to_server, span_of(bad[i].head, TLS_RECORD_HEAD)));
+        expect_failure(bad[i].alert);
     }
 }
 
