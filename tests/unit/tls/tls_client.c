@@ -131,6 +131,14 @@ static void a_good_one_opens_and_carries_both_ways(void **state)
     tls_close(server);
 }
 
+// Records are ours at the server's end alone, whatever the configuration of OpenSSL prefers.
+static void a_provider_that_is_preferred_changes_nothing(void **state)
+{
+    assert_int_equal(EVP_set_default_properties(NULL, "?provider=weir"), 1);
+    a_good_one_opens_and_carries_both_ways(state);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+}
+
 static void an_operator_may_trust_anybody(void **state)
 {
     assert_meets("other.example.net", false, "", TLS_OPEN);
@@ -156,6 +164,7 @@ int main(void)
         cmocka_unit_test(without_a_name_the_address_must_be_in_it),
         cmocka_unit_test(a_certificate_of_nobody_that_is_trusted_fails),
         cmocka_unit_test(a_good_one_opens_and_carries_both_ways),
+        cmocka_unit_test(a_provider_that_is_preferred_changes_nothing),
         cmocka_unit_test(an_operator_may_trust_anybody),
         cmocka_unit_test(a_backend_without_tls_has_no_session),
     };
