@@ -283,7 +283,7 @@ static size_t read_on(struct smtp *smtp, struct span input)
         return taken;
     smtp_enter(smtp, SMTP_DATA);
     if (data->size > most)
-        smtp_finish(smtp, "421 4.3.4 Message has no end", REASON_SMTP_TOO_BIG);
+        smtp_finish(smtp, "552 5.3.4 Message too big, closing", REASON_SMTP_TOO_BIG);
     return taken;
 }
 

@@ -120,14 +120,14 @@ static void messages_have_a_limit(void **unused)
     }
 }
 
-static void a_message_without_end_is_given_up(void **unused)
+static void a_message_without_end_is_given_up_for_good(void **unused)
 {
     struct mail_host_fake *fake = open_with_limit(100);
     for (int i = 0; i < 20 && !fake->finished; i++)
         mail_host_fake_client(fake, "0123456789012345678901234\r\n");
     mail_script_play(fake, "P:0123456789012345678901234\nP:0123456789012345678901234\n"
                            "P:0123456789012345678901234\n"
-                           "S:421 4.3.4 Message has no end\nE:finish smtp_too_big\n");
+                           "S:552 5.3.4 Message too big, closing\nE:finish smtp_too_big\n");
     mail_host_fake_close(fake);
 }
 
@@ -307,7 +307,7 @@ int main(void)
         cmocka_unit_test(content_rules_reject_with_550_and_no_end_goes_out),
         cmocka_unit_test(rules_see_parts_and_no_stuffed_dots),
         cmocka_unit_test(messages_have_a_limit),
-        cmocka_unit_test(a_message_without_end_is_given_up),
+        cmocka_unit_test(a_message_without_end_is_given_up_for_good),
         cmocka_unit_test(no_250_without_the_backends),
         cmocka_unit_test(a_backend_lost_in_the_message_is_told_at_its_end),
         cmocka_unit_test(data_refused_by_the_backend_is_refused),
