@@ -43,7 +43,8 @@ bool message_name_set(struct message_name *name, struct span text)
 {
     if (text.size && text.at[text.size - 1] == '.') // the root's: one name, one text
         text.size--;
-    if (text.size > sizeof name->text || !all_bytes(text, is_name_byte))
+    bool is_dotted = text.size && text.at[text.size - 1] == '.'; // still: an empty label
+    if (text.size > sizeof name->text || is_dotted || !all_bytes(text, is_name_byte))
         return false;
     name->size = (uint8_t)text.size;
     if (text.size)

@@ -64,6 +64,8 @@ static void a_names_final_dot_is_left_out(void **state)
     assert_true(span_equal(message_name_span(&name), span_text("mail.example.org")));
     assert_true(message_name_set(&name, span_text(".")));
     assert_int_equal(name.size, 0);
+    assert_false(message_name_set(&name, span_text("mail.example.org..")));
+    assert_false(message_name_set(&name, span_text("..")));
     char big[257];
     memset(big, 'x', sizeof big);
     assert_true(message_name_set(&name, span_of(big, 255)));
