@@ -190,7 +190,8 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
         return;
     }
     ask_helo(smtp);
-    ask_spf(smtp);
+    if (smtp_finding_is_wanted(smtp, FINDING_SPF_HELO_FAIL, FINDING_SPF_UNAVAILABLE))
+        ask_spf(smtp);
     if (smtp->awaited)
         smtp_enter(smtp, SMTP_SENDER);
     else
