@@ -303,6 +303,17 @@ static enum smtp_outcome after_xclient(struct smtp *smtp)
     return OUTCOME_NONE;
 }
 
+// 501 is about the name, which is the client's: some servers want no underscores in it.
+static enum smtp_outcome after_ehlo(struct smtp *smtp)
+{
+    if (smtp->backend.code == 250)
+        return go_on(smtp);
+    if (smtp->backend.code != 501)
+        return refused_for_good(smtp);
+    smtp_backend_drop(smtp);
+    return OUTCOME_REPLIED;
+}
+
 // A recipient behind a sender that is refused is refused as well: whoever asks next would get that
 // reply, so the connection goes.
 static enum smtp_outcome after_mail(struct smtp *smtp)
@@ -344,7 +355,7 @@ static enum smtp_outcome take_reply(struct smtp *smtp)
     case STEP_XCLIENT:
         return after_xclient(smtp);
     case STEP_EHLO:
-        return backend->code == 250 ? go_on(smtp) : refused_for_good(smtp);
+        return after_ehlo(smtp);
     case STEP_RSET:
         backend->transaction = false;
         return class == 2 ? go_on(smtp) : bad(smtp);

@@ -152,6 +152,9 @@ class BehindExim(unittest.TestCase):
         with talk.smtp() as client:
             self.assertEqual(send(client, b"", to="nobody@example.net")[-1],
                              "550 No such user here")
+        with talk.Talk() as client:
+            client.smtp("EHLO a_client.good.example.org")
+            self.assertRegex(send(client, b"")[-1], "^501 .*EHLO")
 
     def test_chunks_and_utf_8_and_great_mails_pass(self):
         self.behind()

@@ -77,6 +77,9 @@ static void refusals_of_the_client_are_passed_on(void **unused)
 {
     play_to_mail(CONNECT "B:250-x\n" XCLIENT_OFFER "B:250 x\nP:XCLIENT *\n",
                  "B:554 5.7.1 Client blocked\n", "S:554 5.7.1 Client blocked\n");
+    play_to_mail(CONNECT "B:250-x\n" XCLIENT_OFFER "B:250 x\nP:XCLIENT *\nB:220 hello\n"
+                         "P:EHLO client.example\n",
+                 "B:501 No such name\n", "S:501 No such name\n");
     smtp_play("smtp",
               TO_ALICE CONNECT IDENTITY "P:MAIL FROM:<joe@good.example.org>\n"
                                         "B:550 5.1.8 No such sender domain\n"
