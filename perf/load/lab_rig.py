@@ -60,7 +60,7 @@ LIMITS = {"syn_rate_source": 1000000, "syn_burst_source": 1000000, "syn_attack_h
           "message_rate_source": 60000000, "recipient_rate_source": 60000000,
           "tls_rate_source": 60000000, "tls_rate_prefix": 60000000,
           "login_rate_user": 60000000, "sessions_user": 1000000, "sessions_user_source": 1000000,
-          "backend_check_seconds": 0}
+          "backend_check_seconds": 0, "greeting_delay_ms": 0}
 STUB = """
 daemon off; user root; worker_processes 1; pid {run}/nginx-stub.pid; error_log {log}/stub.log;
 events {{ worker_connections 4096; }}
@@ -122,7 +122,8 @@ def configuration(ports, boot):
         assert count == 1, name
     for name, size in {"idle_sleep_us": 0, **boot}.items():
         text = re.sub(rf"  {name}: \d+", f"  {name}: {size}", text)
-    text = text.replace("limits: {}\n", f"limits: {json.dumps(LIMITS)}\n", 1)
+    text, count = re.subn(r"(?m)^limits: .*$", f"limits: {json.dumps(LIMITS)}", text)
+    assert count == 1
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
     return text

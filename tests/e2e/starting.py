@@ -71,7 +71,7 @@ class Configuration(unittest.TestCase):
                      "backend")
 
     def test_a_limit_that_is_not_there(self):
-        self.refused("limits: {}", "limits: {no_such_limit: 1}", "no_such_limit")
+        self.refused("limits: {greet", "limits: {no_such_limit: 1, greet", "no_such_limit")
 
     def test_a_list_entry_that_is_no_prefix(self):
         self.refused("deny: []", "deny: [198.51.100.0/40]", "deny")
