@@ -34,7 +34,9 @@ bool budget_may(struct budget *budget, struct mail_host *host, enum budget_kind 
     enum limit_mode mode = (enum limit_mode)host->modes[facts[kind].rate];
     uint64_t last_ns = now_us * 1000 + tolerance_ns(host, kind);
     uint8_t bit = (uint8_t)(1U << kind);
+    bool *waits = &host->waits[kind == BUDGET_DOWNLOAD ? SIDE_BACKEND : SIDE_CLIENT];
     budget->wake_us[kind] = 0;
+    *waits = false;
     if (mode == MODE_OFF || budget->tat_ns[kind] <= last_ns) {
         budget->over &= (uint8_t)~bit;
         return true;
@@ -47,6 +49,7 @@ bool budget_may(struct budget *budget, struct mail_host *host, enum budget_kind 
     }
     if (first)
         host->ops->count(host, reason);
+    *waits = true;
     budget->wake_us[kind] = now_us + (budget->tat_ns[kind] - last_ns + 999) / 1000;
     return false;
 }

@@ -37,7 +37,7 @@ struct budget { // all zero at first
     uint8_t over;                   // bits: kinds whose wait, or shadow, was counted
 };
 
-// May something of that kind go on now? False: it waits.
+// May something of that kind go on now? False: it waits, and host->waits says so.
 bool budget_may(struct budget *budget, struct mail_host *host, enum budget_kind kind,
                 uint64_t now_us) MUST_CHECK;
 void budget_charge(struct budget *budget, const struct mail_host *host, enum budget_kind kind,

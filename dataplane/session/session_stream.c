@@ -55,7 +55,7 @@ bool session_stream_is_spent(struct session *s, enum mail_side side)
 {
     if (!stream_input_waits(s->all, &s->streams[side]))
         return true;
-    if (!machine_has_room(s, side) || is_held(s, side))
+    if (!machine_has_room(s, side) || is_held(s, side) || s->host.waits[side])
         return false;
     if (!machine_may_wait(s)) // it was offered all there is, and left this
         return true;

@@ -40,10 +40,12 @@ static void what_is_over_its_burst_waits_for_its_rate_and_is_counted_once(void *
     assert_false(command());
     assert_int_equal(fake->counted[REASON_MAIL_COMMAND_RATE], 1);
     assert_int_equal(budget_wake_us(&budget), now_us + 100000);
+    assert_true(fake->host.waits[SIDE_CLIENT]);
     now_us += 99999;
     assert_false(command());
     now_us += 1;
     assert_true(command());
+    assert_false(fake->host.waits[SIDE_CLIENT]);
     assert_int_equal(budget_wake_us(&budget), UINT64_MAX);
     assert_false(command());
     assert_int_equal(fake->counted[REASON_MAIL_COMMAND_RATE], 2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "play.h"
+#include "session/session_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,6 +101,45 @@ static void a_client_that_ends_within_a_literal_is_gone_at_once(void **state)
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
 }
 
+// A client of the service at 143, logged in as if TLS were there.
+static struct rig_peer *imap_logged_in(struct rig *rig)
+{
+    rig_policy(rig)->services[1].tls = TLS_OFF;
+    struct rig_peer *client = rig_connect(rig, 143);
+    rig_expect(rig, client, "* OK ");
+    struct pool *pool = &rig_sessions(rig)->pool;
+    ((struct session *)pool_get(pool, pool_at(pool, 0)))->host.tls = true;
+    rig_say(rig, client, "a LOGIN alice wonderland\r\n");
+    rig_run(rig, 5000);
+    struct message answer =
+        message_make(MESSAGE_AUTH, STATUS_OK, rig_asked(rig, MESSAGE_AUTH)->handle);
+    answer.auth_answer.verdict = AUTH_RIGHT;
+    rig_answer(rig, &answer);
+    rig_run(rig, 5000);
+    struct rig_peer *backend = rig_backend(rig, 0);
+    rig_say(rig, backend, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n");
+    rig_expect(rig, backend, "W AUTHENTICATE PLAIN ");
+    rig_say(rig, backend, "W OK\r\n");
+    rig_expect(rig, client, "a OK Logged in");
+    return client;
+}
+
+static void what_waits_for_its_rate_comes_although_the_backend_has_ended(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = imap_logged_in(rig), *backend = rig_backend(rig, 0);
+    static char mail[30001];
+    memset(mail, 'x', sizeof mail - 1); // no line ends in it
+    rig_limit(rig, LIMIT_DOWNLOAD_RATE_SESSION, 10000, MODE_ENFORCE);
+    rig_say(rig, client, "b FETCH 1 BODY[]\r\nc LOGOUT\r\n");
+    rig_expect(rig, backend, "c LOGOUT");
+    rig_say(rig, backend, "* 1 FETCH (BODY[] {30000}\r\n");
+    rig_say(rig, backend, mail);
+    rig_say(rig, backend, ")\r\nb OK\r\n* BYE\r\nc OK\r\n");
+    rig_hang_up(rig, backend);
+    rig_expect(rig, client, "c OK");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -110,6 +150,7 @@ int main(void)
         TEST(a_client_that_does_not_read_stops_being_read),
         TEST(a_line_whose_packets_come_at_once_is_answered),
         TEST(a_client_that_ends_within_a_literal_is_gone_at_once),
+        TEST(what_waits_for_its_rate_comes_although_the_backend_has_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
