@@ -3,19 +3,34 @@
 
 #include "mail/line.h"
 
-struct span imap_capability_list(struct span line)
+// What follows "* CAPABILITY " or "[CAPABILITY "; *ret_code: the latter.
+static struct span behind_word(struct span line, bool *ret_code)
 {
     static const char untagged[] = "CAPABILITY ", code[] = "[CAPABILITY ";
     struct span rest, text;
     struct span tag = line_word(line, &rest);
+    *ret_code = false;
     if (span_equal(tag, span_text("*")) && span_starts_nocase(rest, span_text(untagged)))
         return span_skip(rest, sizeof untagged - 1);
+    *ret_code = true;
     struct span word = line_word(rest, &text);
     if (!span_equal_nocase(word, span_text("OK")) || !span_starts_nocase(text, span_text(code)))
         return span_of(NULL, 0);
-    text = span_skip(text, sizeof code - 1);
-    size_t end = span_find(text, ']');
-    return end == text.size ? span_of(NULL, 0) : span_head(text, end);
+    return span_skip(text, sizeof code - 1);
+}
+
+bool imap_capability_begins(struct span line)
+{
+    bool code;
+    return behind_word(line, &code).size > 0;
+}
+
+struct span imap_capability_list(struct span line)
+{
+    bool code;
+    struct span text = behind_word(line, &code);
+    size_t end = code ? span_find(text, ']') : text.size;
+    return code && end == text.size ? span_of(NULL, 0) : span_head(text, end);
 }
 
 void imap_capability_note(struct mail_offer *offer, struct span line)

@@ -8,6 +8,8 @@
 
 #include "mail/mail.h"
 
+// Does a line begin like one of those below? Its end may be missing.
+bool imap_capability_begins(struct span line);
 // The words of "* CAPABILITY …" or of a "[CAPABILITY …]" code behind OK; empty: the line has none.
 struct span imap_capability_list(struct span line);
 // What a line of a server, its greeting among them, says that it offers.

@@ -331,7 +331,7 @@ static bool is_status(struct span word)
 
 static void pass_filtered(struct imap *imap, struct span line, struct span end)
 {
-    uint8_t text[REPLY_MAX];
+    uint8_t text[LINE_BYTES_MAX];
     size_t size = imap_capability_filter(line, text);
     imap->host->ops->send(imap->host, SIDE_CLIENT, span_of(text, size));
     imap->host->ops->send(imap->host, SIDE_CLIENT, end);
@@ -347,14 +347,15 @@ static size_t new_response(struct imap *imap, struct span line, size_t size, boo
     struct span word = line_word(rest, &rest);
     bool untagged = span_equal(first, span_text("*"));
     bool go = span_equal(span_head(line, 1), span_text("+"));
-    bool filter = whole && size <= REPLY_MAX && imap_capability_list(line).size > 0;
-    if (filter && imap->host->ops->room(imap->host, SIDE_CLIENT) < size)
-        return 0;
-    if (go && !whole) {
-        if (size >= LINE_BYTES_MAX)
-            imap_finish(imap, REASON_MAIL_BACKEND_BAD);
+    bool filter = imap_capability_begins(line);
+    if ((go && !whole && size >= LINE_BYTES_MAX) || (filter && size > LINE_BYTES_MAX)) {
+        imap_finish(imap, REASON_MAIL_BACKEND_BAD);
         return 0;
     }
+    if ((go || filter) && !whole)
+        return 0;
+    if (filter && imap->host->ops->room(imap->host, SIDE_CLIENT) < size)
+        return 0;
     flow->text = go || !untagged || is_status(word);
     flow->bye |= untagged && span_equal_nocase(word, span_text("BYE"));
     if (!go && !untagged && is_status(word))

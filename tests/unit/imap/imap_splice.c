@@ -311,6 +311,45 @@ static void what_looks_like_a_capability_list_inside_a_message_is_left_alone(voi
                    "B:b OK [CAPABILITY COMPRESS=DEFLATE IDLE] x\nS:b OK [CAPABILITY IDLE] x\n");
 }
 
+// COMPRESS among the words, and then enough of others for a line of that size.
+static size_t capabilities(char *line, size_t size, const char *begin, const char *end)
+{
+    size_t used = (size_t)sprintf(line, "%s COMPRESS=DEFLATE ", begin);
+    memset(line + used, 'X', size - used);
+    return (size_t)sprintf(line + size - strlen(end), "%s", end) + size - strlen(end);
+}
+
+static void a_long_capability_list_is_filtered_however_it_is_cut(void **state)
+{
+    static const struct {
+        const char *begin, *end;
+    } kinds[] = {{"* CAPABILITY IDLE", "\r\n"}, {"b OK [CAPABILITY IDLE", "] done\r\n"}};
+    static char line[LINE_BYTES_MAX + 1];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (size_t size = 600; size <= LINE_BYTES_MAX; size += LINE_BYTES_MAX - 600)
+            for (size_t cut = 1; cut < size; cut += 101) {
+                imap_close(state);
+                imap_open_tls(state);
+                play(LOGGED_IN);
+                fake->pipes[SIDE_CLIENT].room_call = INPUT_BUFFER_SIZE;
+                capabilities(line, size, kinds[i].begin, kinds[i].end);
+                mail_host_fake_input(fake, SIDE_BACKEND, span_of(line, cut));
+                mail_host_fake_input(fake, SIDE_BACKEND, span_of(line + cut, size - cut));
+                struct span sent = mail_host_fake_sent_span(fake, SIDE_CLIENT);
+                assert_int_equal(sent.size, size - strlen("COMPRESS=DEFLATE "));
+                assert_null(memmem(sent.at, sent.size, "COMPRESS", 8));
+            }
+}
+
+static void a_capability_list_without_end_ends_the_session(void **state)
+{
+    static char line[LINE_BYTES_MAX + 2];
+    play(LOGGED_IN);
+    capabilities(line, sizeof line - 1, "* CAPABILITY", "");
+    mail_host_fake_input(fake, SIDE_BACKEND, span_of(line, sizeof line - 1));
+    mail_script_play(fake, "E:finish mail_backend_bad\n");
+}
+
 static void text_for_people_announces_no_literal(void **state)
 {
     play(LOGGED_IN "B:* OK see {100}\nS:* OK see {100}\n"
@@ -415,6 +454,8 @@ int main(void)
         TLS_TEST(idle_takes_no_arguments),
         TLS_TEST(our_replies_wait_for_the_end_of_the_backends),
         TLS_TEST(what_looks_like_a_capability_list_inside_a_message_is_left_alone),
+        TLS_TEST(a_long_capability_list_is_filtered_however_it_is_cut),
+        TLS_TEST(a_capability_list_without_end_ends_the_session),
         TLS_TEST(text_for_people_announces_no_literal),
         TLS_TEST(a_literal_at_the_end_of_a_long_response_is_seen_however_it_is_cut),
         TLS_TEST(nothing_is_taken_that_has_no_room),
