@@ -146,6 +146,11 @@ static size_t backend_step(struct imap *imap, struct span input)
     return 0;
 }
 
+static void client_gone(struct imap *imap)
+{
+    imap_finish(imap, imap->client.logout ? REASON_MAIL_QUIT : REASON_MAIL_CLIENT_LOST);
+}
+
 static size_t imap_backend_bytes(void *state, struct span input, uint64_t now_us)
 {
     struct imap *imap = state;
@@ -157,6 +162,8 @@ static size_t imap_backend_bytes(void *state, struct span input, uint64_t now_us
     }
     if (imap->state == IMAP_OPEN)
         imap_splice_wrote(imap, taken);
+    if (imap->state == IMAP_OPEN && imap->client.closed && imap_splice_is_safe(imap))
+        client_gone(imap);
     leave_if_safe(imap);
     return taken;
 }
@@ -164,8 +171,10 @@ static size_t imap_backend_bytes(void *state, struct span input, uint64_t now_us
 static void imap_client_closed(void *state, uint64_t now_us)
 {
     struct imap *imap = state;
-    if (imap->state != IMAP_OVER)
-        imap_finish(imap, imap->client.logout ? REASON_MAIL_QUIT : REASON_MAIL_CLIENT_LOST);
+    if (imap->state == IMAP_OPEN && imap_splice_is_asked(imap))
+        imap->client.closed = true; // it may still read
+    else if (imap->state != IMAP_OVER)
+        client_gone(imap);
 }
 
 // What was open in the clear has no bearing on what follows (RFC 9051, section 6.2.1).

@@ -47,6 +47,7 @@ struct imap_client_flow {
     bool unsync;           // behind `pass` stands "+}", which goes out as "}"
     bool idling;           // the next line must be DONE
     bool logout;           // LOGOUT was seen
+    bool closed;           // nothing more will come: the session ends with the last answer
     bool bulk;             // the command under way brings messages
     bool partial;          // a line is not whole
     uint16_t literals;     // of the command under way
@@ -101,8 +102,9 @@ size_t imap_backend_token(struct imap *imap, struct span input); // of the clien
 // One step: as many bytes as need no look, or one line.
 size_t imap_splice_client(struct imap *imap, struct span input);
 size_t imap_splice_backend(struct imap *imap, struct span input);
-bool imap_splice_may_say(const struct imap *imap); // no response is under way
-bool imap_splice_is_safe(const struct imap *imap); // nor any command: nothing would be cut
+bool imap_splice_may_say(const struct imap *imap);  // no response is under way
+bool imap_splice_is_safe(const struct imap *imap);  // nor any command: nothing would be cut
+bool imap_splice_is_asked(const struct imap *imap); // whole commands, and no others, want answers
 // After input of the client, `all`: none of it is left; and after the backend's.
 void imap_splice_read(struct imap *imap, size_t taken, bool all);
 void imap_splice_wrote(struct imap *imap, size_t taken);

@@ -98,6 +98,13 @@ bool imap_splice_is_safe(const struct imap *imap)
            !flow->drop && !flow->unsync;
 }
 
+bool imap_splice_is_asked(const struct imap *imap)
+{
+    const struct imap_client_flow *flow = &imap->client;
+    return flow->unanswered > 0 && flow->pass == 0 && !flow->inside && !flow->unsync &&
+           flow->wait == WAIT_NOTHING && !flow->idling;
+}
+
 static void bye_or_finish(struct imap *imap, enum reason reason, const char *text)
 {
     if (imap_splice_may_say(imap))

@@ -127,6 +127,11 @@ static size_t backend_step(struct pop3 *pop3, struct span input)
     return 0;
 }
 
+static void client_gone(struct pop3 *pop3)
+{
+    pop3_finish(pop3, pop3->quit ? REASON_MAIL_QUIT : REASON_MAIL_CLIENT_LOST);
+}
+
 static size_t pop3_backend_bytes(void *state, struct span input, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
@@ -138,6 +143,8 @@ static size_t pop3_backend_bytes(void *state, struct span input, uint64_t now_us
     }
     if (pop3->state == POP3_OPEN)
         pop3_splice_wrote(pop3, taken);
+    if (pop3->state == POP3_OPEN && pop3->flow.closed && !pop3_splice_is_asked(pop3))
+        client_gone(pop3);
     leave_if_safe(pop3);
     return taken;
 }
@@ -145,8 +152,10 @@ static size_t pop3_backend_bytes(void *state, struct span input, uint64_t now_us
 static void pop3_client_closed(void *state, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
-    if (pop3->state != POP3_OVER)
-        pop3_finish(pop3, pop3->quit ? REASON_MAIL_QUIT : REASON_MAIL_CLIENT_LOST);
+    if (pop3->state == POP3_OPEN && pop3_splice_is_asked(pop3))
+        pop3->flow.closed = true; // it may still read
+    else if (pop3->state != POP3_OVER)
+        client_gone(pop3);
 }
 
 // What was said in the clear has no bearing on what follows (RFC 2595, section 4).

@@ -36,6 +36,7 @@ struct pop3_flow {   // after login
     uint16_t pass;   // bytes of a checked line that have no room yet
     bool partial;    // a line is not whole
     bool deleted;    // DELE was passed on: QUIT is to come
+    bool closed;     // nothing more will come: the session ends with the last reply
     bool body, capa; // the reply under way has more lines; and is a CAPA's
     uint8_t matched; // bytes of its end that were seen last
     uint8_t replies_first, replies_count;
@@ -79,7 +80,8 @@ size_t pop3_backend_token(struct pop3 *pop3, struct span input); // of the clien
 
 size_t pop3_splice_client(struct pop3 *pop3, struct span input); // one line
 size_t pop3_splice_backend(struct pop3 *pop3, struct span input);
-bool pop3_splice_is_safe(const struct pop3 *pop3); // the end would cut nothing, nor undo a DELE
+bool pop3_splice_is_asked(const struct pop3 *pop3); // replies are owed
+bool pop3_splice_is_safe(const struct pop3 *pop3);  // the end would cut nothing, nor undo a DELE
 void pop3_splice_read(struct pop3 *pop3, size_t taken);  // after input of the client
 void pop3_splice_wrote(struct pop3 *pop3, size_t taken); // and of the backend
 void pop3_splice_timeout(struct pop3 *pop3);

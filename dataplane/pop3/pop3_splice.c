@@ -33,11 +33,15 @@ static const struct {
     {"APOP", REFUSED},       {"UTF8", REFUSED},    {"XCLIENT", REFUSED},
 };
 
-bool pop3_splice_is_safe(const struct pop3 *pop3)
+bool pop3_splice_is_asked(const struct pop3 *pop3)
 {
     const struct pop3_flow *flow = &pop3->flow;
-    return flow->replies_count == 0 && !flow->body && flow->reply_pass == 0 && flow->pass == 0 &&
-           !flow->deleted;
+    return flow->replies_count > 0 || flow->body || flow->reply_pass > 0;
+}
+
+bool pop3_splice_is_safe(const struct pop3 *pop3)
+{
+    return !pop3_splice_is_asked(pop3) && pop3->flow.pass == 0 && !pop3->flow.deleted;
 }
 
 static void reply_expected(struct pop3_flow *flow, enum shape shape)
@@ -48,7 +52,7 @@ static void reply_expected(struct pop3_flow *flow, enum shape shape)
 
 static size_t refuse(struct pop3 *pop3, size_t taken, enum reason reason)
 {
-    if (pop3->flow.replies_count > 0 || pop3->flow.body || pop3->flow.reply_pass > 0)
+    if (pop3_splice_is_asked(pop3))
         return 0; // not before the replies to what came before
     pop3_refuse(pop3, reason, "Command not available");
     return taken;

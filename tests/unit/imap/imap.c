@@ -172,7 +172,30 @@ static void a_whole_session_in_the_clear_and_under_tls(void **state)
 
 static void a_client_that_leaves_after_logout_has_quit(void **state)
 {
-    play(LOGGED_IN "C:b LOGOUT\nP:b LOGOUT\nE:eof\nE:finish mail_quit\n");
+    play(LOGGED_IN "C:b LOGOUT\nP:b LOGOUT\nE:eof\nB:* BYE\nS:* BYE\nB:b OK\nS:b OK\n"
+                   "E:finish mail_quit\n");
+}
+
+static void a_client_that_ends_its_side_gets_the_answers_to_what_it_has_asked(void **state)
+{
+    play(LOGGED_IN "C:b FETCH 1 BODY[]\nP:b FETCH 1 BODY[]\nC:c NOOP\nP:c NOOP\nE:eof\n"
+                   "B:* 1 FETCH (BODY[] {3}\nS:* 1 FETCH (BODY[] {3}\nRB:xyz\nS:xyz\nB:)\nS:)\n"
+                   "B:b OK\nS:b OK\nB:c OK\nS:c OK\nE:finish mail_client_lost\n");
+}
+
+static void a_client_that_ends_within_a_command_or_idle_is_gone(void **state)
+{
+    static const char *const scripts[] = {
+        "C:b APPEND x {3}\nP:b APPEND x {3}\n",
+        "C:b APPEND x {3}\nP:b APPEND x {3}\nB:+ OK\nS:+ OK\nRC:x\nP:x\n",
+        "C:b IDLE\nP:b IDLE\nB:+ idling\nS:+ idling\n"};
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        imap_close(state);
+        imap_open_tls(state);
+        play(LOGGED_IN);
+        mail_script_play(fake, scripts[i]);
+        mail_script_play(fake, "E:eof\nE:finish mail_client_lost\n");
+    }
 }
 
 // Wherever the bytes are cut, the same is said.
@@ -230,6 +253,8 @@ int main(void)
         TLS_TEST(at_its_deadline_it_says_nothing_into_a_response),
         PLAIN_TEST(a_whole_session_in_the_clear_and_under_tls),
         TLS_TEST(a_client_that_leaves_after_logout_has_quit),
+        TLS_TEST(a_client_that_ends_its_side_gets_the_answers_to_what_it_has_asked),
+        TLS_TEST(a_client_that_ends_within_a_command_or_idle_is_gone),
         TLS_TEST(the_cuts_between_packets_do_not_matter),
         TLS_TEST(secrets_are_wiped_at_the_end),
         TLS_TEST(the_password_is_forgotten_when_the_backend_has_it),

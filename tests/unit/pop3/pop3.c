@@ -105,8 +105,16 @@ static void the_cuts_between_packets_do_not_matter(void **state)
                          "S:+OK Now the password\n"
                          "E:auth right alice@example.net\n" GREETED_BACKEND IDENTIFIED PASS_SENT
                          "B:+OK\nS:+OK Logged in\nP:STAT\nP:QUIT\n"
-                         "E:eof\nE:finish mail_quit\n");
+                         "E:eof\nB:+OK 1 5\nS:+OK 1 5\nB:+OK Bye\nS:+OK Bye\n"
+                         "E:finish mail_quit\n");
     }
+}
+
+static void a_client_that_ends_its_side_gets_the_replies_to_what_it_has_asked(void **state)
+{
+    play(LOGGED_IN "C:RETR 1\nP:RETR 1\nC:STAT\nP:STAT\nE:eof\n"
+                   "B:+OK\nS:+OK\nB:x\nS:x\nB:.\nS:.\nB:+OK 1 5\nS:+OK 1 5\n"
+                   "E:finish mail_client_lost\n");
 }
 
 int main(void)
@@ -120,6 +128,7 @@ int main(void)
         PLAIN_TEST(commands_and_tls_do_not_put_the_login_deadline_off),
         PLAIN_TEST(a_whole_session_in_the_clear_and_under_tls),
         TLS_TEST(the_cuts_between_packets_do_not_matter),
+        TLS_TEST(a_client_that_ends_its_side_gets_the_replies_to_what_it_has_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
