@@ -240,6 +240,7 @@ static const struct imap_verb *verb_find(struct span name)
 static bool command_open(struct imap *imap, struct span command, struct span *ret_verb,
                          struct span *ret_args)
 {
+    imap->host->report.commands++;
     size_t tag_end = span_find(command, ' ');
     struct span tag = span_head(command, tag_end), rest = span_skip(command, tag_end + 1);
     if (!imap_command_tag_is_valid(tag) || rest.size == 0) {

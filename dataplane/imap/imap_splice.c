@@ -206,6 +206,7 @@ static size_t new_command(struct imap *imap, struct span line, size_t taken,
     if (too_big && !imap_splice_may_say(imap))
         return 0;
     budget_charge(&imap->budget, imap->host, BUDGET_COMMANDS, 1, imap->now_us);
+    imap->host->report.commands++;
     span_to_text(tagged ? tag : span_text("*"), imap->tag, sizeof imap->tag);
     if (why)
         return refuse(imap, taken, literal,

@@ -191,6 +191,7 @@ static const struct pop3_verb *verb_find(struct span name)
 
 static void command_run(struct pop3 *pop3, struct span line)
 {
+    pop3->host->report.commands++;
     size_t end = span_find(line, ' ');
     const struct pop3_verb *verb = verb_find(span_head(line, end));
     if (verb && (verb->flags & PRIVATE) && !pop3->host->tls)

@@ -54,6 +54,7 @@ static size_t refuse(struct pop3 *pop3, size_t taken, enum reason reason)
 {
     if (pop3_splice_is_asked(pop3))
         return 0; // not before the replies to what came before
+    pop3->host->report.commands++;
     pop3_refuse(pop3, reason, "Command not available");
     return taken;
 }
@@ -77,6 +78,7 @@ static size_t take_command(struct pop3 *pop3, struct span line, size_t taken)
     if (shape == LINES_FOR_ALL)
         shape = args.size ? ONE_LINE : LINES;
     budget_charge(&pop3->budget, pop3->host, BUDGET_COMMANDS, 1, pop3->now_us);
+    pop3->host->report.commands++;
     reply_expected(flow, shape);
     pop3->quit |= span_equal_nocase(verb, span_text("QUIT"));
     flow->deleted |= span_equal_nocase(verb, span_text("DELE"));

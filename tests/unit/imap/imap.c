@@ -168,6 +168,7 @@ static void a_whole_session_in_the_clear_and_under_tls(void **state)
     assert_int_equal(fake->host.report.user_size, 17);
     assert_memory_equal(fake->host.report.user, "alice@example.net", 17);
     assert_int_equal(fake->host.report.refusals, 0);
+    assert_int_equal(fake->host.report.commands, 7);
 }
 
 static void a_client_that_leaves_after_logout_has_quit(void **state)

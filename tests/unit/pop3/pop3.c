@@ -89,6 +89,7 @@ static void a_whole_session_in_the_clear_and_under_tls(void **state)
     assert_int_equal(fake->host.report.user_size, 17);
     assert_memory_equal(fake->host.report.user, "alice@example.net", 17);
     assert_int_equal(fake->host.report.refusals, 0);
+    assert_int_equal(fake->host.report.commands, 8);
 }
 
 static void the_cuts_between_packets_do_not_matter(void **state)
