@@ -23,7 +23,7 @@ from labkit import certificate, names, postfix
 from labkit.system import within
 
 EXIM_PORT, SINK_PORT, LOOSE_PORT = 2540, 2541, 2590
-LIMITS = "backend_check_seconds: 1, backend_rise: 1"
+LIMITS = "backend_check_seconds: 1, backend_rise: 1, greeting_delay_ms: 0"
 EXIM = """
 primary_hostname = exim.example.net
 spool_directory = {folder}/spool

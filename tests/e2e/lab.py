@@ -73,13 +73,17 @@ def ctl(*arguments, **options):
 
 
 def configure(test, limits="", **backends):
-    """The lab's configuration, but with these limits beside its own, and these lines for some
+    """The lab's configuration, but with these limits over its own, and these lines for some
     backends ("_" stands for "-" in their names), until that test is over."""
     if not hasattr(test, "configured_before"):
         test.configured_before = names.CONFIG.read_text()
         test.addCleanup(configured, test.configured_before)
-    more = f"{limits}, " if limits else ""
-    text, changed = re.subn(r"(?m)^limits: \{", f"limits: {{{more}", test.configured_before)
+
+    def joined(line):
+        entries = dict(re.findall(r"(\w+): (\{.*?\}|[^,{}]+)", f"{line[1]}, {limits}"))
+        return "limits: {%s}" % ", ".join(map(": ".join, entries.items()))
+
+    text, changed = re.subn(r"(?m)^limits: \{(.*)\}$", joined, test.configured_before)
     assert changed == 1
     for name, line in backends.items():
         name = name.replace("_", "-")
