@@ -5,9 +5,11 @@
  * time that the bench itself takes to write the SYNs is taken off both; the raw times stand on
  * standard error.
  *
- * Attack mode is on. `16M`: SYNs from 16 M sources that the table holds all; their own rates and
- * those of their prefixes are judged and charged for every SYN. `random flood`: every SYN is from
- * another of 2^30 sources, with the default limits.
+ * Attack mode is on. `16M`: SYNs from 16 M sources, for all of which the table has room; the rates
+ * of each and of its prefix are judged for every SYN, and charged for the few that pass: nearly all
+ * are over their prefix's, the refusal that reads most. `random flood`: every SYN is from another
+ * of 2^30 sources, with the default limits, where nearly all are over the budget in all. What was
+ * refused for what stands on standard error.
  *
  * Usage: bench_guard_drop [--smoke | CASE]
  */
