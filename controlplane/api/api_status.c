@@ -166,15 +166,25 @@ void api_status(struct api_request *request)
     api_request_ok(request, o);
 }
 
+// What every worker says of the whole: two of them in attack mode are one attack.
+static bool is_of_the_whole(enum counter counter)
+{
+    return counter == COUNTER_ATTACK_MODE || counter == COUNTER_DRAINING ||
+           counter == COUNTER_SOURCES_BANNED || counter == COUNTER_BACKEND_SERVERS_DOWN ||
+           counter == COUNTER_TURN_WORST_US;
+}
+
 // Adds "total" and "workers" of one counter; `first` is worker 0's, one block further each next.
-static void values_add(json_t *o, const struct attach_client *client, const uint64_t *first)
+// The total is the sum, or `greatest` the greatest.
+static void values_add(json_t *o, const struct attach_client *client, const uint64_t *first,
+                       bool greatest)
 {
     uint64_t total = 0;
     json_t *each = json_array();
     for (unsigned worker = 0; worker < client->workers; worker++) {
         const uint64_t *at = first + worker * (sizeof(struct counter_block) / sizeof *first);
         uint64_t value = __atomic_load_n(at, __ATOMIC_RELAXED);
-        total += value;
+        total = !greatest ? total + value : value > total ? value : total;
         json_array_append_new(each, number(value));
     }
     json_object_set_new(o, "total", number(total));
@@ -189,7 +199,8 @@ static json_t *counters_json(const struct attach_client *client)
         json_object_set_new(o, "name", json_string(counter_name((enum counter)i)));
         json_object_set_new(o, "text", json_string(counter_text((enum counter)i)));
         json_object_set_new(o, "gauge", json_boolean(metrics_text_is_gauge((enum counter)i)));
-        values_add(o, client, &client->counters->blocks[0].counters[i]);
+        values_add(o, client, &client->counters->blocks[0].counters[i],
+                   is_of_the_whole((enum counter)i));
         json_array_append_new(list, o);
     }
     return list;
@@ -203,7 +214,7 @@ static json_t *reasons_json(const struct attach_client *client)
         json_object_set_new(o, "name", json_string(reason_name((enum reason)i)));
         json_object_set_new(o, "station", json_string(reason_station((enum reason)i)));
         json_object_set_new(o, "text", json_string(reason_text((enum reason)i)));
-        values_add(o, client, &client->counters->blocks[0].reasons[i]);
+        values_add(o, client, &client->counters->blocks[0].reasons[i], false);
         json_array_append_new(list, o);
     }
     return list;
@@ -220,8 +231,8 @@ static json_t *shadows_json(const struct attach_client *client)
         json_t *o = json_object(), *logins = json_object();
         const struct counter_block *first = &client->counters->blocks[0];
         json_object_set_new(o, "reason", json_string(reason_name(reason)));
-        values_add(o, client, &first->shadows[reason]);
-        values_add(logins, client, &first->shadow_logins[reason]);
+        values_add(o, client, &first->shadows[reason], false);
+        values_add(logins, client, &first->shadow_logins[reason], false);
         json_object_set(o, "logins", json_object_get(logins, "total"));
         json_decref(logins);
         json_array_append_new(list, o);
