@@ -68,6 +68,7 @@ struct config *config_copy(const struct config *config)
     struct config *c = memory_take(1, sizeof *c);
     *c = *config;
     c->relay_networks = prefixes_copy(&config->relay_networks);
+    c->lenient_networks = prefixes_copy(&config->lenient_networks);
     for (int i = 0; i < CLASSES_MAX; i++)
         c->lists[i] = prefixes_copy(&config->lists[i]);
     for (uint32_t i = 0; i < config->list_files_count; i++)
@@ -86,6 +87,7 @@ void config_free(struct config *config)
     if (!config)
         return;
     free(config->relay_networks.items);
+    free(config->lenient_networks.items);
     for (int i = 0; i < CLASSES_MAX; i++)
         free(config->lists[i].items);
     for (uint32_t i = 0; i < config->list_files_count; i++)

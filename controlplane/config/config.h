@@ -89,7 +89,7 @@ struct config {
     struct config_dnsbl dnsbl[CONFIG_DNSBL_MAX]; // head.smtp.dnsbl_zones of them
     struct config_auth auth;
     struct policy head;
-    struct config_prefixes relay_networks;
+    struct config_prefixes relay_networks, lenient_networks;
     struct config_prefixes lists[CLASSES_MAX]; // by class; head.classes has the names
     bool martians_given;                       // else config_martians_default makes that list
     struct config_list_file list_files[CONFIG_LIST_FILES_MAX];

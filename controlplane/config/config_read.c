@@ -420,6 +420,13 @@ static const struct config_key score_keys[] = {
     {NULL},
 };
 
+static void read_lenient_networks(struct config_reader *r, yaml_node_t *node,
+                                  const struct config_key *key, void *at)
+{
+    struct config *config = (struct config *)r->context;
+    config_classes_prefixes(r, node, key, &config->lenient_networks);
+}
+
 static void read_sender_map(struct config_reader *r, yaml_node_t *node,
                             const struct config_key *key, void *at)
 {
@@ -449,6 +456,7 @@ static const struct config_key smtp_keys[] = {
     {"spf_helo", config_findings_section},
     {"spf", config_findings_section},
     {"score", config_findings_section, .keys = score_keys},
+    {"lenient_networks", read_lenient_networks, .most = NETWORKS_MAX},
     {"sender_map", read_sender_map},
     {"subaddress", read_subaddress, CONFIG_FIELD(policy_smtp, subaddress)},
     {NULL},
@@ -560,7 +568,7 @@ static const struct config_key root_keys[] = {
     {"services", read_services, CONFIG_FIELD(config, head), .required = true},
     {"domains", read_domains},
     {"relay_networks", config_classes_prefixes, CONFIG_FIELD(config, relay_networks),
-     .most = RELAY_NETWORKS_MAX},
+     .most = NETWORKS_MAX},
     {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
      .required = true},
     {"dnsbl", config_schema_mapping, .keys = config_dnsbl_keys},

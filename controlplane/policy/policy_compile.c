@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARTS_MAX = 9 };
+enum { PARTS_MAX = 10 };
 
 struct part {
     struct policy_range *range;
@@ -47,6 +47,8 @@ int policy_compile(const struct config *config, const struct rules_compiled *rul
     const struct part parts[PARTS_MAX] = {
         {&head.domains, config->domains, config->domains_count, sizeof *config->domains},
         {&head.relay_networks, config->relay_networks.items, config->relay_networks.count,
+         sizeof(struct prefix)},
+        {&head.lenient_networks, config->lenient_networks.items, config->lenient_networks.count,
          sizeof(struct prefix)},
         {&head.prefixes, NULL, config_lists_count(config), sizeof(struct policy_class_prefix)},
         {&head.senders, senders->entries, senders->count, sizeof *senders->entries},

@@ -12,9 +12,9 @@ enum {
     WORKERS_MAX = 32,
     SERVICES_MAX = 16,
     BACKENDS_MAX = 32,
-    BACKEND_SERVERS_MAX = 8,  // of one backend
-    DOMAINS_MAX = 1024,       // recipient domains
-    RELAY_NETWORKS_MAX = 256, // networks that may relay
+    BACKEND_SERVERS_MAX = 8, // of one backend
+    DOMAINS_MAX = 1024,      // recipient domains
+    NETWORKS_MAX = 256,      // of one list: that may relay, that need not keep to CR LF
     CERTIFICATES_MAX = 64,
     ROUTES_MAX = 32,
     PORTS_MAX = 2, // outside and inside; one port may be both

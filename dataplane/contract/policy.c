@@ -264,9 +264,11 @@ static bool domains_are_sound(const struct policy *p)
     return true;
 }
 
-static bool prefixes_are_sound(const struct policy *p, struct policy_range range)
+static bool networks_are_sound(const struct policy *p, struct policy_range range)
 {
-    if (!range_is_sound(p, range, sizeof(struct prefix)))
+    if (range.count == 0)
+        return true; // then nothing is looked at
+    if (!range_is_sound(p, range, sizeof(struct prefix)) || range.count > NETWORKS_MAX)
         return false;
     const struct prefix *prefixes = policy_at(p, range);
     for (uint32_t i = 0; i < range.count; i++)
@@ -336,9 +338,10 @@ bool policy_is_sound(const struct policy *p, size_t size, const char **ret_what)
         what = "routes";
     else if (!domains_are_sound(p))
         what = "domains";
-    else if (!prefixes_are_sound(p, p->relay_networks) ||
-             p->relay_networks.count > RELAY_NETWORKS_MAX)
+    else if (!networks_are_sound(p, p->relay_networks))
         what = "relay_networks";
+    else if (!networks_are_sound(p, p->lenient_networks))
+        what = "lenient_networks";
     else if (!class_prefixes_are_sound(p))
         what = "prefixes";
     else if (!map_is_sound(p, p->senders, p->sender_texts))
@@ -411,11 +414,21 @@ const struct policy_domain *policy_domain_find(const struct policy *p, struct sp
     return NULL;
 }
 
-bool policy_may_relay(const struct policy *p, const struct addr *client)
+static bool is_in(const struct policy *p, struct policy_range range, const struct addr *client)
 {
-    const struct prefix *networks = policy_at(p, p->relay_networks);
-    for (uint32_t i = 0; i < p->relay_networks.count; i++)
+    const struct prefix *networks = policy_at(p, range);
+    for (uint32_t i = 0; i < range.count; i++)
         if (prefix_contains(&networks[i], client))
             return true;
     return false;
+}
+
+bool policy_may_relay(const struct policy *p, const struct addr *client)
+{
+    return is_in(p, p->relay_networks, client);
+}
+
+bool policy_is_lenient(const struct policy *p, const struct addr *client)
+{
+    return is_in(p, p->lenient_networks, client);
 }

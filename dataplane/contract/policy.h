@@ -244,10 +244,11 @@ struct policy {
     struct policy_backend backends[BACKENDS_MAX];
     struct policy_certificate certificates[CERTIFICATES_MAX];
     struct policy_route routes[ROUTES_MAX];
-    struct policy_range domains;        // struct policy_domain, sorted by name
-    struct policy_range relay_networks; // struct prefix
-    struct policy_range senders;        // struct policy_sender, sorted by address, then login
-    struct policy_range sender_texts;   // bytes
+    struct policy_range domains;          // struct policy_domain, sorted by name
+    struct policy_range relay_networks;   // struct prefix
+    struct policy_range lenient_networks; // likewise
+    struct policy_range senders;          // struct policy_sender, sorted by address, then login
+    struct policy_range sender_texts;     // bytes
     // Whose mailbox is at another backend than the service's (contract/policy_mailbox.h), as
     // struct policy_sender: a login or @domain, and the backend's name.
     struct policy_range mailboxes, mailbox_texts;
@@ -280,3 +281,5 @@ enum limit_mode policy_mode(const struct policy *policy, unsigned class, enum li
 // The domain's entry, compared without case, or NULL.
 const struct policy_domain *policy_domain_find(const struct policy *policy, struct span name);
 bool policy_may_relay(const struct policy *policy, const struct addr *client); // relay_networks
+// The client need not keep to CR LF: it is in lenient_networks.
+bool policy_is_lenient(const struct policy *policy, const struct addr *client);

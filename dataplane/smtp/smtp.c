@@ -201,6 +201,20 @@ static bool ends_a_line(struct span taken)
     return taken.size >= 2 && taken.at[taken.size - 2] == '\r' && taken.at[taken.size - 1] == '\n';
 }
 
+// A lenient client may end a line with LF alone. Nothing else is wrong with a line that is refused
+// for it: line_take names the first fault.
+static enum line_result next_line(const struct smtp *smtp, struct span input, size_t most,
+                                  struct span *ret_line, size_t *ret_taken, enum reason *ret_reason)
+{
+    enum line_result result = line_take(input, most, ret_line, ret_taken, ret_reason);
+    if (result != LINE_REFUSED || *ret_reason != REASON_MAIL_BARE_LF ||
+        !policy_is_lenient(smtp->host->policy, &smtp->host->client))
+        return result;
+    *ret_line = span_head(input, span_find(input, '\n'));
+    *ret_taken = ret_line->size + 1;
+    return LINE_WHOLE;
+}
+
 static size_t take_line(struct smtp *smtp, struct span input)
 {
     struct span line;
@@ -213,7 +227,7 @@ static size_t take_line(struct smtp *smtp, struct span input)
         return input.size;
     }
     size_t most = smtp->state == SMTP_AUTH ? SASL_LINE_MAX + 2 : LINE_BYTES_MAX;
-    switch (line_take(input, most, &line, &taken, &reason)) {
+    switch (next_line(smtp, input, most, &line, &taken, &reason)) {
     case LINE_PARTIAL:
         return 0;
     case LINE_WHOLE:

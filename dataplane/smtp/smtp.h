@@ -10,7 +10,7 @@
  *   smtp_hello.c     EHLO, HELO, STARTTLS
  *   smtp_auth.c      AUTH
  *   smtp_envelope.c  MAIL and RCPT, with smtp_path.c, smtp_param.c, smtp_relay.c
- *   smtp_content.c   DATA, with smtp_data.c, smtp_results.c and smtp_header.c
+ *   smtp_content.c   DATA, with smtp_normal.c, smtp_data.c, smtp_results.c and smtp_header.c
  *   smtp_chunk.c     BDAT, in terms of the same
  *   smtp_finding.c   what is found against clients and senders, and what becomes of it
  *   smtp_budget.c    what a session may do in all
@@ -26,6 +26,7 @@
 #include "smtp/smtp_backend.h"
 #include "smtp/smtp_budget.h"
 #include "smtp/smtp_data.h"
+#include "smtp/smtp_normal.h"
 #include "smtp/smtp_pace.h"
 #include "smtp/smtp_param.h"
 #include "smtp/smtp_results.h"
@@ -63,6 +64,7 @@ struct smtp_mail {               // one transaction; zeroed between
     uint8_t backend;         // of all recipients, once one was accepted
     uint8_t spf;             // enum spf_result or VERDICT_NONE
     struct smtp_data data;
+    struct smtp_normal normal; // before `data`
     struct smtp_results results;
     struct smtp_pace pace;
     uint64_t chunk_left; // bytes of the chunk that are still to come

@@ -84,7 +84,8 @@ void smtp_content_refused(struct smtp *smtp)
 
 // What one block of input becomes on its way to the backend: runs of it that lie apart.
 // MORE_THAN_INPUT: bytes by which that may be longer, beside what was held: dots and the end.
-enum { RUNS_MAX = 32, MORE_THAN_INPUT = 4 };
+// NORMAL_MAX: bytes of a lenient client's text that are made strict at a time.
+enum { RUNS_MAX = 32, MORE_THAN_INPUT = 4, NORMAL_MAX = 4096 };
 
 struct block {
     struct span runs[RUNS_MAX];
@@ -217,17 +218,28 @@ bool smtp_content_keeps_pace(struct smtp *smtp, size_t taken, bool left)
 size_t smtp_content_pass(struct smtp *smtp, struct span input, bool *ret_end)
 {
     struct mail_host *host = smtp->host;
+    struct smtp_normal *normal = &smtp->mail.normal;
     struct block block = {.refusal = REFUSE_NONE};
+    char buffer[NORMAL_MAX];
     size_t room = host->ops->room(host, SIDE_BACKEND);
     size_t more = smtp->mail.results.held_size + MORE_THAN_INPUT;
     room = room > more ? room - more : 0;
     if (smtp->mail.data.chunked) // every second byte may become two
         room /= 2;
-    read_pieces(smtp, span_head(input, room), &block);
+    struct span text = span_head(input, room);
+    size_t taken = 0;
+    if (normal->on)
+        text = smtp_normal_text(normal, input, buffer, room < NORMAL_MAX ? room : NORMAL_MAX,
+                                &taken, ret_end);
+    read_pieces(smtp, text, &block);
     if (block.refusal == REFUSE_NONE)
         flush(smtp, &block);
     else
         smtp_content_swallow(smtp, block.refusal);
+    if (normal->on) {
+        CHECK(block.refusal != REFUSE_NONE || *ret_end == block.end);
+        return taken; // behind a fault, what is left of the text need not be read
+    }
     *ret_end = block.end;
     return block.taken;
 }
@@ -264,6 +276,19 @@ void smtp_content_end(struct smtp *smtp)
     smtp_backend_final(smtp);
 }
 
+// The next bytes of a message that nobody gets. True: its end is their last.
+static bool skip_piece(struct smtp_mail *mail, struct span input, size_t *ret_size)
+{
+    enum reason reason;
+    char buffer[NORMAL_MAX];
+    bool end;
+    if (!mail->normal.on)
+        return smtp_data_next(&mail->data, input, ret_size, &reason) == DATA_END;
+    mail->data.size +=
+        smtp_normal_text(&mail->normal, input, buffer, sizeof buffer, ret_size, &end).size;
+    return end;
+}
+
 static size_t read_on(struct smtp *smtp, struct span input)
 {
     struct smtp_data *data = &smtp->mail.data;
@@ -271,10 +296,9 @@ static size_t read_on(struct smtp *smtp, struct span input)
     size_t taken = 0;
     while (taken < input.size) {
         size_t size = 0;
-        enum reason reason;
-        enum smtp_data_piece piece = smtp_data_next(data, span_skip(input, taken), &size, &reason);
+        bool end = skip_piece(&smtp->mail, span_skip(input, taken), &size);
         taken += size;
-        if (piece == DATA_END) {
+        if (end) {
             smtp_content_refused(smtp);
             return taken;
         }
@@ -303,6 +327,8 @@ static void begin(struct smtp *smtp)
     smtp_budget_message(smtp);
     smtp_pace_start(&smtp->mail.pace, smtp->now_us);
     smtp->host->ops->send(smtp->host, SIDE_BACKEND, smtp_header_write(smtp, header));
+    smtp->mail.normal.on = policy_is_lenient(smtp->host->policy, &smtp->host->client);
+    smtp->mail.normal.chunked = smtp->mail.data.chunked;
     if (smtp->mail.data.chunked) {
         smtp_chunk_begin(smtp);
         return;

@@ -68,6 +68,43 @@ class BadLines(unittest.TestCase):
                                   if f"Subject: {subject}".encode() not in path.read_bytes()])
 
 
+class LenientNetworks(unittest.TestCase):
+    LENIENT = lab.names.CLIENT4  # whose SPF passes
+
+    def setUp(self):
+        text = lab.names.CONFIG.read_text()
+        self.addCleanup(lab.configured, text)
+        lab.configured(text.replace("\nsmtp:\n",
+                                    f"\nsmtp:\n  lenient_networks: [{self.LENIENT}/32]\n"))
+
+    def send(self, source, text):
+        with talk.Talk(25, source=source) as client:
+            for command in ("EHLO client.good.example.org", f"MAIL FROM:<{lab.SENDER}>",
+                            f"RCPT TO:<{lab.ALICE}>", "DATA"):
+                client.send(command + "\n")
+                reply = client.reply()
+                if reply.startswith("5"):
+                    return reply
+            client.send(text)
+            reply = client.reply()
+            client.send("NOOP\n")  # the session goes on, in step
+            self.assertRegex(client.reply(), "^250 ")
+            return reply
+
+    def test_lines_with_bare_lf_pass_from_there_alone_and_smuggle_nothing(self):
+        self.assertRegex(self.send(lab.names.client4(87), b""), "^500 5.5.2 Bare LF")
+        for end in (b"\n.\n", b"\r.\r", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\r\n", b"\r\n\0.\r\n"):
+            with self.subTest(end=end):
+                subject, smuggled = lab.marker(), lab.marker()
+                forged = f"MAIL FROM:<{lab.ALICE}>\nRCPT TO:<{lab.ALICE}>\nDATA\n{smuggled}\n"
+                self.assertRegex(self.send(self.LENIENT, f"Subject: {subject}\n\nbody".encode() +
+                                           end + forged.encode() + b"\r\n.\r\n"), "^250 ")
+                [path] = lab.eventually(lambda: lab.mails_with(smuggled))
+                headers, body = path.read_bytes().replace(b"\r\n", b"\n").split(b"\n\n", 1)
+                self.assertIn(f"Subject: {subject}".encode(), headers)
+                self.assertRegex(body, b"(?s)^body( |\n *)\\.( |\n)?\n?MAIL FROM.*DATA\n")
+
+
 class BadOrder(unittest.TestCase):
     def test_smtp_commands_out_of_order(self):
         with talk.Talk(25) as client:

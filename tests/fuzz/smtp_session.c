@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* A whole SMTP session: the first byte chooses the service, then events, each behind a 0xff: a
- * letter and its bytes. What the fake host does not allow at that moment is left out.
+/* A whole SMTP session: the first byte chooses the service, its highest bit a client that need not
+ * keep to CR LF; then events, each behind a 0xff: a letter and its bytes. What the fake host does
+ * not allow at that moment is left out.
  *
  *   C bytes, B bytes   input from the client, from the backend
  *   c f x              the backend is connected, cannot be, closes
@@ -148,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     unsigned service = data[0] % 3;
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, services[service]);
+    fake->policy.policy.lenient_networks.count = data[0] >> 7;
     struct span left = span_of(data + 1, size - 1);
     fake->mechanisms = MECHANISMS_SCRAM | MECHANISMS_TOKEN;
     mail_host_fake_start(fake);

@@ -274,6 +274,9 @@ static void policy_init(struct fake_policy *fake)
     fake->rules[0].action = ACTION_REJECT;
     p->domains = (struct policy_range){offsetof(struct fake_policy, domains), FAKE_DOMAINS, 0};
     p->relay_networks = (struct policy_range){offsetof(struct fake_policy, relay_networks), 1, 0};
+    CHECK(prefix_parse("198.51.100.10/32", &fake->lenient_networks[0]));
+    p->lenient_networks =
+        (struct policy_range){offsetof(struct fake_policy, lenient_networks), 0, 0};
     p->rules = (struct policy_range){offsetof(struct fake_policy, rules), 1, 0};
 }
 

@@ -26,6 +26,7 @@ struct fake_policy {
     struct policy policy;
     struct policy_domain domains[FAKE_DOMAINS]; // example.net: backend 0; example.org: backend 3
     struct prefix relay_networks[1];            // 192.0.2.0/28
+    struct prefix lenient_networks[1];          // the client, once a test counts it
     struct policy_rule rules[1];                // "fake", reject
 };
 

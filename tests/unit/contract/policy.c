@@ -95,6 +95,7 @@ static int set_up(void **state)
     whole.rules[0] = (struct policy_rule){.name = "r", .parts = 7};
     p->domains = range_of(whole.domains, 2);
     p->relay_networks = range_of(whole.relay, 2);
+    p->lenient_networks = range_of(whole.relay, 1);
     p->prefixes = range_of(whole.prefixes, 3);
     p->rules = range_of(whole.rules, 1);
     p->rules_database = range_of(whole.database, 8);
@@ -266,6 +267,7 @@ static void ranges_stay_inside_the_snapshot(void **state)
     } ranges[] = {
         {&p->domains, "domains", sizeof(struct policy_domain)},
         {&p->relay_networks, "relay_networks", sizeof(struct prefix)},
+        {&p->lenient_networks, "lenient_networks", sizeof(struct prefix)},
         {&p->prefixes, "prefixes", sizeof(struct policy_class_prefix)},
         {&p->rules, "rules", sizeof(struct policy_rule)},
         {&p->rules_database, "rules", 1},
@@ -312,7 +314,7 @@ static void domains_are_found_in_any_case_and_whole(void **state)
     assert_null(policy_domain_find(p, span_of("example\0net", 11)));
 }
 
-static void relay_networks_admit_their_own_family_only(void **state)
+static void networks_admit_their_own_family_only(void **state)
 {
     struct addr client = addr_of("198.51.100.77");
     assert_true(policy_may_relay(p, &client));
@@ -320,6 +322,9 @@ static void relay_networks_admit_their_own_family_only(void **state)
     assert_false(policy_may_relay(p, &client));
     client = addr_of("2001:db8:1::1");
     assert_true(policy_may_relay(p, &client));
+    assert_false(policy_is_lenient(p, &client)); // that list is the first alone
+    client = addr_of("198.51.100.77");
+    assert_true(policy_is_lenient(p, &client));
     whole.relay[1] = prefix_of("::/0");
     client = addr_of("203.0.113.1");
     assert_false(policy_may_relay(p, &client));
@@ -360,7 +365,7 @@ int main(void)
         CASE(ranges_stay_inside_the_snapshot),
         CASE(elements_are_checked_each),
         CASE(domains_are_found_in_any_case_and_whole),
-        CASE(relay_networks_admit_their_own_family_only),
+        CASE(networks_admit_their_own_family_only),
         CASE(any_changed_byte_is_judged_without_harm),
     };
     return cmocka_run_group_tests_name("policy", cases, NULL, NULL);

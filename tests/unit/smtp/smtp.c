@@ -112,6 +112,20 @@ static void a_refused_line_is_never_read_as_a_command(void **unused)
                             "S:500 5.5.2 NUL byte\n" QUIT);
 }
 
+static void a_lenient_client_may_end_a_command_with_lf_alone(void **unused)
+{
+    smtp_play_lenient(HELLO "RC:NOOP\\nNOOP\\r\\n\n"
+                            "S:250 2.0.0 Ok\nS:250 2.0.0 Ok\n"
+                            "RC:NO\\0OP\\nNOOP\\r\\n\n"
+                            "S:500 5.5.2 NUL byte\n"
+                            "RC:NOOP\\rNOOP\\nNOOP\\r\\n\n"
+                            "S:500 5.5.2 Bare CR*\n");
+    smtp_play_lenient(RECIPIENT "RC:DATA\\nSubject: x\\n\n"
+                                "S:554 5.5.0 Message sent before it was asked for\n"
+                                "P:QUIT\n"
+                                "E:finish smtp_pipelining\n");
+}
+
 static void a_line_has_a_limit(void **unused)
 {
     static char script[2 * LINE_BYTES_MAX];
@@ -221,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_talker_before_the_greeting_is_refused),
         cmocka_unit_test(other_protocols_are_shown_the_door),
         cmocka_unit_test(a_refused_line_is_never_read_as_a_command),
+        cmocka_unit_test(a_lenient_client_may_end_a_command_with_lf_alone),
         cmocka_unit_test(a_line_has_a_limit),
         cmocka_unit_test(bad_commands_have_a_limit),
         cmocka_unit_test(a_backend_that_keeps_silent_is_given_up),

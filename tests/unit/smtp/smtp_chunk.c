@@ -107,6 +107,16 @@ static void line_discipline_is_the_same_as_in_data(void **unused)
     }
 }
 
+static void chunks_of_a_lenient_client_are_made_strict(void **unused)
+{
+    smtp_play_lenient(RECIPIENT "RC:BDAT 7\\na\\n.\\nb\\r\\r\n"
+                                "RC:BDAT 7 LAST\\r\\n\\n.\\r\\nc\\0\\r\n" BEGUN "P:a\nP:..\nP:b\n"
+                                "S:250 2.0.0 7 octets received\n"
+                                "P:..\nP:c \nP:.\n"
+                                "B:250 2.0.0 Ok\n"
+                                "S:250 2.0.0 Ok\n" BYE);
+}
+
 static void a_cr_and_its_lf_may_stand_in_two_chunks(void **unused)
 {
     smtp_play("smtp",
@@ -254,6 +264,7 @@ int main(void)
         cmocka_unit_test(chunks_behind_a_refused_one_are_refused_too),
         cmocka_unit_test(line_discipline_is_the_same_as_in_data),
         cmocka_unit_test(a_cr_and_its_lf_may_stand_in_two_chunks),
+        cmocka_unit_test(chunks_of_a_lenient_client_are_made_strict),
         cmocka_unit_test(data_and_chunks_do_not_mix),
         cmocka_unit_test(a_reset_between_chunks_leaves_no_end_behind),
         cmocka_unit_test(a_data_refused_by_the_backend_is_told_behind_the_chunk),

@@ -51,6 +51,54 @@ static void smuggled_ends_end_nothing(void **unused)
         play_smuggling(cases[i].ending, cases[i].reply, cases[i].reason);
 }
 
+// The same from a client that need not keep to CR LF: all of it is the message, up to the true end.
+static void smuggled_ends_of_a_lenient_client_are_text(void **unused)
+{
+    static const struct {
+        const char *ending, *passed;
+    } cases[] = {
+        {"\\n.\\n", "P:text\nP:..\n"},          {"\\n.\\r\\n", "P:text\nP:..\n"},
+        {"\\r\\n.\\n", "P:text\nP:..\n"},       {"\\r.\\r\\r\\n", "P:text .\n"},
+        {"\\r\\n.\\r\\r\\n", "P:text\nP:..\n"}, {"\\r\\n\\0.\\r\\n", "P:text\nP: .\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char script[4096];
+        snprintf(script, sizeof script,
+                 DATA MESSAGE "RC:text%sMAIL FROM:<forged@example.net>\\nDATA\\r\\n.\\r\\nNOOP\\n\n"
+                              "%sP:MAIL FROM:<forged@example.net>\nP:DATA\nP:.\n"
+                              "B:250 2.0.0 Ok\n"
+                              "S:250 2.0.0 Ok\n"
+                              "S:250 2.0.0 Ok\n"
+                              "C:QUIT\nS:221 2.0.0 Bye\nP:QUIT\nE:finish mail_quit\n",
+                 cases[i].ending, cases[i].passed);
+        smtp_play_lenient(script);
+    }
+}
+
+static void a_lenient_clients_message_is_refused_up_to_its_true_end(void **unused)
+{
+#define REFUSED                                                                                    \
+    "E:disconnected\n"                                                                             \
+    "S:550 5.7.1 *\n"                                                                              \
+    "S:250 2.0.0 Ok\n"                                                                             \
+    "E:state hello\n"
+    static const char *const scripts[] = {
+        // what is refused and the end in one block, and in three
+        DATA "RC:\\npills\\n.\\nNOOP\\r\\n.\\r\\nNOOP\\r\\n\n" REFUSED,
+        DATA "RC:\\npills\\n.\\n\nRC:NOOP\\r\\n.\\r\nRC:\\nNOOP\\r\\n\n" REFUSED,
+    };
+#undef REFUSED
+    for (int i = 0; i < 2; i++) {
+        struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+        fake->policy.policy.lenient_networks.count = 1;
+        fake->scan_word = "pills";
+        fake->scan_parts = RULE_BODY;
+        mail_host_fake_start(fake);
+        mail_script_play(fake, scripts[i]);
+        mail_host_fake_close(fake);
+    }
+}
+
 static void a_refused_message_is_never_250(void **unused)
 {
     struct mail_host_fake *fake = smtp_play_open("smtp", DATA MESSAGE "RC:a\\nb\\r\\n.\\r\\n\n"
@@ -259,9 +307,19 @@ static void a_message_does_not_continue_our_header(void **unused)
                            "E:state hello\n");
 }
 
+// With LF for CR LF but for the end.
+static size_t loosen(const char *text, size_t size, char *loose)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < size; i++)
+        if (text[i] != '\r' || i + 5 >= size)
+            loose[kept++] = text[i];
+    return kept;
+}
+
 static void a_big_message_arrives_byte_by_byte_the_same(void **unused)
 {
-    static char text[200000];
+    static char text[200000], loose[sizeof text];
     size_t size = 0;
     uint32_t seed = 12345;
     while (size < sizeof text - 200) {
@@ -282,6 +340,15 @@ static void a_big_message_arrives_byte_by_byte_the_same(void **unused)
     struct span got = mail_host_fake_sent_span(fake, SIDE_BACKEND);
     assert_true(span_equal(got, span_of(text, size)));
     mail_script_play(fake, "B:250 2.0.0 Ok\nS:250 2.0.0 Ok\n");
+    mail_host_fake_forget(fake);
+
+    fake->policy.policy.lenient_networks.count = 1;
+    mail_script_play(fake,
+                     MAIL "C:RCPT TO:<alice@example.net>\n" BACKEND_MAIL ALICE GO_AHEAD HEADERS);
+    size_t loose_size = loosen(text, size, loose);
+    mail_host_fake_input(fake, SIDE_CLIENT, span_of(loose, loose_size));
+    got = mail_host_fake_sent_span(fake, SIDE_BACKEND);
+    assert_true(loose_size < size && span_equal(got, span_of(text, size)));
     mail_host_fake_close(fake);
 }
 
@@ -303,6 +370,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_sent_before_it_is_asked_for_ends_the_session),
         cmocka_unit_test(smuggled_ends_end_nothing),
+        cmocka_unit_test(smuggled_ends_of_a_lenient_client_are_text),
+        cmocka_unit_test(a_lenient_clients_message_is_refused_up_to_its_true_end),
         cmocka_unit_test(a_refused_message_is_never_250),
         cmocka_unit_test(content_rules_reject_with_550_and_no_end_goes_out),
         cmocka_unit_test(rules_see_parts_and_no_stuffed_dots),

@@ -133,6 +133,16 @@ static inline struct mail_host_fake *smtp_play_open(const char *service, const c
     return fake;
 }
 
+// By a client that need not keep to CR LF.
+static inline void smtp_play_lenient(const char *script)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    fake->policy.policy.lenient_networks.count = 1;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, script);
+    mail_host_fake_close(fake);
+}
+
 static inline void smtp_play(const char *service, const char *script)
 {
     mail_host_fake_close(smtp_play_open(service, script));

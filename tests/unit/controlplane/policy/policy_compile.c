@@ -50,6 +50,7 @@ static void every_part_arrives_where_its_range_says(void **state)
     assert_int_equal(config_prefixes_add(&config->lists[CLASS_DENY], &deny), -EEXIST);
     assert_int_equal(config_prefixes_add(&config->lists[CLASS_ALLOW], &allow), 0);
     assert_int_equal(config_prefixes_add(&config->relay_networks, &relay), 0);
+    assert_int_equal(config_prefixes_add(&config->lenient_networks, &allow), 0);
     struct policy_rule rules[] = {{.name = "one", .parts = RULE_BODY, .action = ACTION_REJECT}};
     uint8_t database[5] = {1, 2, 3, 4, 5};
     struct rules_compiled compiled = {rules, 1, database, sizeof database};
@@ -66,6 +67,7 @@ static void every_part_arrives_where_its_range_says(void **state)
     assert_int_equal(prefixes[1].class, CLASS_ALLOW);
     assert_true(prefix_equal(&prefixes[1].prefix, &allow));
     assert_true(prefix_equal(policy_at(policy, policy->relay_networks), &relay));
+    assert_true(prefix_equal(policy_at(policy, policy->lenient_networks), &allow));
     assert_string_equal(((const struct policy_rule *)policy_at(policy, policy->rules))->name,
                         "one");
     assert_int_equal(policy->rules_database.count, sizeof database);
