@@ -252,6 +252,7 @@ void session_end(struct session *s, enum reason reason)
     s->phase_us = s->all->now_us + FLUSH_US;
     session_question_drop(s);
     session_backend_close(s);
+    session_logout(s); // however long the client takes to hear of it
     if (s->streams[SIDE_CLIENT].tls)
         tls_finish(s->streams[SIDE_CLIENT].tls);
 }

@@ -101,14 +101,19 @@ static void a_client_that_ends_within_a_literal_is_gone_at_once(void **state)
     assert_int_equal(sessions_count(rig_sessions(rig)), 0);
 }
 
+static struct session *first_session(struct rig *rig)
+{
+    struct pool *pool = &rig_sessions(rig)->pool;
+    return pool_get(pool, pool_at(pool, 0));
+}
+
 // A client of the service at 143, logged in as if TLS were there.
 static struct rig_peer *imap_logged_in(struct rig *rig)
 {
     rig_policy(rig)->services[1].tls = TLS_OFF;
     struct rig_peer *client = rig_connect(rig, 143);
     rig_expect(rig, client, "* OK ");
-    struct pool *pool = &rig_sessions(rig)->pool;
-    ((struct session *)pool_get(pool, pool_at(pool, 0)))->host.tls = true;
+    first_session(rig)->host.tls = true;
     rig_say(rig, client, "a LOGIN alice wonderland\r\n");
     rig_run(rig, 5000);
     struct message answer =
@@ -140,6 +145,20 @@ static void what_waits_for_its_rate_comes_although_the_backend_has_ended(void **
     rig_expect(rig, client, "c OK");
 }
 
+static void a_session_that_is_over_is_its_users_no_more_while_the_client_lingers(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = imap_logged_in(rig), *backend = rig_backend(rig, 0);
+    assert_true(first_session(rig)->ticket != 0);
+    rig_say(rig, client, "b LOGOUT\r\n");
+    rig_expect(rig, backend, "b LOGOUT");
+    rig_say(rig, backend, "* BYE\r\nb OK\r\n");
+    rig_hang_up(rig, backend);
+    rig_expect(rig, client, "b OK");
+    assert_int_equal(sessions_count(rig_sessions(rig)), 1); // the client has not closed yet
+    assert_int_equal(first_session(rig)->ticket, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -151,6 +170,7 @@ int main(void)
         TEST(a_line_whose_packets_come_at_once_is_answered),
         TEST(a_client_that_ends_within_a_literal_is_gone_at_once),
         TEST(what_waits_for_its_rate_comes_although_the_backend_has_ended),
+        TEST(a_session_that_is_over_is_its_users_no_more_while_the_client_lingers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
