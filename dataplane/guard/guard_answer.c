@@ -94,22 +94,11 @@ static bool take(struct guard_source *table, const struct guard_name *name,
     return guard_source_take(table, &slot, rate, now_ns);
 }
 
-/* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
- * last added up, and read nothing of the other workers'; a worker that is alone adds nothing up. */
-static bool has_room(struct guard_answer *answer, enum guard_budget budget,
-                     const struct guard_rate *rate, uint64_t now_ns,
-                     struct guard_tally_sum *ret_sum)
+static __attribute__((noinline)) bool sum_has_room(struct guard_answer *answer,
+                                                   enum guard_budget budget,
+                                                   const struct guard_rate *rate, uint64_t now_ns,
+                                                   struct guard_tally_sum *ret_sum)
 {
-    int64_t tat_ns = answer->tats_ns[budget];
-    if (tat_ns > (int64_t)(now_ns + rate->tolerance) &&
-        tat_ns <= (int64_t)(now_ns + answer->debt_most_ns))
-        return false;
-    if (answer->workers == 1) {
-        int64_t least_ns = (int64_t)now_ns, most_ns = (int64_t)(now_ns + answer->debt_most_ns);
-        tat_ns = tat_ns > most_ns ? most_ns : tat_ns;
-        answer->tats_ns[budget] = tat_ns > least_ns ? tat_ns : least_ns;
-        return tat_ns <= (int64_t)(now_ns + rate->tolerance);
-    }
     struct guard_tally_sum sum = {0};
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
@@ -124,19 +113,38 @@ static bool has_room(struct guard_answer *answer, enum guard_budget budget,
     return guard_tally_conforms(&sum, rate, now_ns);
 }
 
+/* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
+ * last added up, and read nothing of the other workers'; a worker that is alone adds nothing up. */
+static inline bool has_room(struct guard_answer *answer, enum guard_budget budget,
+                            const struct guard_rate *rate, uint64_t now_ns,
+                            struct guard_tally_sum *ret_sum)
+{
+    int64_t tat_ns = answer->tats_ns[budget], most_ns = (int64_t)(now_ns + answer->debt_most_ns);
+    bool conforms = tat_ns <= (int64_t)(now_ns + rate->tolerance);
+    if (!conforms && tat_ns <= most_ns)
+        return false;
+    if (answer->workers > 1)
+        return sum_has_room(answer, budget, rate, now_ns, ret_sum);
+    if (conforms)
+        return true;
+    answer->tats_ns[budget] = most_ns; // of an older policy: cut
+    return most_ns <= (int64_t)(now_ns + rate->tolerance);
+}
+
 static void charge(struct guard_answer *answer, enum guard_budget budget,
                    const struct guard_tally_sum *sum, const struct guard_rate *rate,
                    uint64_t now_ns)
 {
     if (answer->workers == 1) {
-        answer->tats_ns[budget] += (int64_t)rate->emission;
+        int64_t tat_ns = answer->tats_ns[budget], least_ns = (int64_t)now_ns;
+        answer->tats_ns[budget] = (tat_ns > least_ns ? tat_ns : least_ns) + (int64_t)rate->emission;
         return;
     }
     guard_tally_charge(&answer->budgets[budget], sum, rate->emission, now_ns);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // published before the next one is judged
 }
 
-struct prefix_demand {
+struct prefix_demand { // only of a prefix that may have room
     enum guard_budget budget;
     struct guard_source_entry full; // in full_prefixes
     struct guard_tallies_place place;
@@ -154,43 +162,50 @@ static void remember_full(struct guard_answer *answer, const struct prefix_deman
     guard_source_charge(&answer->full_prefixes[demand->budget], &demand->full, &rate);
 }
 
-static bool prefix_has_room(struct guard_answer *answer, enum guard_budget budget,
-                            const struct addr *client, const struct guard_name *name,
-                            const struct guard_rate *rate, uint64_t now_ns,
-                            struct prefix_demand *ret_demand)
+static __attribute__((noinline)) bool
+sum_of_prefix_has_room(struct guard_answer *answer, const struct addr *client,
+                       const struct guard_rate *rate, uint64_t now_ns, struct prefix_demand *demand)
 {
-    struct guard_source *full_prefixes = &answer->full_prefixes[budget];
-    struct guard_source_slot slot = guard_answer_prefix(answer, budget, name);
-    struct guard_source_entry full = guard_source_find(full_prefixes, &slot, now_ns);
-    uint64_t debt_ns = guard_source_debt(&full);
-    ret_demand->budget = budget;
-    ret_demand->full = full;
-    if (debt_ns > rate->tolerance && debt_ns <= answer->prefix_debt_most_ns)
-        return false;
-    if (answer->workers == 1) {
-        if (debt_ns > answer->prefix_debt_most_ns) // of an older policy: cut, and nothing charged
-            (void)guard_source_charge(full_prefixes, &full, rate);
-        return debt_ns <= rate->tolerance;
-    }
     struct guard_tally_sum sum = {0};
+    struct guard_tallies *prefixes = &answer->prefixes[demand->budget];
     struct guard_tallies_place place =
-        guard_tallies_locate(&answer->prefixes[budget], client, name->v4 ? 120 : 48);
+        guard_tallies_locate(prefixes, client, addr_is_v4(client) ? 120 : 48);
     for (unsigned worker = 0; worker < answer->workers; worker++) {
         const struct guard_answer *part = part_of(answer, worker);
         if (part)
-            guard_tallies_add(&part->prefixes[budget], &place, now_ns, &sum);
+            guard_tallies_add(&part->prefixes[demand->budget], &place, now_ns, &sum);
     }
     uint64_t excess_ns = guard_tally_excess(&sum, answer->prefix_debt_most_ns, now_ns);
-    struct guard_tally *own =
-        excess_ns ? guard_tallies_take(&answer->prefixes[budget], &place, now_ns) : NULL;
+    struct guard_tally *own = excess_ns ? guard_tallies_take(prefixes, &place, now_ns) : NULL;
     if (own)
         guard_tally_forgive(own, &sum, excess_ns);
-    ret_demand->place = place;
-    ret_demand->sum = sum;
+    demand->place = place;
+    demand->sum = sum;
     if (guard_tally_conforms(&sum, rate, now_ns))
         return true;
-    remember_full(answer, ret_demand, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns));
+    remember_full(answer, demand, (uint64_t)(guard_tally_tat(&sum) - (int64_t)now_ns));
     return false;
+}
+
+// `slot` is the prefix's in the budget's full_prefixes.
+static inline bool prefix_has_room(struct guard_answer *answer, enum guard_budget budget,
+                                   const struct addr *client, const struct guard_source_slot *slot,
+                                   const struct guard_rate *rate, uint64_t now_ns,
+                                   struct prefix_demand *ret_demand)
+{
+    struct guard_source *full_prefixes = &answer->full_prefixes[budget];
+    struct guard_source_entry full = guard_source_find(full_prefixes, slot, now_ns);
+    uint64_t debt_ns = guard_source_debt(&full);
+    bool conforms = debt_ns <= rate->tolerance;
+    if (!conforms && debt_ns <= answer->prefix_debt_most_ns)
+        return false;
+    ret_demand->budget = budget;
+    ret_demand->full = full;
+    if (answer->workers > 1)
+        return sum_of_prefix_has_room(answer, client, rate, now_ns, ret_demand);
+    if (!conforms) // of an older policy: cut, and nothing charged
+        (void)guard_source_charge(full_prefixes, &full, rate);
+    return conforms;
 }
 
 static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
@@ -242,8 +257,11 @@ static enum reason judge_unproven(struct guard_answer *answer,
     answer->is_spent = !total_room;
     if (refuses(&limits->total, LIMIT_SYN_ANSWERS_TOTAL, total_room, shadowed))
         return REASON_SYN_BACKSCATTER_TOTAL;
+    struct guard_source_slot prefix = place->prefix.line
+                                          ? place->prefix
+                                          : guard_answer_prefix(answer, BUDGET_FIRST, &place->name);
     bool prefix_room =
-        prefix_has_room(answer, BUDGET_FIRST, client, &place->name, of_prefix, now_ns, &demand);
+        prefix_has_room(answer, BUDGET_FIRST, client, &prefix, of_prefix, now_ns, &demand);
     if (refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, prefix_room, shadowed))
         return REASON_SYN_BACKSCATTER_PREFIX;
     if (counts)
@@ -271,7 +289,8 @@ static bool may_return(struct guard_answer *answer, const struct guard_answer_li
     uint64_t now_ns = now_us * 1000;
     if (!has_room(answer, budget, total, now_ns, &sum))
         return false;
-    bool room = prefix_has_room(answer, budget, &syn->src, source, of_prefix, now_ns, &demand);
+    struct guard_source_slot prefix = guard_answer_prefix(answer, budget, source);
+    bool room = prefix_has_room(answer, budget, &syn->src, &prefix, of_prefix, now_ns, &demand);
     if ((!room && limits->prefix.mode != MODE_OFF) ||
         !take(&answer->returning[which], source, &limits->source.rate, now_ns))
         return false;
@@ -310,9 +329,11 @@ bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_
                          const struct addr *client, uint64_t now_us, uint64_t *shadowed)
 {
     struct guard_name name = guard_name_of(&answer->name_key, client);
+    struct guard_source_slot prefix = guard_answer_prefix(answer, BUDGET_FIRST, &name);
     const struct guard_rate *rate = &limits->prefix.rate;
     struct prefix_demand demand;
-    bool room = prefix_has_room(answer, BUDGET_FIRST, client, &name, rate, now_us * 1000, &demand);
+    bool room =
+        prefix_has_room(answer, BUDGET_FIRST, client, &prefix, rate, now_us * 1000, &demand);
     if (room)
         charge_prefix(answer, &demand, rate, now_us * 1000);
     return !refuses(&limits->prefix, LIMIT_SYN_ANSWERS_PREFIX, room, shadowed);

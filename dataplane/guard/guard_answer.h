@@ -46,6 +46,7 @@ struct guard_answer_limits {          // of a class; rates in ns
 struct guard_answer_place {
     struct guard_name name;
     struct guard_source_slot source;
+    struct guard_source_slot prefix; // line NULL: not expected to be looked at
 };
 
 // Budgets in all and of prefixes: of SYNs as they come; of those that return, plain or by clock.
@@ -101,10 +102,10 @@ static inline void guard_answer_locate(const struct guard_answer *answer,
     ret_place->source = guard_source_locate(&answer->sources, &ret_place->name);
     guard_source_prefetch(&ret_place->source);
     guard_proven_prefetch(&answer->proven, &ret_place->name);
+    ret_place->prefix.line = NULL;
     if (answer->pressure.attack && !answer->is_spent) {
-        struct guard_source_slot prefix =
-            guard_answer_prefix(answer, BUDGET_FIRST, &ret_place->name);
-        guard_source_prefetch(&prefix);
+        ret_place->prefix = guard_answer_prefix(answer, BUDGET_FIRST, &ret_place->name);
+        guard_source_prefetch(&ret_place->prefix);
     }
 }
 

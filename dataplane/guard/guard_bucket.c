@@ -100,11 +100,10 @@ static inline uint64_t tat_of(uint64_t rank)
     return rank >> WAY_BITS & TAT_MASK & own;
 }
 
-static struct guard_bucket_way find(const struct guard_source_slot *slot, uint64_t time_mask)
+static unsigned way(const struct guard_source_slot *slot, uint64_t time_mask)
 {
-    uint64_t least =
-        slot->v4 ? least_v4(slot->line, slot->tag, time_mask) : least_v6(slot->line, slot->tag);
-    return (struct guard_bucket_way){tat_of(least), way_of(least)};
+    return way_of(slot->v4 ? least_v4(slot->line, slot->tag, time_mask)
+                           : least_v6(slot->line, slot->tag));
 }
 
 static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
@@ -145,4 +144,4 @@ static uint32_t take(const struct guard_source_slot *slots, unsigned count,
     return conforming;
 }
 
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {find, take};
+const struct guard_bucket_ways GUARD_BUCKET_WAYS = {way, take};

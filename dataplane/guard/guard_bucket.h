@@ -16,14 +16,9 @@ struct guard_bucket_now {
     uint64_t v4_mask; // of a TAT in an entry
 };
 
-struct guard_bucket_way {
-    uint64_t tat; // in ticks; 0 when it is not the slot's own
-    unsigned way;
-};
-
 struct guard_bucket_ways {
-    // The slot's entry, or the one that would give way to it.
-    struct guard_bucket_way (*find)(const struct guard_source_slot *slot, uint64_t time_mask);
+    // The slot's own, or the one that would give way to it.
+    unsigned (*way)(const struct guard_source_slot *slot, uint64_t time_mask);
     // guard_source_take_burst's, the rate too in ticks.
     uint32_t (*take)(const struct guard_source_slot *slots, unsigned count,
                      const struct guard_bucket_now *now, const struct guard_rate *rate,

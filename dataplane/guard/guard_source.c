@@ -69,17 +69,11 @@ void guard_source_done(struct guard_source *table)
     memset(table, 0, sizeof *table);
 }
 
-// A clock that jumped back beyond the origin stands there until guard_source_advance.
-static uint64_t since(uint64_t origin, uint64_t now)
-{
-    return now > origin ? now - origin : 0;
-}
-
 static void rebase(struct guard_source_v4 *bucket, uint64_t time_mask, uint64_t moved)
 {
     for (unsigned way = 0; way < GUARD_SOURCE_V4_WAYS; way++) {
         uint64_t entry = bucket->entries[way], tat = entry & time_mask;
-        bucket->entries[way] = (entry & ~time_mask) | since(moved, tat);
+        bucket->entries[way] = (entry & ~time_mask) | guard_source_since(moved, tat);
     }
 }
 
@@ -111,31 +105,23 @@ static struct guard_rate in_ticks(const struct guard_rate *rate)
                                rate->tolerance >> GUARD_SOURCE_TICK_BITS};
 }
 
-struct guard_source_entry guard_source_find(const struct guard_source *table,
-                                            const struct guard_source_slot *slot, uint64_t now_ns)
-{
-    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
-    if (slot->v4)
-        now = since(slot->line < (void *)table->v4_swept ? table->v4_next_origin : table->v4_origin,
-                    now);
-    struct guard_bucket_way way = table->ways->find(slot, table->v4_time_mask);
-    return (struct guard_source_entry){*slot, way.way, way.tat, now};
-}
-
 bool guard_source_charge(struct guard_source *table, const struct guard_source_entry *entry,
                          const struct guard_rate *rate)
 {
     struct guard_rate ticks = in_ticks(rate);
     uint64_t tat = entry->tat;
     bool conforming = guard_rate_judge(&tat, &ticks, entry->now);
+    unsigned way = entry->way;
+    if (way == GUARD_SOURCE_UNKNOWN)
+        way = table->ways->way(&entry->slot, table->v4_time_mask);
     if (entry->slot.v4) {
         struct guard_source_v4 *bucket = entry->slot.line;
-        bucket->entries[entry->way] =
+        bucket->entries[way] =
             entry->slot.tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
     } else {
         struct guard_source_v6 *bucket = entry->slot.line;
-        bucket->numbers[entry->way] = entry->slot.tag;
-        bucket->tats[entry->way] = tat;
+        bucket->numbers[way] = entry->slot.tag;
+        bucket->tats[way] = tat;
     }
     return conforming;
 }
@@ -146,8 +132,9 @@ uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_
 {
     CHECK(count <= GUARD_SOURCE_BURST);
     uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
-    struct guard_bucket_now at = {since(table->v4_next_origin, now), since(table->v4_origin, now),
-                                  now, table->v4_swept, table->v4_time_mask};
+    struct guard_bucket_now at = {guard_source_since(table->v4_next_origin, now),
+                                  guard_source_since(table->v4_origin, now), now, table->v4_swept,
+                                  table->v4_time_mask};
     struct guard_rate ticks = in_ticks(rate);
     return table->ways->take(slots, count, &at, &ticks, ahead);
 }

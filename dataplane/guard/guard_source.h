@@ -30,6 +30,8 @@
 #include "guard/guard_name.h"
 #include "guard/guard_rate.h"
 
+#include <smmintrin.h>
+
 enum { GUARD_SOURCES_MIN = 4096, GUARD_SOURCES_MAX = 1 << 27 };
 
 enum {
@@ -92,16 +94,69 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
     __builtin_prefetch(slot->line, 1);
 }
 
-/* Finding and charging are apart too: several tables may be asked before one is charged.
+/* Finding and charging are apart too: several tables may be asked before one is charged. Most finds
+ * under attack charge nothing, so whom a newcomer would replace is not sought before.
  */
 struct guard_source_entry { // good until the table is written
     struct guard_source_slot slot;
-    unsigned way;      // where it is, or what it would replace
+    unsigned way;      // GUARD_SOURCE_UNKNOWN: none is the source's
     uint64_t tat, now; // in ticks since the line's origin
 };
+enum { GUARD_SOURCE_UNKNOWN = GUARD_SOURCE_V4_WAYS };
 
-struct guard_source_entry guard_source_find(const struct guard_source *table,
-                                            const struct guard_source_slot *slot, uint64_t now_ns);
+static inline __m128i guard_source_same(__m128i entries, __m128i time_mask, __m128i tag)
+{
+    return _mm_cmpeq_epi64(_mm_andnot_si128(time_mask, entries), tag);
+}
+
+// All ways are compared: the way out of a loop that ends early cannot be predicted.
+static inline unsigned guard_source_way_v4(const struct guard_source_slot *slot, uint64_t time_mask)
+{
+    const __m128i *at = slot->line, tag = _mm_set1_epi64x((long long)slot->tag),
+                  mask = _mm_set1_epi64x((long long)time_mask);
+    __m128i first = _mm_packs_epi32(guard_source_same(at[0], mask, tag),
+                                    guard_source_same(at[1], mask, tag)),
+            last = _mm_packs_epi32(guard_source_same(at[2], mask, tag),
+                                   guard_source_same(at[3], mask, tag));
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(first, last)); // two bits a way
+    return same ? (unsigned)__builtin_ctz(same) / 2 : GUARD_SOURCE_UNKNOWN;
+}
+
+static inline unsigned guard_source_way_v6(const struct guard_source_slot *slot)
+{
+    const __m128i *at = slot->line, tag = _mm_set1_epi64x((long long)slot->tag);
+    __m128i all = _mm_packs_epi32(_mm_cmpeq_epi64(at[0], tag), _mm_cmpeq_epi64(at[1], tag));
+    unsigned same = (unsigned)_mm_movemask_epi8(all); // four bits a way
+    return same ? (unsigned)__builtin_ctz(same) / 4 : GUARD_SOURCE_UNKNOWN;
+}
+
+// A clock that jumped back beyond the origin stands there until guard_source_advance.
+static inline uint64_t guard_source_since(uint64_t origin, uint64_t now)
+{
+    return now > origin ? now - origin : 0;
+}
+
+static inline struct guard_source_entry guard_source_find(const struct guard_source *table,
+                                                          const struct guard_source_slot *slot,
+                                                          uint64_t now_ns)
+{
+    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS, tat = 0;
+    unsigned way;
+    if (slot->v4) {
+        const struct guard_source_v4 *bucket = slot->line;
+        now = guard_source_since(
+            bucket < table->v4_swept ? table->v4_next_origin : table->v4_origin, now);
+        way = guard_source_way_v4(slot, table->v4_time_mask);
+        if (way != GUARD_SOURCE_UNKNOWN)
+            tat = bucket->entries[way] & table->v4_time_mask;
+    } else {
+        const struct guard_source_v6 *bucket = slot->line;
+        way = guard_source_way_v6(slot);
+        if (way != GUARD_SOURCE_UNKNOWN)
+            tat = bucket->tats[way];
+    }
+    return (struct guard_source_entry){*slot, way, tat, now};
+}
 
 // Nanoseconds until the source's debt is paid, 0 when nothing is known.
 static inline uint64_t guard_source_debt(const struct guard_source_entry *entry)
