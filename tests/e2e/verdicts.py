@@ -219,16 +219,16 @@ class Log(unittest.TestCase):
         client.tagged("NOOP")
         client.tagged("LOGOUT")
         line = logged(client)
-        self.assertEqual((line["login"], line["user"], line["backend"]),
-                         ("accepted", lab.ALICE, "dovecot-imap"))
+        self.assertEqual((line["login"], line["user"], line["backend"], line["commands"]),
+                         ("accepted", lab.ALICE, "dovecot-imap", 3))
         self.assertTrue(line["bytes_in"] > 40 and line["bytes_out"] > 100 and line["tls"] == "1.3")
         client = talk.Talk(995)
         client.pop3(f"USER {lab.ALICE}")
         client.pop3(f"PASS {lab.PASSWORDS[lab.ALICE]}")
         client.pop3("QUIT")
         line = logged(client)
-        self.assertEqual((line["service"], line["login"], line["user"]),
-                         ("pop3s", "accepted", lab.ALICE))
+        self.assertEqual((line["service"], line["login"], line["user"], line["commands"]),
+                         ("pop3s", "accepted", lab.ALICE, 3))
 
 
 class Offences(unittest.TestCase):

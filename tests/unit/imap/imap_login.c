@@ -315,6 +315,16 @@ static void every_command_without_a_password_works_in_the_clear(void **state)
                         "E:finish mail_quit\n");
 }
 
+static void every_command_before_login_is_counted_once(void **state)
+{
+    play(TLS_GREETING "C:a NOOP\nS:a OK Nothing done\nC:b DANCE\nS:b BAD *\nC:+ NOOP\nS:* BAD *\n"
+                      "C:c LOGIN {99999}\nS:c BAD *\n" // with its literal cut off
+                      "C:d AUTHENTICATE PLAIN\nS:+ \nC:*\nS:d BAD *\n"
+                      "C:e LOGIN {5}\nS:+ *\nRC:alice\nC: x\nE:state asking\nE:auth wrong\n"
+                      "S:e NO *\n");
+    assert_int_equal(fake->host.report.commands, 6);
+}
+
 static void a_flood_of_commands_in_one_packet_is_answered_in_full(void **state)
 {
     play(TLS_GREETING);
@@ -382,6 +392,7 @@ int main(void)
         TLS_TEST(passwords_keep_every_byte),
         TLS_TEST(commands_sent_ahead_wait_for_the_login),
         PLAIN_TEST(every_command_without_a_password_works_in_the_clear),
+        TLS_TEST(every_command_before_login_is_counted_once),
         TLS_TEST(a_flood_of_commands_in_one_packet_is_answered_in_full),
         TLS_TEST(an_exchange_is_offered_where_a_master_logs_in),
         TLS_TEST(an_exchange_goes_round_by_round_and_may_fail_in_each),

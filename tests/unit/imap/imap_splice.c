@@ -15,6 +15,7 @@ static void what_would_blind_us_is_refused_and_does_not_reach_the_backend(void *
                    "C:g UNAUTHENTICATE\nS:g BAD Command not available\n"
                    "C:h NOOP\nP:h NOOP\n");
     assert_int_equal(fake->counted[REASON_MAIL_VERB_REFUSED], 6);
+    assert_int_equal(fake->host.report.commands, 1 + 7); // with LOGIN
 }
 
 static void commands_without_tag_or_name_are_refused(void **state)
@@ -140,8 +141,10 @@ static void commands_over_their_rate_wait_for_it(void **state)
     fake->policy.policy.limits[LIMIT_COMMAND_BURST_SESSION] = 2;
     play(LOGGED_IN "RC:b NOOP\\r\\nc NOOP\\r\\nd NOOP\\r\\ne NOOP\\r\\n\nP:b NOOP\nP:c NOOP\n");
     assert_int_equal(fake->deadline_us - fake->now_us, 100000);
-    mail_script_play(fake, "B:b OK\nS:b OK\n"); // what goes the other way does not wait
+    mail_script_play(fake, "B:b OK\nS:b OK\n");          // what goes the other way does not wait
+    assert_int_equal(fake->host.report.commands, 1 + 2); // with LOGIN
     mail_script_play(fake, "E:timeout\nP:d NOOP\nE:timeout\nP:e NOOP\n");
+    assert_int_equal(fake->host.report.commands, 1 + 4);
     assert_true(fake->deadline_us - fake->now_us > 1000000000);
     assert_int_equal(fake->counted[REASON_MAIL_COMMAND_RATE], 2);
 }

@@ -196,6 +196,13 @@ static void quit_ends_the_session(void **state)
     play(GREETING "C:quit\nS:+OK Logging out\nE:finish mail_quit\n");
 }
 
+static void every_command_before_login_is_counted_once(void **state)
+{
+    play(GREETING "C:NOOP\nS:+OK\nC:DANCE\nS:-ERR *\nC:AUTH PLAIN\nS:+ \nC:*\nS:-ERR *\n"
+                  "C:USER alice\nS:+OK *\nC:PASS x\nE:state asking\nE:auth wrong\nS:-ERR *\n");
+    assert_int_equal(fake->host.report.commands, 5);
+}
+
 static void an_exchange_goes_round_by_round_and_may_fail_in_each(void **state)
 {
     fake->mechanisms = MECHANISMS_SCRAM;
@@ -231,6 +238,7 @@ int main(void)
         TLS_TEST(every_form_of_login_asks_the_same),
         TLS_TEST(spaces_of_a_password_are_kept),
         PLAIN_TEST(quit_ends_the_session),
+        TLS_TEST(every_command_before_login_is_counted_once),
         TLS_TEST(an_exchange_goes_round_by_round_and_may_fail_in_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ static void what_would_change_the_login_or_is_not_known_is_refused_in_its_place(
          "S:-ERR Command not available\nP:STAT\nB:+OK 1 2\nS:+OK 1 2\n"
          "C:XTND\nS:-ERR Command not available\nE:counted mail_bad_command\n");
     assert_int_equal(fake->counted[REASON_MAIL_VERB_REFUSED], 3);
+    assert_int_equal(fake->host.report.commands, 2 + 6); // one of which had to wait
 }
 
 static void a_capa_says_nothing_of_logins(void **state)
@@ -103,7 +104,9 @@ static void commands_over_their_rate_wait_for_it(void **state)
     fake->policy.policy.limits[LIMIT_COMMAND_BURST_SESSION] = 1;
     play(LOGGED_IN "C:STAT\nP:STAT\nC:STAT\n");
     assert_int_equal(fake->deadline_us - fake->now_us, 100000);
+    assert_int_equal(fake->host.report.commands, 2 + 1); // with USER and PASS
     mail_script_play(fake, "E:timeout\nP:STAT\nE:counted mail_command_rate\n");
+    assert_int_equal(fake->host.report.commands, 2 + 2);
 }
 
 static void half_a_line_that_stays_one_ends_the_session(void **state)
