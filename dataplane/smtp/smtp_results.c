@@ -3,7 +3,7 @@
 
 enum phase {
     NAME,        // matches the field's name so far
-    BEHIND_NAME, // spaces before the colon
+    BEHIND_NAME, // white space and folding before the colon
     GAP,         // comments and folding before the authserv-id
     COMMENT,
     COMMENT_ESCAPE, // behind a backslash
@@ -25,6 +25,11 @@ static uint8_t lower(uint8_t c)
 static bool is_space(uint8_t c)
 {
     return c == ' ' || c == '\t';
+}
+
+static bool is_folding(uint8_t c)
+{
+    return is_space(c) || c == '\r' || c == '\n';
 }
 
 // RFC 2045, section 5.1; bytes beyond ASCII may be in names of others (RFC 6532).
@@ -50,7 +55,7 @@ static enum phase step_name(struct smtp_results *r, uint8_t byte)
         r->differs = false;
         return GAP;
     }
-    return is_space(byte) ? BEHIND_NAME : PASSING;
+    return is_folding(byte) ? BEHIND_NAME : PASSING;
 }
 
 // A byte of the authserv-id. A dot behind the name makes no other host of it.
@@ -71,7 +76,7 @@ static enum phase id_verdict(const struct smtp_results *r, struct span our_name)
 
 static enum phase step_gap(struct smtp_results *r, struct span our_name, uint8_t byte)
 {
-    if (is_space(byte) || byte == '\r' || byte == '\n')
+    if (is_folding(byte))
         return GAP;
     if (byte == '(') {
         r->depth = 1;

@@ -5,9 +5,10 @@
  * 8601, section 5): whoever reads that name behind us believes what stands there.
  *
  * A filter over the header section as it streams, without dot-stuffing. A field goes when its
- * authserv-id, read as the grammar has it (comments, folding, quoted strings, any case, a space
- * before the colon), is ours, and when it has no readable one within SMTP_RESULTS_HOLD bytes, since
- * then it is nobody's. Every other byte stays as it is: signatures cover them.
+ * authserv-id, read as the grammar has it (comments, folding, quoted strings, any case), is ours,
+ * and when it has no readable one within SMTP_RESULTS_HOLD bytes, since then it is nobody's. White
+ * space before the colon (RFC 5322, section 4.5) hides no field, nor a fold there, which readers
+ * take for white space. Every other byte stays as it is: signatures cover them.
  */
 
 #include "base/check.h"

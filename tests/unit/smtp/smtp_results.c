@@ -82,6 +82,9 @@ static void every_writing_of_our_name_is_removed(void **unused)
         "AUTHENTICATION-results: MAIL.example.NET; none\r\n",
         "Authentication-Results : " OURS "; none\r\n",
         "Authentication-Results \t: " OURS "; none\r\n",
+        "Authentication-Results\r\n : " OURS "; none\r\n",
+        "Authentication-Results \r\n\t:" OURS "; none\r\n",
+        "Authentication-Results\r\n \r\n\t \r\n :\r\n " OURS "\r\n ; none\r\n",
         "Authentication-Results:\r\n " OURS ";\r\n\tspf=pass;\r\n dkim=pass\r\n",
         "Authentication-Results:\r\n\t\r\n " OURS "; none\r\n",
         "Authentication-Results: (a) " OURS "; none\r\n",
@@ -98,6 +101,9 @@ static void every_writing_of_our_name_is_removed(void **unused)
 static void a_field_of_nobody_is_removed(void **unused)
 {
     static const char *const nameless[] = {
+        "Authentication-Results\r\n",
+        "Authentication-Results\r\n \r\n",
+        "Authentication-Results\r\n :\r\n",
         "Authentication-Results:\r\n",
         "Authentication-Results: \r\n\t\r\n",
         "Authentication-Results: ; spf=pass\r\n",
@@ -125,7 +131,10 @@ static void what_is_not_ours_stays_byte_by_byte(void **unused)
         "Authentication-Results-Original: " OURS "; spf=pass\r\n",
         "Authentication-Result: " OURS "\r\n",
         "Authentication Results: " OURS "\r\n",
-        "Authentication-Results\r\n : " OURS "\r\n",
+        "Authentication-Results : other.example; spf=pass\r\n",
+        "Authentication-Results\r\n : other.example; spf=pass\r\n",
+        "Authentication-Results\r\n " OURS "\r\n",
+        "Authentication-Result\r\n s: " OURS "\r\n",
         "Authentication-Results " OURS "\r\n",
         "Subject: x\r\n Authentication-Results: " OURS "\r\n",
         "Authentic\r\n",
@@ -154,6 +163,8 @@ static void a_message_may_end_in_its_headers(void **unused)
     assert_string_equal(filter("Authentic", 100).text, "Authentic");
     assert_string_equal(filter("A: b\r\nAuthentication-Results", 3).text,
                         "A: b\r\nAuthentication-Results");
+    assert_string_equal(filter("A: b\r\nAuthentication-Results\r\n ", 3).text,
+                        "A: b\r\nAuthentication-Results\r\n ");
     assert_string_equal(filter("A: b\r\nAuthentication-Results: (", 3).text, "A: b\r\n");
     assert_string_equal(filter("A: b\r\nAuthentication-Results: x;", 3).text,
                         "A: b\r\nAuthentication-Results: x;");
