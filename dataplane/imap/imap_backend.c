@@ -18,11 +18,11 @@ void imap_backend_open(struct imap *imap)
     imap->step = STEP_CONNECT;
     imap->backend_up = false;
     imap->backend_index = login_backend(host, &imap->sasl.login);
+    login_note(host, LOGIN_UNAVAILABLE); // until it lets the user in
     host->ops->connect(host, imap->backend_index);
 }
 
-// The client may try again; nothing was wrong with its password.
-static void fail(struct imap *imap, enum reason reason)
+static void leave(struct imap *imap, enum reason reason)
 {
     sasl_wipe(&imap->sasl);
     imap->host->ops->logout(imap->host);
@@ -30,8 +30,14 @@ static void fail(struct imap *imap, enum reason reason)
         imap->host->ops->disconnect(imap->host);
     imap->backend_up = false;
     reply_refused(imap->host, reason);
-    imap_say(imap, "%s NO [UNAVAILABLE] Mailbox server not available, try again later", imap->tag);
     imap_enter(imap, IMAP_COMMAND);
+}
+
+// The client may try again; nothing was wrong with its password.
+static void fail(struct imap *imap, enum reason reason)
+{
+    leave(imap, reason);
+    imap_say(imap, "%s NO [UNAVAILABLE] Mailbox server not available, try again later", imap->tag);
 }
 
 static void send_login(struct imap *imap)
@@ -126,6 +132,7 @@ static void opened(struct imap *imap, struct span line)
     struct span list = imap_capability_list(filtered);
     size_t around = sizeof imap->tag + 64; // what the reply has beside the list
     sasl_wipe(&imap->sasl);
+    login_note(imap->host, LOGIN_RIGHT);
     imap_enter(imap, IMAP_OPEN);
     imap_splice_read(imap, 1, false);
     if (list.size > 0 && list.size + around <= REPLY_MAX / 2)
@@ -147,12 +154,7 @@ static void refused(struct imap *imap, struct span text)
         fail(imap, REASON_IMAP_AUTH_FAILED);
         return;
     }
-    sasl_wipe(&imap->sasl);
-    imap->host->ops->logout(imap->host);
-    imap->host->ops->disconnect(imap->host);
-    imap->backend_up = false;
-    reply_refused(imap->host, REASON_IMAP_AUTH_FAILED);
-    imap_enter(imap, IMAP_COMMAND);
+    leave(imap, REASON_IMAP_AUTH_FAILED);
     imap_login_failed(imap);
 }
 

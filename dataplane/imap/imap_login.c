@@ -157,6 +157,7 @@ static void proven(struct imap *imap)
     enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
     if (reason != REASON_NONE) {
         sasl_wipe(&imap->sasl);
+        login_note(host, LOGIN_THROTTLED);
         imap_enter(imap, IMAP_COMMAND);
         reply_refused(host, reason);
         imap_say(imap, "%s NO [LIMIT] Too many sessions of this user, try again later", imap->tag);
@@ -367,6 +368,7 @@ size_t imap_login_input(struct imap *imap, struct span input)
 
 void imap_login_failed(struct imap *imap)
 {
+    login_note(imap->host, LOGIN_WRONG);
     imap_say(imap, "%s NO [AUTHENTICATIONFAILED] Wrong user or password", imap->tag);
     if (excess_ends(imap->host, LIMIT_AUTH_FAILURES_SESSION, ++imap->failures))
         imap_bye(imap, REASON_MAIL_AUTH_TOO_MANY, "Too many wrong passwords");

@@ -33,7 +33,8 @@ void login_note_guesses(struct mail_host *host, uint8_t limit, uint8_t verdict);
 enum login_verdict login_judge(struct mail_host *host, const struct message *answer,
                                struct auth_question *login);
 
-// Notes it in the report, as login_judge does; returns it.
+// Notes it in the report, as login_judge does; returns it. The report has what the client was told:
+// the backend's word when it has the last one, or there is a limit.
 enum login_verdict login_note(struct mail_host *host, enum login_verdict verdict);
 
 enum { LOGIN_PLAIN_SIZE = BASE64_SIZE(USER_NAME_MAX + 1 + USER_NAME_MAX + 1 + PASSWORD_MAX) };

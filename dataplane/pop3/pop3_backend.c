@@ -11,6 +11,7 @@ void pop3_backend_open(struct pop3 *pop3)
     pop3->step = POP3_CONNECT;
     pop3->backend_up = false;
     pop3->backend_index = login_backend(host, &pop3->sasl.login);
+    login_note(host, LOGIN_UNAVAILABLE); // until it lets the user in
     host->ops->connect(host, pop3->backend_index);
 }
 
@@ -104,6 +105,7 @@ static void take_ok(struct pop3 *pop3)
             send_password(pop3);
         return;
     case POP3_PASS:
+        login_note(pop3->host, LOGIN_RIGHT);
         pop3_enter(pop3, POP3_OPEN);
         pop3_splice_read(pop3, 1);
         pop3_say(pop3, "+OK Logged in");

@@ -110,6 +110,7 @@ static void proven(struct pop3 *pop3)
     enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
     if (reason != REASON_NONE) {
         sasl_wipe(&pop3->sasl);
+        login_note(host, LOGIN_THROTTLED);
         pop3_enter(pop3, POP3_COMMAND);
         reply_refused(host, reason);
         reply_line(host, SIDE_CLIENT, "-ERR [%s] Too many sessions of this user, try again later",
@@ -252,6 +253,7 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
 
 void pop3_login_failed(struct pop3 *pop3)
 {
+    login_note(pop3->host, LOGIN_WRONG);
     pop3_say(pop3, "-ERR [AUTH] Wrong user or password");
     if (excess_ends(pop3->host, LIMIT_AUTH_FAILURES_SESSION, ++pop3->failures))
         pop3_finish(pop3, REASON_MAIL_AUTH_TOO_MANY);

@@ -47,6 +47,7 @@ static void accepted(struct smtp *smtp)
     struct mail_host *host = smtp->host;
     enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
     if (reason != REASON_NONE) {
+        login_note(host, LOGIN_THROTTLED);
         leave(smtp);
         smtp_refuse(smtp, smtp_refusal_of(reason));
         return;

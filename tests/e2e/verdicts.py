@@ -3,6 +3,7 @@
 
 import calendar
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,22 @@ import authres  # noqa: E402  (after the path)
 import dkim  # noqa: E402
 
 HELO = "client.good.example.org"
+REFUSING_PORT = 4144
+REFUSING = """
+import socketserver
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+class Session(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] here\\r\\n")
+        for line in self.rfile:
+            tag, verb, *_ = line.split()
+            said = b" NO [AUTHENTICATIONFAILED] no" if verb == b"AUTHENTICATE" else b" OK done"
+            self.wfile.write(tag + said + b"\\r\\n")
+server = Server(("{address}", {port}), Session)
+print("listening", flush=True)
+server.serve_forever()
+"""
 
 
 def log_lines():
@@ -229,6 +246,28 @@ class Log(unittest.TestCase):
         line = logged(client)
         self.assertEqual((line["service"], line["login"], line["user"], line["commands"]),
                          ("pop3s", "accepted", lab.ALICE, 3))
+
+
+    def test_a_login_that_only_the_backend_refuses_was_none(self):
+        server = subprocess.Popen(["ip", "netns", "exec", names.BACKEND, "python3", "-c",
+                                   REFUSING.format(address=names.BACKEND4, port=REFUSING_PORT)],
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        server.stdout.readline()
+        kept = names.CONFIG.read_text()
+        self.addCleanup(lab.configured, kept)
+        lab.configured(re.sub(r"(?ms)^  dovecot-imap: .*?\}$", f"  dovecot-imap: {{address: "
+                              f"{names.BACKEND4}, port: {REFUSING_PORT}, protocol: imap, "
+                              "identity: none}", kept))
+        client = talk.Talk(993)
+        said = client.tagged(f"LOGIN {lab.ALICE} {lab.PASSWORDS[lab.ALICE]}")[-1]
+        self.assertRegex(said, r"^t1 NO \[AUTHENTICATIONFAILED\]")
+        client.tagged("LOGOUT")
+        line = logged(client)
+        self.assertEqual((line["login"], line["user"], line["refusal"], line["reason"]),
+                         ("wrong", lab.ALICE, "imap_auth_failed", "mail_quit"))
 
 
 class Offences(unittest.TestCase):

@@ -53,6 +53,7 @@ a_backend_that_fails_at_any_step_is_unavailable_and_the_client_may_try_again(voi
         mail_script_play(fake, script);
         assert_int_equal(fake->counted[cases[i].want], 1);
         assert_int_equal(fake->host.report.refusals, 1);
+        assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
         mail_script_play(fake,
                          "C:a LOGIN alice wonderland\n"
                          "E:auth right alice@example.net\n" GREETED_BACKEND IDENTIFIED PLAIN_SENT
@@ -66,6 +67,16 @@ static void a_login_that_only_the_backend_refuses_is_wrong(void **state)
          "B:W NO [AUTHENTICATIONFAILED] Authentication failed.\n"
          "S:a NO [AUTHENTICATIONFAILED] Wrong user or password\n"
          "E:disconnected\nE:counted imap_auth_failed\nE:state login\n");
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_WRONG);
+    assert_int_equal(fake->host.report.refusal, REASON_IMAP_AUTH_FAILED);
+}
+
+static void a_login_is_accepted_once_the_backend_says_so(void **state)
+{
+    play(TLS_GREETING RIGHT);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
+    mail_script_play(fake, GREETED_BACKEND IDENTIFIED PLAIN_SENT "B:W OK\nS:a OK Logged in\n");
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_RIGHT);
 }
 
 static void a_backend_line_over_its_limit_is_refused(void **state)
@@ -185,6 +196,7 @@ static void a_master_that_is_refused_is_no_wrong_password(void **state)
     play(TLS_GREETING RIGHT GREETED_BACKEND IDENTIFIED
          "P:W AUTHENTICATE PLAIN " MASTER "\nB:W NO [AUTHENTICATIONFAILED] no\n" UNAVAILABLE);
     assert_int_equal(fake->counted[REASON_IMAP_AUTH_FAILED], 1);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
 }
 
 static void a_master_never_logs_in_by_login(void **state)
@@ -245,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_backend_that_fails_at_any_step_is_unavailable_and_the_client_may_try_again),
         TLS_TEST(a_login_that_only_the_backend_refuses_is_wrong),
+        TLS_TEST(a_login_is_accepted_once_the_backend_says_so),
         TLS_TEST(a_backend_line_over_its_limit_is_refused),
         TLS_TEST(a_backend_without_sasl_ir_is_given_the_response_when_it_asks),
         TLS_TEST(a_backend_without_plain_is_given_literals),

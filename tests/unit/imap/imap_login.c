@@ -194,6 +194,7 @@ static void a_session_more_than_the_user_may_have_is_no_with_limit(void **state)
     play(TLS_GREETING "C:a LOGIN alice 1\nE:auth right alice@example.net\nS:a NO [LIMIT] *\n"
                       "E:state login\nE:counted sessions_user\n");
     assert_int_equal(fake->connects, 0);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_THROTTLED);
 }
 
 static void too_many_wrong_passwords_end_the_session(void **state)

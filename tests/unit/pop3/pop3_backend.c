@@ -38,6 +38,7 @@ static void a_backend_that_fails_at_any_step_is_temporary_and_the_client_may_try
         mail_script_play(fake, script);
         assert_int_equal(fake->counted[cases[i].want], 1);
         assert_int_equal(fake->host.report.refusals, 1);
+        assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
         mail_script_play(fake, RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT
                          "B:+OK\nS:+OK Logged in\nE:state open\n");
     }
@@ -48,6 +49,16 @@ static void a_login_that_only_the_backend_refuses_is_wrong(void **state)
     play(GREETING RIGHT GREETED_BACKEND IDENTIFIED PASS_SENT
          "B:-ERR [AUTH] Authentication failed.\n"
          "S:-ERR [AUTH] Wrong user or password\nE:disconnected\nE:counted pop3_auth_failed\n");
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_WRONG);
+    assert_int_equal(fake->host.report.refusal, REASON_POP3_AUTH_FAILED);
+}
+
+static void a_login_is_accepted_once_the_backend_says_so(void **state)
+{
+    play(GREETING RIGHT);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
+    mail_script_play(fake, GREETED_BACKEND IDENTIFIED PASS_SENT "B:+OK\nS:+OK Logged in\n");
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_RIGHT);
 }
 
 static void a_mailbox_in_use_is_said_to_be(void **state)
@@ -98,6 +109,7 @@ static void a_master_that_is_refused_is_no_wrong_password(void **state)
          "P:AUTH PLAIN\nB:+ \nP:" MASTER "\nB:-ERR [AUTH] no\n"
          "S:-ERR [SYS/TEMP] Mailbox server not available, try again later\nE:state login\n");
     assert_int_equal(fake->counted[REASON_POP3_AUTH_FAILED], 1);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_UNAVAILABLE);
 }
 
 static void a_backend_that_wants_no_response_is_bad(void **state)
@@ -154,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TLS_TEST(a_backend_that_fails_at_any_step_is_temporary_and_the_client_may_try_again),
         TLS_TEST(a_login_that_only_the_backend_refuses_is_wrong),
+        TLS_TEST(a_login_is_accepted_once_the_backend_says_so),
         TLS_TEST(a_mailbox_in_use_is_said_to_be),
         TLS_TEST(without_forwarding_no_identity_is_sent),
         TLS_TEST(an_ipv6_client_is_named_as_such),

@@ -134,6 +134,7 @@ static void a_session_more_than_the_user_may_have_is_in_use(void **state)
     mail_script_play(fake, "C:AUTH PLAIN AGFsaWNlADI=\nE:auth right alice@example.net\n"
                            "S:-ERR [SYS/TEMP] *\n");
     assert_int_equal(fake->connects, 0);
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_THROTTLED);
 }
 
 static void too_many_wrong_passwords_end_the_session(void **state)

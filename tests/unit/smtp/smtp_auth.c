@@ -80,6 +80,7 @@ static void a_session_more_than_the_user_may_have_is_put_off(void **unused)
                                  "S:454 4.7.0 Too many sessions of this user, try again later\n"
                                  "C:MAIL FROM:<alice@example.net>\n"
                                  "S:530 5.7.0 Authentication required\n");
+    assert_int_equal(fake->host.report.login, REPORT_LOGIN_THROTTLED);
     mail_host_fake_close(fake);
 }
 
