@@ -151,6 +151,16 @@ class BadOrder(unittest.TestCase):
                 client.send(hello)
                 self.assertRegex(client.reply(), r"^[45]|^$")
 
+    def test_http_on_a_tls_port_is_not_mail(self):
+        with lab.Watch() as watch:
+            for port in (465, 993, 995):
+                with socket.create_connection((lab.SHIELD, port), 5) as client:
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: mail.example.net\r\n\r\n")
+                    while client.recv(100):
+                        pass
+            watch.wait("MAIL_NOT_MAIL", 3)
+            self.assertEqual(watch.rise("TLS_HANDSHAKE_FAILED"), 0)
+
     def test_garbage_instead_of_a_handshake(self):
         with talk.smtp() as client, lab.Watch() as watch:
             client.smtp("STARTTLS")
