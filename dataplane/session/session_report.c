@@ -11,12 +11,13 @@ void session_refuse(struct session *s, enum reason reason)
         s->offended |= config->note(config->context, &s->host.client, reason);
 }
 
-// Mail, a login, or at least nothing that had to be refused.
+// Mail, a login, or at least nothing that had to be refused; and no ban by another session.
 static bool was_good(const struct session *s)
 {
     const struct report_facts *facts = &s->host.report;
     bool polite = s->reason == REASON_MAIL_QUIT && facts->refusals == 0;
-    return !s->offended && (facts->mails > 0 || facts->login == REPORT_LOGIN_RIGHT || polite);
+    return !s->offended && s->reason != REASON_SESSION_BANNED &&
+           (facts->mails > 0 || facts->login == REPORT_LOGIN_RIGHT || polite);
 }
 
 static void add_tls(const struct session *s, struct report *report)

@@ -282,14 +282,21 @@ class Offences(unittest.TestCase):
                         check=False)
         self.assertIn("ALPN protocol: imap", said.stdout)
 
-    def test_enough_of_them_ban_a_proven_source_until_it_is_lifted(self):
+    def test_enough_of_them_ban_a_proven_source_and_end_its_sessions_until_it_is_lifted(self):
         source = "198.18.40.7"
         lab.ctl("limits", "mode", "offences_source", "enforce")
         self.addCleanup(lab.ctl, "limits", "mode", "offences_source", "shadow")
-        for _ in range(6):  # of 20 points each
-            with talk.Talk(source=source, greeting=False) as client:
-                client.send("GET / HTTP/1.1\r\n\r\n")
-                client.is_closed()
+        with (talk.imap(source=source, seconds=3) as live, lab.Watch() as watch,
+              talk.imap(source="198.18.40.8") as other):
+            for _ in range(6):  # of 20 points each
+                self.assertRegex(live.tagged("NOOP")[-1], "^t1 OK")
+                with talk.Talk(source=source, greeting=False) as client:
+                    client.send("GET / HTTP/1.1\r\n\r\n")
+                    client.is_closed()
+            self.assertTrue(live.is_closed())
+            watch.wait("SESSION_BANNED")
+            self.assertRegex(other.tagged("NOOP")[-1], "^t1 OK")
+            self.assertEqual(logged(live)["reason"], "session_banned")
         bans = lab.ctl("bans", "list").stdout
         self.addCleanup(lab.ctl, "bans", "remove", source, check=False)
         self.assertRegex(bans, source + r".*mail_not_mail")
