@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The manual pages render without a warning, and name just the keys, limits, commands, options and
-log lines that there are."""
+"""The manual pages render without a warning, and name just the keys, limits, commands, options, log
+lines and fields of the session log that there are."""
 
 import re
 import subprocess
@@ -42,6 +42,7 @@ def main():
         findings += compare(page, "option", set(re.findall(r"Fl -([a-z-]+)", tree.text(page))),
                             set(known))
     findings += compare(DATA, "log line", items(section(DATA, "LOG")), log_lines("dataplane"))
+    findings += check_session_log(section(CONTROL, "SESSION LOG"))
     tree.report(findings)
 
 
@@ -85,6 +86,21 @@ def check_limits(text):
 def log_lines(folder):
     return {what for path in tree.files(".c", folders=(folder,))
             for what in re.findall(r'what=\\"([^"\\]*)', tree.text(path))}
+
+
+def check_session_log(text):
+    """Fields by name and kind, and the words that stand in them."""
+    source = tree.text("controlplane/report/session_json.c").split("json_t *session_json_row")[0]
+    there = re.findall(r'json_object_set_new\(\s*o, "(\w+)",\s*(?:f->\w+ .*\? )?(\w+)', source)
+    kinds = {"number": "number", "json_integer": "number", "json_null": "number",
+             "recipients_of": "array of strings", "findings_of": "array of strings"}
+    there = [(name, kinds.get(maker, "string")) for name, maker in there]
+    told = re.findall(r"^\.It Cm (\w+) No \(([a-z ]+)\)$", text, re.M)
+    yield from compare(CONTROL, "field of the session log", set(told), set(there))
+    words = {word for line in re.findall(r"_?names\[\w+\] = \{([^}]+)\}", source)
+             for word in re.findall(r'"(\w+)"', line)}
+    told = set(re.findall(r"^\.Ql (\w+)", text, re.M))
+    yield from (f"{CONTROL}: nothing of the session log's {word}" for word in sorted(words - told))
 
 
 def sample_keys():
