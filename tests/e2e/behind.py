@@ -294,6 +294,7 @@ class Smuggling(unittest.TestCase):
         self.assertEqual(exim.accepted(), [said.split("id=")[1] for said in taken])
 
     def test_postfix_finds_no_second_mail(self):
+        lab.configure(self, LIMITS)
         seen = len(postfix_log())
         taken = {said.split()[-1] for said in self.attempt_all()}
 

@@ -200,7 +200,7 @@ class Interop(unittest.TestCase):
             lab.eventually(is_listening, 10, log.read_text)
             yield
         except AssertionError as error:
-            raise AssertionError(log.read_text()[-2000:]) from error
+            raise AssertionError(lab.ctl("sessions", "list").stdout + log.read_text()) from error
         finally:
             server.terminate()
             server.wait(10)

@@ -4,6 +4,7 @@
 import base64
 import socket
 import struct
+import time
 
 import lab
 
@@ -13,6 +14,7 @@ class Talk:
 
     def __init__(self, port=25, server=lab.SHIELD, source=None, greeting=True, seconds=20):
         source = (source, 0) if source else None
+        self.begun = time.time()
         self.socket = socket.create_connection((server, port), seconds, source)
         self.buffer, self.ended = b"", False
         if port in (465, 993, 995):
