@@ -34,9 +34,9 @@ class Reading(unittest.TestCase):
             for server in lab.SHIELDS:
                 with self.subTest(service=service, server=server):
                     found = self.curl(service, server, "INBOX", "-X",
-                                      f"SEARCH SUBJECT {self.subject}")
-                    number = re.search(r"SEARCH (\d+)", found).group(1)
-                    mail = self.curl(service, server, f"INBOX;MAILINDEX={number}")
+                                      f"UID SEARCH SUBJECT {self.subject}")
+                    uid = re.search(r"SEARCH (\d+)", found).group(1)
+                    mail = self.curl(service, server, f"INBOX;UID={uid}")
                     self.assertIn(self.subject, mail)
 
     def test_curl_reads_the_mail_by_pop3(self):
