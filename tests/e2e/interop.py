@@ -175,6 +175,7 @@ class Interop(unittest.TestCase):
                                20, log.read_text)
             finally:
                 lab.ctl("backends", "enable", "postfix")
+            postfix.flush(self.folder / "postfix-25")
             for subject in subjects:
                 lab.arrived(subject, lab.BOB)  # once
             self.assertNotIn("status=bounced", log.read_text())
