@@ -36,6 +36,7 @@ disable_dns_lookups = yes
 """
 SERVICES = """# service type private unpriv chroot wakeup maxproc command
 tlsmgr    unix  - - n 1000? 1 tlsmgr
+pickup    unix  n - n 60    1 pickup
 cleanup   unix  n - n -     0 cleanup
 qmgr      unix  n - n 300   1 qmgr
 rewrite   unix  - - n -     - trivial-rewrite
