@@ -420,14 +420,6 @@ size_t imap_splice_backend(struct imap *imap, struct span input)
     return sent;
 }
 
-static void deadline_set(struct imap *imap)
-{
-    uint64_t at_us = imap->idle_until_us;
-    uint64_t wake_us = budget_wake_us(&imap->budget), slow_us = budget_slow_us(&imap->budget);
-    at_us = wake_us < at_us ? wake_us : at_us;
-    imap->host->ops->deadline(imap->host, slow_us < at_us ? slow_us : at_us);
-}
-
 void imap_splice_read(struct imap *imap, size_t taken, bool all)
 {
     const struct imap_client_flow *flow = &imap->client;
@@ -435,7 +427,7 @@ void imap_splice_read(struct imap *imap, size_t taken, bool all)
     budget_read(&imap->budget, taken, begun, imap->now_us);
     if (taken > 0)
         imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
-    deadline_set(imap);
+    budget_deadline(&imap->budget, imap->host, imap->idle_until_us);
 }
 
 // What comes while IDLE is on does not show that the client is there (RFC 2177).
@@ -443,7 +435,7 @@ void imap_splice_wrote(struct imap *imap, size_t taken)
 {
     if (taken > 0 && imap->client.unanswered > 0 && !imap->client.idling)
         imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
-    deadline_set(imap);
+    budget_deadline(&imap->budget, imap->host, imap->idle_until_us);
 }
 
 // What waited for a budget is offered again by the session.
@@ -460,5 +452,5 @@ void imap_splice_timeout(struct imap *imap)
     if (budget_is_slow(&imap->budget, imap->host, imap->now_us))
         bye_or_finish(imap, REASON_MAIL_UPLOAD_SLOW, "Command too slow");
     else
-        deadline_set(imap);
+        budget_deadline(&imap->budget, imap->host, imap->idle_until_us);
 }

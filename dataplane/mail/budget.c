@@ -97,6 +97,13 @@ uint64_t budget_slow_us(const struct budget *budget)
     return budget->begun_us ? budget->begun_us + BUDGET_WINDOW_US : UINT64_MAX;
 }
 
+void budget_deadline(const struct budget *budget, struct mail_host *host, uint64_t idle_us)
+{
+    uint64_t at_us = budget_wake_us(budget), slow_us = budget_slow_us(budget);
+    at_us = idle_us < at_us ? idle_us : at_us;
+    host->ops->deadline(host, slow_us < at_us ? slow_us : at_us);
+}
+
 bool budget_is_slow(struct budget *budget, struct mail_host *host, uint64_t now_us)
 {
     if (now_us < budget_slow_us(budget))

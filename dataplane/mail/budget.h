@@ -49,4 +49,6 @@ void budget_woke(struct budget *budget);              // whoever waited is asked
 void budget_read(struct budget *budget, uint64_t bytes, bool begun, uint64_t now_us);
 // When to ask next; UINT64_MAX: nothing is begun.
 uint64_t budget_slow_us(const struct budget *budget);
+// The host's deadline: the earliest of those two and of when it has been idle for too long.
+void budget_deadline(const struct budget *budget, struct mail_host *host, uint64_t idle_us);
 bool budget_is_slow(struct budget *budget, struct mail_host *host, uint64_t now_us) MUST_CHECK;

@@ -214,27 +214,19 @@ size_t pop3_splice_backend(struct pop3 *pop3, struct span input)
     return sent;
 }
 
-static void deadline_set(struct pop3 *pop3)
-{
-    uint64_t at_us = pop3->idle_until_us;
-    uint64_t wake_us = budget_wake_us(&pop3->budget), slow_us = budget_slow_us(&pop3->budget);
-    at_us = wake_us < at_us ? wake_us : at_us;
-    pop3->host->ops->deadline(pop3->host, slow_us < at_us ? slow_us : at_us);
-}
-
 void pop3_splice_read(struct pop3 *pop3, size_t taken)
 {
     budget_read(&pop3->budget, taken, pop3->flow.partial, pop3->now_us);
     if (taken > 0)
         pop3->idle_until_us = login_idle_until(pop3->host, pop3->now_us);
-    deadline_set(pop3);
+    budget_deadline(&pop3->budget, pop3->host, pop3->idle_until_us);
 }
 
 void pop3_splice_wrote(struct pop3 *pop3, size_t taken)
 {
     if (taken > 0)
         pop3->idle_until_us = login_idle_until(pop3->host, pop3->now_us);
-    deadline_set(pop3);
+    budget_deadline(&pop3->budget, pop3->host, pop3->idle_until_us);
 }
 
 // A session that is timed out gets no reply (RFC 1939, section 3).
@@ -251,5 +243,5 @@ void pop3_splice_timeout(struct pop3 *pop3)
     if (budget_is_slow(&pop3->budget, pop3->host, pop3->now_us))
         pop3_finish(pop3, REASON_MAIL_UPLOAD_SLOW);
     else
-        deadline_set(pop3);
+        budget_deadline(&pop3->budget, pop3->host, pop3->idle_until_us);
 }
