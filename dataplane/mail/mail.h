@@ -121,13 +121,13 @@ struct mail_host { // embedded in the session; read by the machine
     struct addr client;
     struct addr local; // the address that the client came to
     uint16_t client_port, local_port;
-    uint64_t id;                // of the session, in logs and Received
-    bool leaving;               // Weir, or the backend's server, is drained
-    bool waits[2];              // by side: the machine has left input, and takes it by its deadline
-    struct mail_offer offered;  // by the backend's server, once connected
-    int64_t unix_us_offset;     // unix time in µs = now_us + this
-    struct report_facts report; // the machine notes what it learns
-    char state[16];             // the protocol's state by name, for weirctl
+    uint64_t id;               // of the session, in logs and Received
+    bool leaving;              // Weir, or the backend's server, is drained
+    bool waits[2];             // by side: the machine has left input, and takes it by its deadline
+    struct mail_offer offered; // by the backend's server, once connected
+    const int64_t *unix_us_offset; // unix time in µs = now_us + this, as it is now
+    struct report_facts report;    // the machine notes what it learns
+    char state[16];                // the protocol's state by name, for weirctl
 };
 
 enum mail_backend_event {

@@ -112,6 +112,11 @@ void sessions_snapshot(struct sessions *all, struct snapshot *snapshot, uint64_t
     all->snapshot = snapshot;
 }
 
+void sessions_clock(struct sessions *all, int64_t unix_us_offset)
+{
+    all->unix_us_offset = unix_us_offset;
+}
+
 uint32_t sessions_count(const struct sessions *all)
 {
     return all->pool.used;
@@ -126,7 +131,6 @@ static void snapshot_use(struct session *s, int change)
 static void fill_host(struct session *s, const struct packet *ack, unsigned service)
 {
     struct mail_host *host = &s->host;
-    const struct sessions_config *config = &s->all->config;
     host->ops = &session_host_ops;
     host->policy = s->snapshot->policy;
     host->limits = s->all->limits;
@@ -139,10 +143,9 @@ static void fill_host(struct session *s, const struct packet *ack, unsigned serv
     host->client_port = ack->src_port;
     host->local_port = ack->dst_port;
     host->id = s->self;
-    host->unix_us_offset = config->unix_us_offset;
+    host->unix_us_offset = &s->all->unix_us_offset;
     host->report = (struct report_facts){
         .id = s->self,
-        .started_us = (uint64_t)((int64_t)s->started_us + config->unix_us_offset),
         .client = ack->src,
         .client_port = ack->src_port,
         .local = ack->dst,

@@ -27,7 +27,6 @@ struct sessions_config {
     struct tcp *tcp;
     struct counter_block *counters;
     struct siphash_key key; // secret, of its own worker
-    int64_t unix_us_offset; // unix time in µs = now_us + this
     // Our address towards a backend; NULL when the inside leg has none of that family.
     const struct addr *(*local)(void *context, const struct addr *backend);
     // Puts a question into a role's ring, or leaves it until somebody attaches; false: full, or
@@ -66,6 +65,10 @@ void sessions_snapshot(struct sessions *sessions, struct snapshot *snapshot, uin
 // called.
 handle sessions_accept(struct sessions *sessions, const struct packet *ack,
                        const struct tcp_handshake *handshake, unsigned service, uint64_t now_us);
+
+// Unix time in µs = now_us + offset, from now on. To be told again and again: the worker's clock
+// runs a little too fast or slow, and somebody may set the system's.
+void sessions_clock(struct sessions *sessions, int64_t unix_us_offset);
 
 // What tcp_event_next brought.
 void sessions_event(struct sessions *sessions, const struct tcp_event *event, uint64_t now_us);

@@ -110,6 +110,7 @@ struct sessions {
     struct handshake *handshake_first, *handshake_last; // that wait for a step
     unsigned handshake_steps;                           // that are left in this turn
     uint64_t now_us;                                    // of the call that is being served
+    int64_t unix_us_offset;                             // unix time = now_us + this, now
 };
 
 // session.c

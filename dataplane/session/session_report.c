@@ -38,6 +38,7 @@ void session_report_send(struct session *s)
     report->facts = s->host.report;
     report->facts.reason = (uint16_t)s->reason;
     report->facts.duration_us = s->all->now_us - s->started_us;
+    report->facts.started_us = (uint64_t)((int64_t)s->started_us + s->all->unix_us_offset);
     add_tls(s, report);
     if (s->machine_started && s->protocol->report)
         s->protocol->report(session_machine(s), report);

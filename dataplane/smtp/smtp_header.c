@@ -63,7 +63,7 @@ static void add_received(struct smtp_text *text, const struct smtp *smtp)
 {
     const struct mail_host *host = smtp->host;
     char addr[ADDR_TEXT_SIZE], date[SMTP_DATE_SIZE];
-    int64_t unix_us = (int64_t)smtp->now_us + host->unix_us_offset;
+    int64_t unix_us = (int64_t)smtp->now_us + *host->unix_us_offset;
     smtp_header_date(unix_us / 1000000, date);
 
     smtp_text_add(text, "Received: from ");

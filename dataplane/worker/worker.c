@@ -7,7 +7,6 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -79,13 +78,6 @@ static bool is_known(void *worker, const struct addr *client)
     return guard_is_good(w->guard, client, w->now_us);
 }
 
-static int64_t unix_offset_us(const struct worker *w)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)w->now_us;
-}
-
 static const char *open_stations(struct worker *w)
 {
     const struct worker_config *c = &w->config;
@@ -139,7 +131,6 @@ static const char *open_stations(struct worker *w)
                                        .tcp = w->tcp,
                                        .counters = w->counters,
                                        .key = c->sessions_key,
-                                       .unix_us_offset = unix_offset_us(w),
                                        .local = backend_local,
                                        .ask = worker_link_ask,
                                        .report = worker_link_report,

@@ -11,6 +11,7 @@
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>
+#include <time.h>
 
 enum {
     BURSTS_A_TURN = 4,
@@ -295,9 +296,18 @@ static void synack_send(void *worker, struct rte_mbuf *m, enum leg leg, uint64_t
     net_output(w->net, m, leg, now_us);
 }
 
+// The cycle counter's rate is known to 0.2 % only, and the system's clock may be set.
+static int64_t unix_us_offset(uint64_t now_us)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)now_us;
+}
+
 static void slow(struct worker *w)
 {
     w->slow_us = w->now_us + SLOW_US;
+    sessions_clock(w->sessions, unix_us_offset(w->now_us));
     if (__atomic_load_n(&w->drain_wanted, __ATOMIC_ACQUIRE) && !w->drain_taken) {
         w->drain_taken = true;
         worker_drain(w, true, UINT32_MAX);

@@ -319,7 +319,8 @@ struct mail_host_fake *mail_host_fake_open(const struct mail_protocol *protocol,
     host->client_port = 40000;
     host->local_port = host->policy->services[host->service].port;
     host->id = 0xabcd;
-    host->unix_us_offset = 1700000000LL * 1000000;
+    fake->unix_us_offset = 1700000000LL * 1000000;
+    host->unix_us_offset = &fake->unix_us_offset;
     host->report.dnsbl = INT16_MIN;
     host->report.rdns = host->report.helo_match = host->report.spf = host->report.backend = 255;
     host->report.spf_helo = 255;

@@ -46,6 +46,7 @@ struct mail_host_fake {
     const struct mail_protocol *protocol;
     void *state;
     uint64_t now_us;
+    int64_t unix_us_offset;
     uint64_t deadline_us; // UINT64_MAX: none
     struct fake_pipe pipes[2];
 

@@ -82,6 +82,19 @@ static void the_report_tells_the_session(void **state)
     assert_true(report->facts.bytes_in > 0 && report->facts.bytes_out > 0);
 }
 
+static void the_report_s_time_follows_a_clock_that_was_set(void **state)
+{
+    struct rig *rig = *state;
+    sessions_clock(rig_sessions(rig), 1700000000000000);
+    struct rig_peer *client = rig_connect(rig, 25);
+    uint64_t begun_us = rig_now(rig);
+    rig_run(rig, 5000000);
+    sessions_clock(rig_sessions(rig), 1800000000000000);
+    rig_reset(rig, client);
+    const struct report_facts *facts = &rig_report(rig)->facts;
+    assert_int_equal((facts->started_us - begun_us + 500000) / 1000000, 1800000000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
@@ -89,6 +102,7 @@ int main(void)
         TEST(a_page_of_sessions_goes_on_where_the_last_ended),
         TEST(what_became_of_connections_is_told_while_open_and_after_a_bad_end),
         TEST(the_report_tells_the_session),
+        TEST(the_report_s_time_follows_a_clock_that_was_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,12 @@
 #include "support/hostile.h"
 #include "worker_rig.h"
 
+#include <rte_cycles.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +233,39 @@ static void reports_share_a_bell_that_does_not_wait_long(void **state)
     detach(rig, &ops, ROLE_OPS);
 }
 
+// That a session of the client ended.
+static struct message report_of_a_session(struct worker_rig *rig, struct control *ops)
+{
+    struct packet synack;
+    struct message report;
+    worker_rig_segment(rig, (struct packet){.src_port = 9, .dst_port = 25, .tcp_flags = TCP_SYN});
+    rte_pktmbuf_free(worker_rig_take(rig, LEG_OUTSIDE, &synack));
+    struct packet ack = {.src_port = 9, .dst_port = 25, .seq = 1, .ack = synack.seq + 1};
+    ack.tcp_flags = TCP_ACK;
+    worker_rig_segment(rig, ack);
+    worker_rig_turns(rig, 1);
+    ack.seq = 1;
+    ack.tcp_flags = TCP_RST;
+    worker_rig_segment(rig, ack);
+    worker_rig_turns(rig, 1);
+    assert_true(spsc_take(&ops->channel.in, &report));
+    assert_int_equal(report.kind, MESSAGE_REPORT);
+    return report;
+}
+
+static void the_time_in_a_report_is_the_systems_whatever_the_workers_clock_is(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct control ops;
+    attach(rig, &ops, ROLE_OPS);
+    rig->worker->config.clock_start -= 3600 * rte_get_tsc_hz(); // it ran fast
+    worker_rig_turns(rig, 1);
+    struct message report = report_of_a_session(rig, &ops);
+    int64_t off = (int64_t)(report.report.facts.started_us / 1000000) - (int64_t)time(NULL);
+    assert_in_range(off + 60, 0, 120);
+    detach(rig, &ops, ROLE_OPS);
+}
+
 static void a_sleeper_is_rung_once_a_turn(void **state)
 {
     struct worker_rig *rig = *state;
@@ -316,6 +351,7 @@ int main(void)
         TEST(an_answer_to_nobody_is_counted),
         TEST(a_question_to_a_role_that_is_gone_for_long_is_refused),
         TEST(reports_share_a_bell_that_does_not_wait_long),
+        TEST(the_time_in_a_report_is_the_systems_whatever_the_workers_clock_is),
         TEST(a_sleeper_is_rung_once_a_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
