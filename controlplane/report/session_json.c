@@ -77,15 +77,17 @@ static json_t *text_of(const struct report *r, enum report_text which)
     return session_json_text(text.at, text.size);
 }
 
-// Each has a NUL behind it.
-static json_t *recipients_of(const struct report *r)
+static json_t *recipients_of(const struct report *r, enum report_recipient fate)
 {
     json_t *list = json_array();
     struct span texts = report_text(r, TEXT_RCPT_TO);
     while (texts.size) {
-        struct span one = span_head(texts, span_find(texts, '\0'));
-        json_array_append_new(list, session_json_text(one.at, one.size));
-        texts = span_skip(texts, one.size + (one.size < texts.size));
+        size_t size = 0;
+        while (size < texts.size && texts.at[size] > RECIPIENT_REFUSED)
+            size++;
+        if (size < texts.size && texts.at[size] == fate)
+            json_array_append_new(list, session_json_text(texts.at, size));
+        texts = span_skip(texts, size + (size < texts.size));
     }
     return list;
 }
@@ -151,7 +153,8 @@ json_t *session_json_report(const struct report *r, const struct policy *policy)
     json_object_set_new(o, "login", login_name_of(f->login));
     add_verdicts(o, r);
     json_object_set_new(o, "mail_from", text_of(r, TEXT_MAIL_FROM));
-    json_object_set_new(o, "rcpt_to", recipients_of(r));
+    json_object_set_new(o, "rcpt_to", recipients_of(r, RECIPIENT_TAKEN));
+    json_object_set_new(o, "rcpt_refused", recipients_of(r, RECIPIENT_REFUSED));
     json_object_set_new(o, "mails", number(f->mails));
     json_object_set_new(o, "recipients", number(f->recipients));
     json_object_set_new(o, "message_bytes", number(f->message_bytes));

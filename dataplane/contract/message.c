@@ -289,7 +289,7 @@ void report_add(struct report *report, enum report_text which, struct span text)
     CHECK(which < REPORT_TEXTS && report->sizes[which] == 0 && left <= sizeof report->texts);
     size_t most = which == TEXT_RCPT_TO || left < REPORT_TEXT_MAX ? left : REPORT_TEXT_MAX;
     size_t size = text.size < most ? text.size : most;
-    while (which == TEXT_RCPT_TO && size > 0 && text.at[size - 1] != '\0')
+    while (which == TEXT_RCPT_TO && size > 0 && text.at[size - 1] > RECIPIENT_REFUSED)
         size--;
     if (size)
         memcpy(report->texts + at, text.at, size);

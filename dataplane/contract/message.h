@@ -365,9 +365,11 @@ enum report_text { // those that are only put together at the end
     TEXT_RDNS_NAME,
     TEXT_HELO,
     TEXT_MAIL_FROM, // of the last transaction
-    TEXT_RCPT_TO,   // its recipients, each with a NUL behind it
+    TEXT_RCPT_TO,   // its recipients, each with its fate behind it
     REPORT_TEXTS,
 };
+
+enum report_recipient { RECIPIENT_TAKEN = '\0', RECIPIENT_REFUSED = '\1' };
 
 // The end of a session, one a session.
 struct report {

@@ -115,10 +115,13 @@ enum smtp_refusal smtp_refusal_of(enum reason reason)
 void smtp_refuse(struct smtp *smtp, enum smtp_refusal refusal)
 {
     struct mail_host *host = smtp->host;
-    host->ops->count(host, smtp_refusal_reason(refusal));
-    host->report.refusal = (uint16_t)smtp_refusal_reason(refusal);
-    if (host->report.refusals < UINT16_MAX)
-        host->report.refusals++;
+    enum reason reason = smtp_refusal_reason(refusal);
+    if (reason != REASON_NONE) {
+        host->ops->count(host, reason);
+        host->report.refusal = (uint16_t)reason;
+        if (host->report.refusals < UINT16_MAX)
+            host->report.refusals++;
+    }
     if (refusals[refusal].bad)
         excess_slows(host, LIMIT_ERRORS_FREE_SESSION, ++smtp->errors);
     smtp_reply(smtp, smtp_refusal_reply(refusal));

@@ -63,6 +63,9 @@ struct smtp_mail {               // one transaction; zeroed between
     uint16_t recipients;     // accepted by the backend
     uint8_t backend;         // of all recipients, once one was accepted
     uint8_t spf;             // enum spf_result or VERDICT_NONE
+    uint8_t held; // enum smtp_refusal for what was found, told to all recipients but postmaster
+    bool held_told;
+    bool refused; // a recipient was, by us or by the backend
     struct smtp_data data;
     struct smtp_normal normal; // before `data`
     struct smtp_results results;
@@ -153,10 +156,11 @@ void smtp_command(struct smtp *smtp, struct span line, bool ahead);
 struct smtp_arguments {
     struct span text;
     bool ahead;
-    struct span local, domain, path; // MAIL, RCPT
-    struct smtp_param param;         // MAIL, RCPT
-    uint8_t backend;                 // RCPT
-    enum mechanism mechanism;        // AUTH
+    struct span path;         // MAIL, RCPT; of RCPT once it could be read
+    struct smtp_param param;  // MAIL, RCPT
+    bool to_postmaster;       // RCPT
+    uint8_t backend;          // RCPT
+    enum mechanism mechanism; // AUTH
 };
 typedef enum smtp_refusal smtp_check(const struct smtp *smtp, struct smtp_arguments *arguments);
 typedef void smtp_proceed(struct smtp *smtp, const struct smtp_arguments *arguments);
@@ -172,7 +176,10 @@ void smtp_auth_answer(struct smtp *smtp, const struct message *answer);
 
 smtp_check smtp_envelope_check_mail, smtp_envelope_check_rcpt; // smtp_envelope.c
 smtp_proceed smtp_envelope_mail, smtp_envelope_rcpt;
-void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result); // may ask for the next
+void smtp_envelope_rcpt_refused(struct smtp *smtp, const struct smtp_arguments *arguments,
+                                enum smtp_refusal refusal);               // by its check, and told
+enum smtp_refusal smtp_envelope_lacks_recipient(const struct smtp *smtp); // what DATA hears then
+void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result);   // may ask for the next
 void smtp_envelope_judge(struct smtp *smtp); // what was asked about the sender is answered
 void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome); // of a recipient
 

@@ -30,7 +30,7 @@ static enum smtp_refusal check_place(const struct smtp *smtp, uint64_t size)
     case SMTP_HELLO:
         return REFUSE_NO_MAIL;
     case SMTP_MAIL:
-        return REFUSE_NO_RCPT;
+        return smtp_envelope_lacks_recipient(smtp);
     default:
         break;
     }

@@ -108,15 +108,16 @@ static const struct command *find(struct span verb)
 }
 
 // Which command should have come before.
-static enum smtp_refusal misplaced(const struct command *command, enum smtp_state state)
+static enum smtp_refusal misplaced(const struct command *command, const struct smtp *smtp)
 {
+    enum smtp_state state = (enum smtp_state)smtp->state;
     if (state == SMTP_GREETED)
         return REFUSE_NO_HELLO;
     if (command->states == IN_HELLO)
         return REFUSE_IN_MAIL;
     if (state == SMTP_CHUNKS)
         return REFUSE_IN_CHUNKS;
-    return state == SMTP_HELLO ? REFUSE_NO_MAIL : REFUSE_NO_RCPT;
+    return state == SMTP_HELLO ? REFUSE_NO_MAIL : smtp_envelope_lacks_recipient(smtp);
 }
 
 // Sent without waiting for the reply to a command that must be waited for; after HELO that is every
@@ -138,13 +139,14 @@ void smtp_command(struct smtp *smtp, struct span line, bool ahead)
     if (!command)
         refusal = REFUSE_UNKNOWN;
     else if (!(command->states & 1u << smtp->state))
-        refusal = misplaced(command, (enum smtp_state)smtp->state);
+        refusal = misplaced(command, smtp);
     else if (ahead && is_ahead_of_reply(smtp, command))
         refusal = REFUSE_PIPELINING;
     else
         refusal = command->check(smtp, &arguments);
 
-    if (command && (command->flags & JUNK) && !smtp_budget_junk(smtp))
+    bool junk = (command && (command->flags & JUNK)) || refusal == REFUSE_NO_RCPT_LEFT;
+    if (junk && !smtp_budget_junk(smtp))
         return;
     if (refusal == REFUSE_NONE) {
         command->proceed(smtp, &arguments);
@@ -152,6 +154,6 @@ void smtp_command(struct smtp *smtp, struct span line, bool ahead)
     }
     again(smtp);
     smtp_refuse(smtp, refusal);
-    if (refusal == REFUSE_RELAY_DENIED && smtp->state != SMTP_CLOSED)
-        smtp_budget_recipient_failed(smtp);
+    if (command && command->proceed == smtp_envelope_rcpt)
+        smtp_envelope_rcpt_refused(smtp, &arguments, refusal);
 }

@@ -65,9 +65,7 @@ enum smtp_refusal smtp_envelope_check_mail(const struct smtp *smtp,
     if (smtp_service(smtp)->submission && !smtp_relay_owns(smtp, &path))
         return REFUSE_SENDER_NOT_OWNED;
     arguments->path = path.text;
-    arguments->domain = path.domain;
-    // Known before the greeting; spoken here, where a sender's log shows it.
-    return smtp_finding_judge(smtp, smtp_finding_of_client(smtp));
+    return REFUSE_NONE;
 }
 
 // The envelope as content rules see it: the lines HELO, MAIL FROM and RCPT TO.
@@ -169,6 +167,16 @@ void smtp_envelope_take_spf(struct smtp *smtp, enum spf_result result)
     smtp->mail.spf = smtp->host->report.spf = (uint8_t)result;
 }
 
+// Known before DNS is asked about the sender, whom it saves.
+static uint32_t known_findings(const struct smtp *smtp)
+{
+    uint32_t of_name = smtp_is_stranger(smtp) ? smtp_finding_of_name(smtp, smtp_helo(smtp)) : 0;
+    return smtp_finding_of_client(smtp) | of_name;
+}
+
+// What is found against a client or sender is no reason to refuse MAIL: whom the mail is for is not
+// known yet, and postmaster must hear everybody (RFC 5321, section 4.5.1). It is held back until a
+// recipient is named, whom the session log then tells.
 void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
     if (!smtp_budget_mail(smtp) || !smtp_budget_charge(smtp, CHARGE_MESSAGE))
@@ -185,7 +193,9 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
     if (mail->from_size)
         memcpy(mail->from, arguments->path.at, mail->from_size);
     smtp_trail_sender(smtp);
-    if (!smtp_is_stranger(smtp)) {
+    uint32_t known = known_findings(smtp) & ~(uint32_t)SMTP_FINDINGS_OF_SYNTAX;
+    mail->held = (uint8_t)smtp_finding_judge(smtp, known);
+    if (!smtp_is_stranger(smtp) || mail->held != REFUSE_NONE) {
         accept_sender(smtp);
         return;
     }
@@ -201,18 +211,11 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
 void smtp_envelope_judge(struct smtp *smtp)
 {
     uint32_t of_sender = smtp_finding_of_sender(smtp);
-    uint32_t all = of_sender | smtp_finding_of_client(smtp);
-    if (smtp_is_stranger(smtp))
-        all |= smtp_finding_of_name(smtp, smtp_helo(smtp));
     enum smtp_refusal refusal = smtp_finding_judge(smtp, of_sender);
     if (refusal == REFUSE_NONE)
-        refusal = smtp_finding_judge_score(smtp, all);
-    if (refusal == REFUSE_NONE) {
-        accept_sender(smtp);
-        return;
-    }
-    smtp_reset(smtp);
-    smtp_refuse(smtp, refusal);
+        refusal = smtp_finding_judge_score(smtp, of_sender | known_findings(smtp));
+    smtp->mail.held = (uint8_t)refusal;
+    accept_sender(smtp);
 }
 
 enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
@@ -235,6 +238,8 @@ enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
         return REFUSE_RCPT_SYNTAX;
     if (rest.size && rest.at[0] != ' ')
         return REFUSE_RCPT_SYNTAX;
+    arguments->path = path.text;
+    arguments->to_postmaster = smtp_path_is_postmaster(&path);
     enum smtp_refusal refusal = take_parameters(smtp, rest, true, &arguments->param);
     if (refusal != REFUSE_NONE)
         return refusal;
@@ -249,15 +254,50 @@ enum smtp_refusal smtp_envelope_check_rcpt(const struct smtp *smtp,
         return REFUSE_TOO_MANY_RCPT;
     if (mail->recipients > 0 && mail->backend != arguments->backend)
         return REFUSE_OTHER_BACKEND;
-    arguments->path = path.text;
     return REFUSE_NONE;
+}
+
+void smtp_envelope_rcpt_refused(struct smtp *smtp, const struct smtp_arguments *arguments,
+                                enum smtp_refusal refusal)
+{
+    if (arguments->path.size)
+        smtp_trail_recipient(smtp, arguments->path, RECIPIENT_REFUSED);
+    if (refusal == REFUSE_RELAY_DENIED && smtp->state != SMTP_CLOSED)
+        smtp_budget_recipient_failed(smtp);
+}
+
+enum smtp_refusal smtp_envelope_lacks_recipient(const struct smtp *smtp)
+{
+    return smtp->mail.refused ? REFUSE_NO_RCPT_LEFT : REFUSE_NO_RCPT;
+}
+
+static void note_refused(struct smtp *smtp, struct span to)
+{
+    smtp->mail.refused = true;
+    smtp_trail_recipient(smtp, to, RECIPIENT_REFUSED);
+}
+
+// What is held against the mail is one offence, however many its recipients.
+static void refuse_recipient(struct smtp *smtp, enum smtp_refusal refusal)
+{
+    struct smtp_mail *mail = &smtp->mail;
+    bool again = refusal == mail->held && mail->held_told;
+    mail->held_told |= refusal == mail->held;
+    note_refused(smtp, span_of(mail->to, mail->to_size));
+    smtp_enter(smtp, (enum smtp_state)smtp->state);
+    if (again)
+        smtp_reply(smtp, smtp_refusal_reply(refusal));
+    else
+        smtp_refuse(smtp, refusal);
 }
 
 void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *arguments)
 {
-    if (!smtp_budget_charge(smtp, CHARGE_RECIPIENT))
-        return;
     struct smtp_mail *mail = &smtp->mail;
+    if (!smtp_budget_charge(smtp, CHARGE_RECIPIENT)) {
+        note_refused(smtp, arguments->path);
+        return;
+    }
     mail->to_size = (uint16_t)arguments->path.size;
     memcpy(mail->to, arguments->path.at, mail->to_size);
     struct span orcpt = arguments->param.text;
@@ -265,13 +305,14 @@ void smtp_envelope_rcpt(struct smtp *smtp, const struct smtp_arguments *argument
     mail->orcpt_size = (uint16_t)orcpt.size;
     if (orcpt.size)
         memcpy(mail->orcpt, orcpt.at, orcpt.size);
-    smtp_trail_recipient(smtp);
-    enum smtp_refusal refusal = scan_recipient(smtp);
+    enum smtp_refusal refusal =
+        arguments->to_postmaster ? REFUSE_NONE : (enum smtp_refusal)mail->held;
+    if (refusal == REFUSE_NONE)
+        refusal = scan_recipient(smtp);
     if (refusal == REFUSE_NONE && smtp->backend.voided)
         refusal = REFUSE_BACKEND_LOST;
     if (refusal != REFUSE_NONE) {
-        smtp_enter(smtp, (enum smtp_state)smtp->state);
-        smtp_refuse(smtp, refusal);
+        refuse_recipient(smtp, refusal);
         return;
     }
     mail->backend = arguments->backend;
@@ -306,6 +347,11 @@ void smtp_envelope_outcome(struct smtp *smtp, enum smtp_outcome outcome)
         if (smtp->host->report.recipients < UINT16_MAX)
             smtp->host->report.recipients++;
     }
+    struct span to = span_of(mail->to, mail->to_size);
+    if (accepted)
+        smtp_trail_recipient(smtp, to, RECIPIENT_TAKEN);
+    else
+        note_refused(smtp, to);
     smtp_enter(smtp, mail->recipients ? SMTP_RCPT : SMTP_MAIL);
     if (outcome == OUTCOME_REPLIED)
         smtp->host->ops->send(smtp->host, SIDE_CLIENT, span_of(backend->reply, backend->kept));

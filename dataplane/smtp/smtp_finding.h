@@ -11,6 +11,8 @@
 #include "base/span.h"
 #include "smtp/smtp.h"
 
+enum { SMTP_FINDINGS_OF_SYNTAX = 1 << FINDING_HELO_SYNTAX }; // a HELO's own
+
 uint32_t smtp_finding_of_client(const struct smtp *smtp); // what is known at the greeting
 uint32_t smtp_finding_of_name(const struct smtp *smtp, struct span helo);
 uint32_t smtp_finding_of_sender(const struct smtp *smtp); // what DNS says of it and of the name

@@ -19,7 +19,8 @@ enum smtp_refusal smtp_hello_check(const struct smtp *smtp, struct smtp_argument
         (findings && !smtp_is_stranger(smtp)))
         return REFUSE_HELO_SYNTAX;
     arguments->text = name;
-    return smtp_finding_judge(smtp, findings);
+    // A name that is none is wrong here; what else speaks against it is told with the recipients.
+    return smtp_finding_judge(smtp, findings & SMTP_FINDINGS_OF_SYNTAX);
 }
 
 // The backend was told another name, or nothing: it does not serve the client under the new one.

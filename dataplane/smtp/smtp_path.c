@@ -230,5 +230,5 @@ bool smtp_path_is_routed(const struct smtp_path *path)
 
 bool smtp_path_is_postmaster(const struct smtp_path *path)
 {
-    return path->domain.size == 0 && span_equal_nocase(path->local, span_text("postmaster"));
+    return span_equal_nocase(path->local, span_text("postmaster"));
 }

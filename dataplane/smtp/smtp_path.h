@@ -28,7 +28,7 @@ enum smtp_path_result smtp_path_parse(struct span text, struct smtp_path *ret_pa
 // The local part could send a server behind elsewhere: user%other, other!user, "user@other",
 // "@other:user"; full-width forms of these signs count as they do.
 bool smtp_path_is_routed(const struct smtp_path *path);
-bool smtp_path_is_postmaster(const struct smtp_path *path); // <postmaster>, without domain
+bool smtp_path_is_postmaster(const struct smtp_path *path); // with a domain or without
 
 bool smtp_path_is_domain(struct span name, bool utf8); // host name as text; utf8: U-labels allowed
 bool smtp_path_is_literal(struct span name);           // [192.0.2.1] or [IPv6:2001:db8::1]

@@ -13,7 +13,7 @@ bool smtp_relay_find(const struct smtp *smtp, const struct smtp_path *path, uint
 {
     const struct policy_domain *domain =
         path->domain.size ? policy_domain_find(smtp->host->policy, path->domain) : NULL;
-    bool ours = domain || smtp_path_is_postmaster(path);
+    bool ours = domain || (path->domain.size == 0 && smtp_path_is_postmaster(path));
     if (!smtp_relay_is_trusted(smtp) && (!ours || smtp_path_is_routed(path)))
         return false;
     *ret_backend = domain ? domain->backend : smtp_service(smtp)->backend;

@@ -13,15 +13,14 @@ void smtp_trail_sender(struct smtp *smtp)
     trail->to_size = 0;
 }
 
-void smtp_trail_recipient(struct smtp *smtp)
+void smtp_trail_recipient(struct smtp *smtp, struct span to, enum report_recipient fate)
 {
     struct smtp_trail *trail = &smtp->trail;
-    const struct smtp_mail *mail = &smtp->mail;
-    if (mail->to_size >= sizeof trail->to - trail->to_size)
+    if (to.size >= sizeof trail->to - trail->to_size)
         return;
-    memcpy(trail->to + trail->to_size, mail->to, mail->to_size);
-    trail->to_size = (uint16_t)(trail->to_size + mail->to_size);
-    trail->to[trail->to_size++] = '\0';
+    memcpy(trail->to + trail->to_size, to.at, to.size);
+    trail->to_size = (uint16_t)(trail->to_size + to.size);
+    trail->to[trail->to_size++] = (char)fate;
 }
 
 void smtp_trail_report(const void *state, struct report *report)

@@ -12,9 +12,9 @@ struct smtp;
 struct smtp_trail { // zeroed at the session's start
     uint16_t from_size, to_size;
     char from[REPORT_TEXT_MAX];
-    char to[2 * REPORT_TEXT_MAX]; // each with a NUL behind it, which no address holds
+    char to[2 * REPORT_TEXT_MAX]; // each with its fate behind it, which no address holds
 };
 
-void smtp_trail_sender(struct smtp *smtp);    // of smtp->mail; forgets what was before
-void smtp_trail_recipient(struct smtp *smtp); // likewise
+void smtp_trail_sender(struct smtp *smtp); // of smtp->mail; forgets what was before
+void smtp_trail_recipient(struct smtp *smtp, struct span to, enum report_recipient fate);
 void smtp_trail_report(const void *state, struct report *report); // the protocol's texts

@@ -86,6 +86,7 @@ def postfix_lay():
     settings = filled("main.cf", log=names.LOG, run=names.RUN, address4=names.BACKEND4,
                       address6=names.BACKEND6, shield4=names.INSIDE4, shield6=names.INSIDE6,
                       certificate=certificate.LEAF, key=certificate.KEY,
+                      postmaster=next(iter(names.ACCOUNTS)),
                       recipients=", ".join(f"{user}=ok" for user in names.ACCOUNTS))
     return postfix.lay(names.MOUNT / "postfix", names.LOG / "postfix.log", settings,
                        filled("master.cf", **names.FENCED))

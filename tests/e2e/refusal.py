@@ -111,7 +111,8 @@ class Refusal(unittest.TestCase):
                              (names.client4(72), "250 "), (names.client4(73), "250 ")):
             server = lab.SHIELDS[":" in source]
             with self.subTest(source=source), talk.smtp(server=server, source=source) as client:
-                self.assertTrue(client.smtp("MAIL FROM:<a@many.example.org>").startswith(code))
+                client.smtp("MAIL FROM:<a@many.example.org>")
+                self.assertTrue(client.smtp(f"RCPT TO:<{lab.ALICE}>").startswith(code))
 
     def test_what_a_helo_name_is_to_its_address_is_told(self):
         for helo, source, match in (
@@ -132,6 +133,18 @@ class Refusal(unittest.TestCase):
                 answer = client.smtp(f"RCPT TO:<{lab.ALICE}>")
             self.assertRegex(answer, r"^550 5\.7\.23")
             watch.wait("SMTP_SPF_FAIL")
+
+    def test_postmaster_hears_whom_everybody_else_refuses(self):
+        for postmaster in ("postmaster", "Postmaster@example.net"):
+            subject = lab.marker()
+            with self.subTest(postmaster), talk.smtp() as client:
+                client.smtp("MAIL FROM:<someone@fail.example.org>")
+                self.assertRegex(client.smtp(f"RCPT TO:<{lab.ALICE}>"), r"^550 5\.7\.23")
+                self.assertRegex(client.smtp(f"RCPT TO:<{postmaster}>"), "^250 ")
+                self.assertRegex(client.smtp(f"RCPT TO:<{lab.BOB}>"), r"^550 5\.7\.23")
+                self.assertRegex(client.smtp("DATA"), "^354 ")
+                self.assertRegex(client.smtp(f"Subject: {subject}\r\n\r\nlet me in\r\n."), "^250 ")
+                self.assertIn("spf=fail", lab.arrived(subject).decode())
 
     def test_spf_of_a_foreign_address_fails(self):
         with talk.smtp(source=lab.names.client4(20)) as client:

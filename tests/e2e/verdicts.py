@@ -209,7 +209,8 @@ class Log(unittest.TestCase):
                 "tls_sni": "mail.example.net", "user": None, "login": None, "rdns": "confirmed",
                 "rdns_name": HELO, "helo": HELO, "helo_match": "equal", "dnsbl": 0, "spf": "pass",
                 "spf_helo": None, "findings": [], "score": 0, "mail_from": lab.SENDER,
-                "rcpt_to": [lab.ALICE, lab.BOB], "mails": 1, "recipients": 3, "refusals": 2,
+                "rcpt_to": [lab.ALICE, lab.BOB], "rcpt_refused": ["victim@elsewhere.example"],
+                "mails": 1, "recipients": 3, "refusals": 2,
                 "refusal": "smtp_relay_denied", "reason": "mail_quit", "commands": 12}
         self.assertEqual({key: line[key] for key in want}, want)
         self.assertRegex(line["tls_cipher"], "^TLS_")
@@ -227,7 +228,7 @@ class Log(unittest.TestCase):
         client.reply()
         line = logged(client)
         self.assertEqual(line["mail_from"], sender)
-        self.assertEqual(line["rcpt_to"], ["\"al'ice\\\"\"@example.net"])
+        self.assertEqual(line["rcpt_refused"], ["\"al'ice\\\"\"@example.net"])
         self.assertEqual(line["helo"], HELO)
 
     def test_logins_of_imap_and_pop3_are_told(self):

@@ -197,7 +197,8 @@ static void texts_of_a_report_are_cut_and_recipients_left_out_whole(void **state
     assert_int_equal(report_text(&report, TEXT_MAIL_FROM).size, REPORT_TEXT_MAX);
     size_t left = sizeof report.texts - TEXT_RCPT_TO * REPORT_TEXT_MAX;
     memset(many, 'y', sizeof many);
-    many[9] = many[left - 1] = many[left + 9] = '\0';
+    many[9] = RECIPIENT_REFUSED;
+    many[left - 1] = many[left + 9] = RECIPIENT_TAKEN;
     report_add(&report, TEXT_RCPT_TO, span_of(many, left + 10));
     assert_int_equal(report_text(&report, TEXT_RCPT_TO).size, left);
     report.sizes[TEXT_RCPT_TO] = 0;

@@ -72,20 +72,22 @@ static void play_rdns(enum action action, const char *script)
 
 #define FROM_JOE "C:MAIL FROM:<joe@good.example.org>\n"
 
-static void reverse_dns_is_judged_at_mail(void **unused)
+static void reverse_dns_is_judged_by_policy(void **unused)
 {
-    play_rdns(ACTION_REJECT, "E:rdns none\n" BANNER EHLO FROM_JOE "S:550 5.7.25 No reverse DNS*\n"
-                             "E:counted smtp_rdns_refused\n"
-                             "E:state hello\n");
-    play_rdns(ACTION_REJECT, "E:rdns unconfirmed liar.example\n" BANNER EHLO FROM_JOE
+    play_rdns(ACTION_REJECT,
+              "E:rdns none\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE "S:550 5.7.25 No reverse DNS*\n"
+              "E:counted smtp_rdns_refused\n"
+              "E:state mail\n");
+    play_rdns(ACTION_REJECT, "E:rdns unconfirmed liar.example\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE
                              "S:550 5.7.25 Reverse DNS of your address does not*\n");
-    play_rdns(ACTION_REJECT, "E:unavailable rdns\n" BANNER EHLO FROM_JOE
+    play_rdns(ACTION_REJECT, "E:unavailable rdns\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE
                              "S:550 5.7.25 Reverse DNS of your address cannot*\n"
                              "E:counted smtp_rdns_unavailable\n");
-    play_rdns(ACTION_DEFER, "E:rdns none\n" BANNER EHLO FROM_JOE "S:450 4.7.25 *\n");
+    play_rdns(ACTION_DEFER, "E:rdns none\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE "S:450 4.7.25 *\n");
+    play_rdns(ACTION_DEFER, "E:rdns unconfirmed a.example\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE
+                            "S:450 4.7.25 *\n");
     play_rdns(ACTION_DEFER,
-              "E:rdns unconfirmed a.example\n" BANNER EHLO FROM_JOE "S:450 4.7.25 *\n");
-    play_rdns(ACTION_DEFER, "E:unavailable rdns\n" BANNER EHLO FROM_JOE "S:450 4.7.25 *\n");
+              "E:unavailable rdns\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE "S:450 4.7.25 *\n");
     play_rdns(ACTION_REJECT, HELLO MAIL);
     play_rdns(ACTION_TAG, "E:rdns none\n" BANNER EHLO MAIL);
 }
@@ -105,13 +107,14 @@ static void play_dnsbl(enum action action, const char *script)
 
 #define RDNS "E:rdns confirmed client.example\n"
 
-static void lists_are_judged_at_mail(void **unused)
+static void lists_are_judged_by_policy(void **unused)
 {
-    play_dnsbl(ACTION_REJECT,
-               RDNS "E:dnsbl 3\n" BANNER EHLO FROM_JOE "S:554 5.7.1 Your address is on a list*\n"
-                    "E:counted smtp_dnsbl_listed\n"
-                    "E:state hello\n");
-    play_dnsbl(ACTION_DEFER, "E:dnsbl 99\n" RDNS BANNER EHLO FROM_JOE "S:450 4.7.1 *\n");
+    play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl 3\n" BANNER EHLO FROM_JOE MAIL_TO_ALICE
+                                   "S:554 5.7.1 Your address is on a list*\n"
+                                   "E:counted smtp_dnsbl_listed\n"
+                                   "E:state mail\n");
+    play_dnsbl(ACTION_DEFER,
+               "E:dnsbl 99\n" RDNS BANNER EHLO FROM_JOE MAIL_TO_ALICE "S:450 4.7.1 *\n");
     play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl 2\n" BANNER EHLO MAIL);
     play_dnsbl(ACTION_REJECT, RDNS "E:dnsbl -5\n" BANNER EHLO MAIL);
     play_dnsbl(ACTION_REJECT, RDNS "E:unavailable dnsbl\n" BANNER EHLO MAIL);
@@ -131,26 +134,25 @@ static void play_helo(enum action action, const char *script)
     mail_host_fake_close(fake);
 }
 
-static void helo_name_is_judged_at_mail(void **unused)
+static void helo_name_is_judged_by_policy(void **unused)
 {
     static const char *const good[] = {"equal", "organisation", "forward"};
     play_helo(ACTION_REJECT, HELLO FROM_JOE "E:helo mismatch\n"
-                                            "E:spf pass\n"
+                                            "E:spf pass\n" MAIL_TO_ALICE
                                             "S:550 5.7.1 The name that you said is not*\n"
                                             "E:counted smtp_helo_mismatch\n"
-                                            "E:state hello\n");
+                                            "E:state mail\n");
     play_helo(ACTION_REJECT, HELLO FROM_JOE "E:spf pass\n"
-                                            "E:helo temperror\n"
+                                            "E:helo temperror\n" MAIL_TO_ALICE
                                             "S:550 5.7.1 The name that you said cannot*\n");
     play_helo(ACTION_DEFER, HELLO FROM_JOE "E:spf pass\n"
-                                           "E:unavailable helo\n"
+                                           "E:unavailable helo\n" MAIL_TO_ALICE
                                            "S:450 4.7.1 The name that you said cannot*\n");
     play_helo(ACTION_DEFER, HELLO FROM_JOE "E:spf pass\n"
-                                           "E:helo mismatch\n"
-                                           "S:450 4.7.1 *\n"
-              // known already
-              FROM_JOE "E:spf pass\n"
-                                           "S:450 4.7.1 *\n");
+                                           "E:helo mismatch\n" MAIL_TO_ALICE "S:450 4.7.1 *\n"
+                                           // known already
+                                           "C:RSET\nS:250 2.0.0 Ok\n" FROM_JOE
+                                           "E:spf pass\n" MAIL_TO_ALICE "S:450 4.7.1 *\n");
     play_helo(ACTION_SHADOW, HELLO FROM_JOE "E:spf pass\n"
                                             "E:helo mismatch\n"
                                             "S:250 2.1.0 Ok\n"
@@ -165,9 +167,10 @@ static void helo_name_is_judged_at_mail(void **unused)
 
 static void address_literal_as_helo_must_be_the_clients(void **unused)
 {
-    play_helo(ACTION_REJECT, GREETED "C:HELO [198.51.100.11]\n"
-                                     "S:250 mail.example.net\n" FROM_JOE "E:spf pass\n"
-                                     "S:550 5.7.1 The name that you said is not*\n");
+    play_helo(ACTION_REJECT,
+              GREETED "C:HELO [198.51.100.11]\n"
+                      "S:250 mail.example.net\n" FROM_JOE "E:spf pass\n" MAIL_TO_ALICE
+                      "S:550 5.7.1 The name that you said is not*\n");
     play_helo(ACTION_REJECT, GREETED "C:HELO [198.51.100.10]\n"
                                      "S:250 mail.example.net\n" MAIL);
 }
@@ -180,7 +183,8 @@ static void play_spf(enum action action, const char *verdict, const char *reply)
     policy->verdicts[FINDING_SPF_FAIL].action = policy->verdicts[FINDING_SPF_SOFTFAIL].action =
         policy->verdicts[FINDING_SPF_UNAVAILABLE].action = (uint8_t)action;
     mail_host_fake_start(fake);
-    snprintf(script, sizeof script, HELLO FROM_JOE "E:%s\nS:%s\n", verdict, reply);
+    snprintf(script, sizeof script, HELLO FROM_JOE "E:%s\n%sS:%s\n", verdict,
+             reply[0] == '2' ? "" : MAIL_TO_ALICE, reply);
     mail_script_play(fake, script);
     mail_host_fake_close(fake);
 }
@@ -211,15 +215,16 @@ static void play_helo_spf(enum action action, const char *script)
 
 static void spf_of_the_helo_name_is_judged_beside_the_senders(void **unused)
 {
-    play_helo_spf(ACTION_REJECT, HELLO FROM_JOE "E:spf fail\n"
-                                                "E:state sender\n"
-                                                "E:spf pass\n"
-                                                "S:550 5.7.23 SPF says your address may not say*\n"
-                                                "E:counted smtp_spf_fail\n"
+    play_helo_spf(ACTION_REJECT, HELLO FROM_JOE
+                  "E:spf fail\n"
+                  "E:state sender\n"
+                  "E:spf pass\n" MAIL_TO_ALICE "S:550 5.7.23 SPF says your address may not say*\n"
+                  "E:counted smtp_spf_fail\n"
                   // known already
-                  FROM_JOE "E:spf pass\n"
-                                                "S:550 5.7.23 *\n");
-    play_helo_spf(ACTION_DEFER, HELLO FROM_JOE "E:spf fail\nE:spf pass\nS:451 4.7.23 *\n");
+                  "C:RSET\nS:250 2.0.0 Ok\n" FROM_JOE "E:spf pass\n" MAIL_TO_ALICE
+                  "S:550 5.7.23 *\n");
+    play_helo_spf(ACTION_DEFER,
+                  HELLO FROM_JOE "E:spf fail\nE:spf pass\n" MAIL_TO_ALICE "S:451 4.7.23 *\n");
     play_helo_spf(ACTION_SHADOW, HELLO FROM_JOE "E:spf fail\nE:spf pass\nS:250 2.1.0 Ok\n"
                                                 "E:shadowed smtp_spf_fail\n");
     play_helo_spf(ACTION_REJECT, HELLO FROM_JOE "E:spf none\nE:spf pass\nS:250 2.1.0 Ok\n");
@@ -295,7 +300,7 @@ static void refused_recipients_bind_to_no_backend(void **unused)
                              "S:550 5.1.1 No such user\n"
                              "E:state mail\n"
                              "C:DATA\n"
-                             "S:503 5.5.1 RCPT first\n"
+                             "S:554 5.5.1 No valid recipients\n"
                              "C:RCPT TO:<alice@example.net>\n" ALICE);
 }
 
@@ -320,6 +325,71 @@ static void envelope_rules_refuse_sender_or_recipient(void **unused)
     mail_host_fake_close(fake);
 }
 
+// Found against the client, its name and the sender in turn.
+static void postmaster_hears_whoever_else_is_refused(void **unused)
+{
+    static const char *const postmasters[] = {"postmaster", "PostMaster@Example.NET"};
+    static const char *const found[] = {"E:rdns none\n" BANNER EHLO FROM_JOE,
+                                        GREETED "C:HELO mail.example.net\nS:250 *\n" FROM_JOE,
+                                        HELLO FROM_JOE "E:spf fail\n"};
+    for (size_t i = 0; i < 6; i++) {
+        char script[2048];
+        struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+        struct policy_smtp *policy = &fake->policy.policy.smtp;
+        policy->verdicts[FINDING_RDNS_NONE].action = ACTION_REJECT;
+        policy->verdicts[FINDING_SPF_FAIL].action = ACTION_REJECT;
+        mail_host_fake_start(fake);
+        snprintf(script, sizeof script,
+                 "%s" MAIL_TO_ALICE "S:550 *\nC:RCPT TO:<postmaster2@example.net>\nS:550 *\n"
+                 "C:RCPT TO:<postmaster@elsewhere.example>\nS:554 5.7.1 Relay access denied\n"
+                 "C:RCPT TO:<%s>\nE:connecting 0\n",
+                 found[i % 3], postmasters[i % 2]);
+        mail_script_play(fake, script);
+        mail_host_fake_close(fake);
+    }
+}
+
+static void limits_hold_for_postmaster_too(void **unused)
+{
+    struct mail_host_fake *fake = smtp_play_open("smtp", SENDER);
+    fake->charge_reason = REASON_RECIPIENT_RATE_SOURCE;
+    mail_script_play(fake, "C:RCPT TO:<postmaster>\nS:450 4.7.1 Too many recipients*\n");
+    mail_host_fake_close(fake);
+}
+
+static void a_mail_that_is_refused_is_one_offence_whatever_its_recipients(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    struct report report = {0};
+    fake->policy.policy.smtp.verdicts[FINDING_SPF_FAIL].action = ACTION_REJECT;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, HELLO FROM_JOE "E:spf fail\n" MAIL_TO_ALICE "S:550 5.7.23 *\n"
+                                          "C:RCPT TO:<bob@example.net>\nS:550 5.7.23 *\n"
+                                          "C:DATA\nS:554 5.5.1 No valid recipients\n");
+    assert_int_equal(fake->counted[REASON_SMTP_SPF_FAIL], 1);
+    assert_int_equal(fake->host.report.refusals, 1);
+    assert_int_equal(fake->host.report.refusal, REASON_SMTP_SPF_FAIL);
+    smtp_protocol.report(fake->state, &report);
+    assert_true(span_equal(report_text(&report, TEXT_RCPT_TO),
+                           span_text("alice@example.net\1bob@example.net\1")));
+    mail_script_play(fake, "C:RSET\nS:250 2.0.0 Ok\n" FROM_JOE "E:spf fail\n" MAIL_TO_ALICE
+                           "S:550 5.7.23 *\n");
+    assert_int_equal(fake->counted[REASON_SMTP_SPF_FAIL], 2);
+    mail_host_fake_close(fake);
+}
+
+static void who_is_refused_already_costs_dns_nothing(void **unused)
+{
+    struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
+    fake->policy.policy.smtp.verdicts[FINDING_RDNS_NONE].action = ACTION_REJECT;
+    mail_host_fake_start(fake);
+    mail_script_play(fake, "E:rdns none\n" BANNER EHLO);
+    unsigned asked = fake->asked;
+    mail_script_play(fake, FROM_JOE "S:250 2.1.0 Ok\n");
+    assert_int_equal(fake->asked, asked);
+    mail_host_fake_close(fake);
+}
+
 static void trusted_networks_are_not_judged(void **unused)
 {
     struct mail_host_fake *fake = mail_host_fake_open(&smtp_protocol, "smtp");
@@ -336,9 +406,9 @@ int main(void)
         cmocka_unit_test(submission_wants_tls_then_login_then_the_own_address),
         cmocka_unit_test(senders_are_read_strictly),
         cmocka_unit_test(sizes_up_to_the_limit_are_taken),
-        cmocka_unit_test(reverse_dns_is_judged_at_mail),
-        cmocka_unit_test(lists_are_judged_at_mail),
-        cmocka_unit_test(helo_name_is_judged_at_mail),
+        cmocka_unit_test(reverse_dns_is_judged_by_policy),
+        cmocka_unit_test(lists_are_judged_by_policy),
+        cmocka_unit_test(helo_name_is_judged_by_policy),
         cmocka_unit_test(address_literal_as_helo_must_be_the_clients),
         cmocka_unit_test(spf_is_judged_by_policy),
         cmocka_unit_test(spf_of_the_helo_name_is_judged_beside_the_senders),
@@ -348,6 +418,10 @@ int main(void)
         cmocka_unit_test(a_transaction_has_one_backend),
         cmocka_unit_test(refused_recipients_bind_to_no_backend),
         cmocka_unit_test(envelope_rules_refuse_sender_or_recipient),
+        cmocka_unit_test(postmaster_hears_whoever_else_is_refused),
+        cmocka_unit_test(limits_hold_for_postmaster_too),
+        cmocka_unit_test(a_mail_that_is_refused_is_one_offence_whatever_its_recipients),
+        cmocka_unit_test(who_is_refused_already_costs_dns_nothing),
         cmocka_unit_test(trusted_networks_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define FROM_JOE "C:MAIL FROM:<joe@good.example.org>\n"
+#define NAMED    "S:250 mail.example.net\n"
 
 static struct policy_verdict verdict(enum action action)
 {
@@ -35,10 +36,10 @@ static const struct way {
     {FINDING_HELO_SYNTAX, GREETED "C:HELO -a.example\n", ""},
     {FINDING_HELO_SYNTAX, GREETED "C:HELO a..example\n", ""},
     {FINDING_HELO_SYNTAX, GREETED "C:HELO 192.0.2.1\n", ""},
-    {FINDING_HELO_SHORT, GREETED "C:HELO localhost\n", ""},
-    {FINDING_HELO_LITERAL, GREETED "C:HELO [198.51.100.10]\n", ""},
-    {FINDING_HELO_FORGED, GREETED "C:HELO mail.example.net\n", ""},
-    {FINDING_HELO_FORGED, GREETED "C:HELO [198.51.100.1]\n", ""},
+    {FINDING_HELO_SHORT, GREETED "C:HELO localhost\n" NAMED FROM_JOE, ""},
+    {FINDING_HELO_LITERAL, GREETED "C:HELO [198.51.100.10]\n" NAMED FROM_JOE, ""},
+    {FINDING_HELO_FORGED, GREETED "C:HELO mail.example.net\n" NAMED FROM_JOE, ""},
+    {FINDING_HELO_FORGED, GREETED "C:HELO [198.51.100.1]\n" NAMED FROM_JOE, ""},
     {FINDING_DNSBL_LISTED, "E:dnsbl 3\n" HELLO FROM_JOE, ""},
     {FINDING_RDNS_NONE, "E:rdns none\n" BANNER EHLO FROM_JOE, ""},
     {FINDING_RDNS_UNCONFIRMED, "E:rdns unconfirmed a.example\n" BANNER EHLO FROM_JOE, ""},
@@ -61,9 +62,10 @@ static const struct way {
 };
 enum { WAYS = sizeof ways / sizeof ways[0] };
 
-static bool is_of_name(enum finding finding)
+// Where it is told: a name that is none with itself, all else with a recipient.
+static const char *until_told(enum finding finding)
 {
-    return finding >= FINDING_HELO_SYNTAX && finding <= FINDING_HELO_FORGED;
+    return finding == FINDING_HELO_SYNTAX ? "" : MAIL_TO_ALICE;
 }
 
 static void play_way(const struct way *way, enum action action, const char *then)
@@ -80,11 +82,12 @@ static void rejected_and_deferred_by_the_texts_of_the_list(void **unused)
         enum smtp_refusal reject =
             (enum smtp_refusal)(REFUSE_GREETING_EARLY + 2 * (int)ways[i].finding);
         const char *reason = reason_name(finding_facts(ways[i].finding)->reason);
-        snprintf(then, sizeof then, "S:%s\nE:counted %s\nE:state %s\n", smtp_refusal_reply(reject),
-                 reason, is_of_name(ways[i].finding) ? "greeted" : "hello");
+        const char *until = until_told(ways[i].finding);
+        snprintf(then, sizeof then, "%sS:%s\nE:counted %s\nE:state %s\n", until,
+                 smtp_refusal_reply(reject), reason, until[0] ? "mail" : "greeted");
         assert_int_equal(smtp_refusal_reply(reject)[0], '5');
         play_way(&ways[i], ACTION_REJECT, then);
-        snprintf(then, sizeof then, "S:%s\nE:counted %s\n",
+        snprintf(then, sizeof then, "%sS:%s\nE:counted %s\n", until,
                  smtp_refusal_reply((enum smtp_refusal)(reject + 1)), reason);
         assert_int_equal(smtp_refusal_reply((enum smtp_refusal)(reject + 1))[0], '4');
         play_way(&ways[i], ACTION_DEFER, then);
@@ -94,8 +97,7 @@ static void rejected_and_deferred_by_the_texts_of_the_list(void **unused)
 // A sender whose HELO is asked about for the first time has that answered, too.
 static const char *taken(enum finding finding)
 {
-    bool asks_spf = finding == FINDING_DNSBL_LISTED ||
-                    (finding >= FINDING_RDNS_NONE && finding <= FINDING_RDNS_UNAVAILABLE);
+    bool asks_spf = finding > FINDING_HELO_SYNTAX && finding <= FINDING_RDNS_UNAVAILABLE;
     return asks_spf ? "E:spf pass\nS:250 *\n" : "S:250 *\n";
 }
 
@@ -114,13 +116,12 @@ static void points_are_summed_and_judged_when_the_sender_is_known(void **unused)
 {
     for (int i = 0; i < WAYS; i++) {
         char then[512];
-        bool of_name = is_of_name(ways[i].finding);
-        bool of_client = of_name || strstr(taken(ways[i].finding), "spf");
+        bool of_syntax = ways[i].finding == FINDING_HELO_SYNTAX;
+        bool asks_spf = of_syntax || strstr(taken(ways[i].finding), "spf");
         snprintf(then, sizeof then,
-                 "%s%sS:450 4.7.1 Too much speaks against your mail\n"
-                 "E:counted smtp_score_reached\nE:state hello\n",
-                 of_name ? "S:250 mail.example.net\n" FROM_JOE : "",
-                 of_client ? "E:spf pass\n" : "");
+                 "%s%s" MAIL_TO_ALICE "S:450 4.7.1 Too much speaks against your mail\n"
+                 "E:counted smtp_score_reached\nE:state mail\n",
+                 of_syntax ? NAMED FROM_JOE : "", asks_spf ? "E:spf pass\n" : "");
         play_way(&ways[i], ACTION_SCORE, then);
     }
 }
@@ -135,9 +136,10 @@ static void the_score_is_reached_at_its_threshold_and_not_before(void **unused)
     policy->verdicts[FINDING_SCORE_REACHED].action = ACTION_REJECT;
     policy->score_threshold = 5;
     mail_host_fake_start(fake);
-    mail_script_play(fake, "E:rdns none\n" BANNER EHLO FROM_JOE "E:spf softfail\n"
-                           "S:550 5.7.1 Too much speaks against your mail\n" FROM_JOE
-                           "E:spf neutral\nS:250 2.1.0 Ok\n");
+    mail_script_play(
+        fake, "E:rdns none\n" BANNER EHLO FROM_JOE "E:spf softfail\n" MAIL_TO_ALICE
+              "S:550 5.7.1 Too much speaks against your mail\nC:RSET\nS:250 2.0.0 Ok\n" FROM_JOE
+              "E:spf neutral\nS:250 2.1.0 Ok\n");
     assert_int_equal(fake->host.report.score, 4);
     assert_int_equal(fake->host.report.findings,
                      1u << FINDING_RDNS_NONE | 1u << FINDING_SPF_SOFTFAIL |

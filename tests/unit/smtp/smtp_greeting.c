@@ -44,11 +44,12 @@ static void an_early_talker_that_is_not_refused_is_read_after_the_greeting(void 
     play_stranger(ACTION_SHADOW,
                   TEASER "C:HELO client.example\n" RDNS "E:dnsbl 0\nE:timeout\n" BANNER
                          "S:250 mail.example.net\nE:shadowed smtp_early_talker\n");
-    play_stranger(ACTION_SCORE, TEASER "C:HELO client.example\n" RDNS
-                                       "E:dnsbl 0\nE:timeout\n" BANNER "S:250 mail.example.net\n"
-                                       "C:MAIL FROM:<joe@good.example.org>\nE:spf pass\n"
-                                       "S:550 5.7.1 Too much speaks against your mail\n"
-                                       "E:counted smtp_score_reached\n");
+    play_stranger(ACTION_SCORE,
+                  TEASER "C:HELO client.example\n" RDNS "E:dnsbl 0\nE:timeout\n" BANNER
+                         "S:250 mail.example.net\n"
+                         "C:MAIL FROM:<joe@good.example.org>\nE:spf pass\n" MAIL_TO_ALICE
+                         "S:550 5.7.1 Too much speaks against your mail\n"
+                         "E:counted smtp_score_reached\n");
 }
 
 static void answers_and_delay_are_both_awaited(void **unused)

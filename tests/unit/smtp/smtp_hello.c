@@ -60,8 +60,10 @@ static void our_own_name_is_refused_to_strangers(void **unused)
         assert_true(addr_parse("2001:db8:51::1", &outside->addr[FAMILY_V6]));
         char script[512];
         snprintf(script, sizeof script,
-                 GREETED "C:EHLO %s\nS:550 5.7.1 That is our own name, not yours\n"
-                         "E:counted smtp_helo_forged\nE:state greeted\n",
+                 GREETED "C:HELO %s\nS:250 mail.example.net\n"
+                         "C:MAIL FROM:<joe@good.example.org>\n" MAIL_TO_ALICE
+                         "S:550 5.7.1 That is our own name, not yours\n"
+                         "E:counted smtp_helo_forged\nE:state mail\n",
                  ours[i]);
         mail_host_fake_start(fake);
         mail_script_play(fake, script);

@@ -193,7 +193,9 @@ static void postmaster_needs_no_domain(void **unused)
     struct span rest;
     assert_int_equal(parse("<postMASTER>", &path, &rest), PATH_OK);
     assert_true(smtp_path_is_postmaster(&path));
-    assert_int_equal(parse("<postmaster@example.net>", &path, &rest), PATH_OK);
+    assert_int_equal(parse("<Postmaster@example.net>", &path, &rest), PATH_OK);
+    assert_true(smtp_path_is_postmaster(&path));
+    assert_int_equal(parse("<postmaster+x@example.net>", &path, &rest), PATH_OK);
     assert_false(smtp_path_is_postmaster(&path));
     assert_int_equal(parse("<>", &path, &rest), PATH_OK);
     assert_false(smtp_path_is_postmaster(&path));

@@ -47,6 +47,11 @@
     "S:250 2.1.0 Ok\n"
 #define SENDER HELLO MAIL
 
+// MAIL is taken, whatever was found: who is refused shows with a recipient.
+#define MAIL_TO_ALICE                                                                              \
+    "S:250 2.1.0 Ok\n"                                                                             \
+    "C:RCPT TO:<alice@example.net>\n"
+
 #define CONNECT                                                                                    \
     "E:connecting 0\n"                                                                             \
     "E:connect\n"                                                                                  \

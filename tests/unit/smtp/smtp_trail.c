@@ -16,9 +16,9 @@ static int start(void **unused)
 
 static void name_recipient(char letter, size_t size)
 {
-    memset(smtp.mail.to, letter, size);
-    smtp.mail.to_size = (uint16_t)size;
-    smtp_trail_recipient(&smtp);
+    char to[256];
+    memset(to, letter, size);
+    smtp_trail_recipient(&smtp, span_of(to, size), RECIPIENT_TAKEN);
 }
 
 static void a_recipient_that_does_not_fit_is_left_out_and_a_shorter_one_still_noted(void **unused)
@@ -45,14 +45,17 @@ static void a_long_sender_is_cut(void **unused)
 static void the_report_has_the_last_envelope_when_the_transaction_is_gone(void **unused)
 {
     struct report report = {0};
-    struct mail_host_fake *fake = smtp_play_open("smtp", RECIPIENT "C:RSET\nS:250 2.0.0 Ok\n");
+    struct mail_host_fake *fake =
+        smtp_play_open("smtp", RECIPIENT
+                       "C:RCPT TO:<x@elsewhere.example>\nS:554 5.7.1 *\nC:RSET\nS:250 2.0.0 Ok\n");
     smtp_trail_report(fake->state, &report);
     assert_true(span_equal(report_text(&report, TEXT_RDNS_NAME), span_text("client.example")));
     assert_true(span_equal(report_text(&report, TEXT_HELO), span_text("client.example")));
     assert_true(
         span_equal(report_text(&report, TEXT_MAIL_FROM), span_text("joe@good.example.org")));
-    assert_true(span_equal(report_text(&report, TEXT_RCPT_TO), span_of("alice@example.net", 18)));
-    assert_int_equal(fake->host.report.commands, 4);
+    assert_true(span_equal(report_text(&report, TEXT_RCPT_TO),
+                           span_of("alice@example.net\0x@elsewhere.example\1", 38)));
+    assert_int_equal(fake->host.report.commands, 5);
     mail_host_fake_close(fake);
 }
 

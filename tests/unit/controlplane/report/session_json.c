@@ -164,7 +164,7 @@ static void report_is_told_in_full(void **state)
     report_add(&report, TEXT_RDNS_NAME, span_text("p.example"));
     report_add(&report, TEXT_HELO, span_text("h"));
     report_add(&report, TEXT_MAIL_FROM, span_text("a\"@b"));
-    report_add(&report, TEXT_RCPT_TO, span_of("c@d\0e\"@f", 9));
+    report_add(&report, TEXT_RCPT_TO, span_of("c@d\0r\1e\"@f\0s", 12));
     assert_dump(
         session_json_report(&report, &policy),
         "{\"time\":\"2026-01-31T23:59:59.123Z\",\"started\":\"2026-01-31T23:59:59.000Z\","
@@ -176,6 +176,7 @@ static void report_is_told_in_full(void **state)
         "\"helo_match\":\"organisation\",\"dnsbl\":-4,\"spf\":\"softfail\",\"spf_helo\":null,"
         "\"findings\":[\"helo.short\",\"spf.softfail\"],\"score\":4,"
         "\"mail_from\":\"a\\\"@b\",\"rcpt_to\":[\"c@d\",\"e\\\"@f\"],"
+        "\"rcpt_refused\":[\"r\"],"
         "\"mails\":1,\"recipients\":2,\"message_bytes\":7,\"commands\":6,\"refusals\":3,"
         "\"refusal\":\"smtp_relay_denied\",\"bytes_in\":10,\"bytes_out\":20,"
         "\"reason\":\"banned\"}");
