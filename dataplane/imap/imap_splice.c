@@ -424,7 +424,7 @@ void imap_splice_read(struct imap *imap, size_t taken, bool all)
 {
     const struct imap_client_flow *flow = &imap->client;
     bool begun = flow->partial || (all && (flow->pass > 0 || (flow->inside && !flow->wait)));
-    budget_read(&imap->budget, taken, begun, imap->now_us);
+    budget_read(&imap->budget, imap->host, taken, begun, imap->now_us);
     if (taken > 0)
         imap->idle_until_us = login_idle_until(imap->host, imap->now_us);
     budget_deadline(&imap->budget, imap->host, imap->idle_until_us);

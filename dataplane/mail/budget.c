@@ -80,13 +80,19 @@ void budget_woke(struct budget *budget)
     memset(budget->wake_us, 0, sizeof budget->wake_us);
 }
 
-void budget_read(struct budget *budget, uint64_t bytes, bool begun, uint64_t now_us)
+static void begin_window(struct budget *budget, uint64_t now_us)
+{
+    budget->begun_us = now_us;
+    budget->begun_bytes = 0;
+}
+
+void budget_read(struct budget *budget, const struct mail_host *host, uint64_t bytes, bool begun,
+                 uint64_t now_us)
 {
     if (!begun) {
         budget->begun_us = 0;
-    } else if (budget->begun_us == 0) {
-        budget->begun_us = now_us;
-        budget->begun_bytes = 0;
+    } else if (budget->begun_us == 0 || host->stalled) {
+        begin_window(budget, now_us);
     } else {
         budget->begun_bytes += bytes;
     }
@@ -110,7 +116,6 @@ bool budget_is_slow(struct budget *budget, struct mail_host *host, uint64_t now_
         return false;
     uint64_t least = host->limits[LIMIT_UPLOAD_RATE_LEAST];
     bool slow = budget->begun_bytes < least * ((now_us - budget->begun_us) / 1000) / 1000;
-    budget->begun_us = now_us;
-    budget->begun_bytes = 0;
-    return slow && host->ops->enforce(host, LIMIT_UPLOAD_RATE_LEAST, true);
+    begin_window(budget, now_us);
+    return slow && !host->stalled && host->ops->enforce(host, LIMIT_UPLOAD_RATE_LEAST, true);
 }

@@ -14,7 +14,8 @@
  *
  *   bytes of a window >= least bytes a second * seconds of the window,  each of BUDGET_WINDOW_US
  *
- * Who is not read, or waits for an answer, is not to blame: then nothing is begun.
+ * Who is not read, or waits for an answer, is not to blame: then nothing is begun. Nor is who waits
+ * for a backend that takes nothing (host->stalled): then the window begins anew.
  */
 
 #include "mail/mail.h"
@@ -46,7 +47,8 @@ uint64_t budget_wake_us(const struct budget *budget); // the earliest; UINT64_MA
 void budget_woke(struct budget *budget);              // whoever waited is asked again
 
 // `bytes` more came of a command, which is whole now or is not.
-void budget_read(struct budget *budget, uint64_t bytes, bool begun, uint64_t now_us);
+void budget_read(struct budget *budget, const struct mail_host *host, uint64_t bytes, bool begun,
+                 uint64_t now_us);
 // When to ask next; UINT64_MAX: nothing is begun.
 uint64_t budget_slow_us(const struct budget *budget);
 // The host's deadline: the earliest of those two and of when it has been idle for too long.

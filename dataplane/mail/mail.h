@@ -121,10 +121,13 @@ struct mail_host { // embedded in the session; read by the machine
     struct addr client;
     struct addr local; // the address that the client came to
     uint16_t client_port, local_port;
-    uint64_t id;               // of the session, in logs and Received
-    bool leaving;              // Weir, or the backend's server, is drained
-    bool waits[2];             // by side: the machine has left input, and takes it by its deadline
-    struct mail_offer offered; // by the backend's server, once connected
+    uint64_t id;   // of the session, in logs and Received
+    bool leaving;  // Weir, or the backend's server, is drained
+    bool waits[2]; // by side: the machine has left input, and takes it by its deadline
+    // Since client_input was called last, the client's input waits for the backend to take what it
+    // has: the time that passes is not the client's fault. It ends by input, or BACKEND_CLOSED.
+    bool stalled;
+    struct mail_offer offered;     // by the backend's server, once connected
     const int64_t *unix_us_offset; // unix time in µs = now_us + this, as it is now
     struct report_facts report;    // the machine notes what it learns
     char state[16];                // the protocol's state by name, for weirctl

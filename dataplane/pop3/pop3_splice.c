@@ -216,7 +216,7 @@ size_t pop3_splice_backend(struct pop3 *pop3, struct span input)
 
 void pop3_splice_read(struct pop3 *pop3, size_t taken)
 {
-    budget_read(&pop3->budget, taken, pop3->flow.partial, pop3->now_us);
+    budget_read(&pop3->budget, pop3->host, taken, pop3->flow.partial, pop3->now_us);
     if (taken > 0)
         pop3->idle_until_us = login_idle_until(pop3->host, pop3->now_us);
     budget_deadline(&pop3->budget, pop3->host, pop3->idle_until_us);

@@ -208,7 +208,7 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->snapshot = all->snapshot;
     s->started_us = s->active_us = now_us;
     s->shadowed.words[0] = handshake->shadowed;
-    s->deadline_us = s->phase_us = s->slow_us = UINT64_MAX;
+    s->deadline_us = s->phase_us = s->slow_us = s->stall_us = UINT64_MAX;
     s->backend = 255;
     s->slot = SERVER_NONE;
     fill_host(s, ack, service);
@@ -235,6 +235,7 @@ void session_timer_update(struct session *s)
 {
     uint64_t at = s->deadline_us < s->phase_us ? s->deadline_us : s->phase_us;
     at = s->slow_us < at ? s->slow_us : at;
+    at = s->stall_us < at ? s->stall_us : at;
     if (s->hold_us > 0 && s->hold_us < at)
         at = s->hold_us;
     if (s->again)
@@ -251,7 +252,7 @@ void session_end(struct session *s, enum reason reason)
         return;
     s->phase = SESSION_FLUSH;
     s->reason = reason;
-    s->deadline_us = UINT64_MAX;
+    s->deadline_us = s->stall_us = UINT64_MAX;
     s->phase_us = s->all->now_us + FLUSH_US;
     session_question_drop(s);
     session_backend_close(s);
@@ -486,6 +487,8 @@ static void session_timer_fired(void *context, struct timer *timer)
         session_end(s, REASON_SESSION_SLOW_READER);
         tcp_abort(s->all->config.tcp, s->streams[SIDE_CLIENT].connection); // it takes no last words
         s->streams[SIDE_CLIENT].connection = HANDLE_NONE;
+    } else if (s->stall_us <= now_us) {
+        session_stream_stall_over(s);
     } else if (s->deadline_us <= now_us) {
         s->deadline_us = UINT64_MAX;
         if (s->phase == SESSION_TALK)

@@ -47,6 +47,7 @@ struct session {
     uint64_t phase_us;                // handshake, flush or linger must be over by then
     uint64_t slow_us;                 // session_slow.c: end of the window; UINT64_MAX: none
     uint64_t slow_taken;              // bytes that the client had taken at its start
+    uint64_t stall_us;                // the backend must have taken something; UINT64_MAX: it has
     uint64_t hold_us;                 // the client's input waits until then; 0: it need not
     uint64_t started_us, active_us;   // worker's clock
     enum reason reason;               // why it ended
@@ -137,6 +138,7 @@ void session_stream_start_tls(struct session *s);
 bool session_stream_handshake(struct session *s); // true: something moved
 // Nothing of what came waits for the machine any more, but for a line that never ended.
 bool session_stream_is_spent(struct session *s, enum mail_side side);
+void session_stream_stall_over(struct session *s); // at stall_us: the backend is lost
 
 // session_machine.c: the state of the protocol's machine
 void *session_machine(struct session *s);     // to call it with; it no longer rests

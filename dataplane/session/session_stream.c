@@ -25,14 +25,42 @@ bool session_stream_flush(struct session *s)
     return empty;
 }
 
+static bool backend_has_room(const struct session *s)
+{
+    return !s->backend_connected ||
+           session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
+}
+
 // May the machine be called with input of that side? The backend's is read even when the backend
 // does not read ours, or two full directions would wait for each other for ever.
 static bool machine_has_room(const struct session *s, enum mail_side side)
 {
-    if (session_stream_room(s, SIDE_CLIENT) < REPLY_MAX)
-        return false;
-    return side == SIDE_BACKEND || !s->backend_connected ||
-           session_stream_room(s, SIDE_BACKEND) >= LINE_BYTES_MAX + REPLY_MAX;
+    return session_stream_room(s, SIDE_CLIENT) >= REPLY_MAX &&
+           (side == SIDE_BACKEND || backend_has_room(s));
+}
+
+static void watch_stall(struct session *s)
+{
+    if (s->host.stalled || backend_has_room(s) ||
+        !stream_input_waits(s->all, &s->streams[SIDE_CLIENT]))
+        return;
+    s->host.stalled = true;
+    s->stall_us = excess_end_us(&s->host, LIMIT_BACKEND_SECONDS, s->all->now_us);
+}
+
+static void stall_ends(struct session *s)
+{
+    s->host.stalled = false;
+    s->stall_us = UINT64_MAX;
+}
+
+void session_stream_stall_over(struct session *s)
+{
+    struct stream *backend = &s->streams[SIDE_BACKEND];
+    tcp_abort(s->all->config.tcp, backend->connection);
+    backend->connection = HANDLE_NONE;
+    backend->finished = true;
+    stall_ends(s);
 }
 
 // May something else than more input still move the machine?
@@ -69,8 +97,10 @@ static size_t offer(struct session *s, enum mail_side side, struct span input)
                        ? s->protocol->client_input(session_machine(s), input, now_us)
                        : s->protocol->backend_input(session_machine(s), input, now_us);
     CHECK(taken <= input.size);
-    if (side == SIDE_CLIENT)
+    if (side == SIDE_CLIENT) {
         s->host.report.bytes_in += taken;
+        stall_ends(s);
+    }
     return taken;
 }
 
@@ -114,7 +144,11 @@ bool session_stream_pump(struct session *s, enum mail_side side)
 {
     CHECK(side == SIDE_CLIENT || side == SIDE_BACKEND);
     struct stream *stream = &s->streams[side];
-    if (!s->machine_started || s->tls_wanted || is_held(s, side) || !machine_has_room(s, side))
+    if (!s->machine_started || s->tls_wanted || is_held(s, side))
+        return false;
+    if (side == SIDE_CLIENT)
+        watch_stall(s);
+    if (!machine_has_room(s, side))
         return false;
     if (side == SIDE_BACKEND && !s->backend_connected)
         return false;

@@ -414,7 +414,7 @@ static void time_is_up(struct smtp *smtp, enum limit waited)
     if (smtp->now_us >= smtp_budget_end_us(smtp)) {
         if (smtp_budget_time_ends(smtp))
             return;
-    } else if (host->ops->enforce(host, waited, true)) {
+    } else if (!host->stalled && host->ops->enforce(host, waited, true)) {
         smtp_finish(smtp, "421 4.4.2 Timeout, closing", limit_facts(waited)->reason);
         return;
     }

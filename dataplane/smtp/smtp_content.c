@@ -207,6 +207,7 @@ bool smtp_content_keeps_pace(struct smtp *smtp, size_t taken, bool left)
 {
     struct mail_host *host = smtp->host;
     uint64_t least = host->limits[LIMIT_DATA_BYTES_SECOND_LEAST];
+    left |= host->stalled;
     if (!smtp_pace_is_slow(&smtp->mail.pace, smtp->now_us, taken, left, least) ||
         !host->ops->enforce(host, LIMIT_DATA_BYTES_SECOND_LEAST, true))
         return true;

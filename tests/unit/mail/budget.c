@@ -94,24 +94,40 @@ static void the_greatest_amounts_and_rates_are_told_right(void **state)
 static void a_command_that_was_begun_must_get_on(void **state)
 {
     fake->policy.policy.limits[LIMIT_UPLOAD_RATE_LEAST] = 100;
-    budget_read(&budget, 5, true, now_us);
+    budget_read(&budget, &fake->host, 5, true, now_us);
     assert_int_equal(budget_slow_us(&budget), now_us + BUDGET_WINDOW_US);
-    budget_read(&budget, 5999, true, now_us);
+    budget_read(&budget, &fake->host, 5999, true, now_us);
     now_us += BUDGET_WINDOW_US - 1;
     assert_false(budget_is_slow(&budget, &fake->host, now_us));
     now_us++;
     assert_true(budget_is_slow(&budget, &fake->host, now_us));
-    budget_read(&budget, 6000, true, now_us);
+    budget_read(&budget, &fake->host, 6000, true, now_us);
     now_us += BUDGET_WINDOW_US;
     assert_false(budget_is_slow(&budget, &fake->host, now_us));
-    budget_read(&budget, 0, false, now_us);
+    budget_read(&budget, &fake->host, 0, false, now_us);
     assert_int_equal(budget_slow_us(&budget), UINT64_MAX);
     assert_false(budget_is_slow(&budget, &fake->host, now_us + 10 * (uint64_t)BUDGET_WINDOW_US));
 }
 
+static void whose_backend_takes_nothing_is_not_slow(void **state)
+{
+    fake->policy.policy.limits[LIMIT_UPLOAD_RATE_LEAST] = 100;
+    budget_read(&budget, &fake->host, 0, true, now_us);
+    fake->host.stalled = true;
+    now_us += BUDGET_WINDOW_US;
+    assert_false(budget_is_slow(&budget, &fake->host, now_us));
+    now_us += BUDGET_WINDOW_US - 1;
+    budget_read(&budget, &fake->host, 1, true, now_us); // at last
+    fake->host.stalled = false;
+    now_us += 1;
+    assert_false(budget_is_slow(&budget, &fake->host, now_us));
+    now_us += BUDGET_WINDOW_US - 1;
+    assert_true(budget_is_slow(&budget, &fake->host, now_us));
+}
+
 static void slowness_has_a_mode(void **state)
 {
-    budget_read(&budget, 1, true, now_us);
+    budget_read(&budget, &fake->host, 1, true, now_us);
     fake->policy.policy.modes[LIMIT_UPLOAD_RATE_LEAST] = MODE_OFF;
     now_us += BUDGET_WINDOW_US;
     assert_false(budget_is_slow(&budget, &fake->host, now_us));
@@ -131,6 +147,7 @@ int main(void)
         BUDGET_TEST(bytes_are_a_seconds_worth_at_once_and_the_last_amount_is_not_cut),
         BUDGET_TEST(the_greatest_amounts_and_rates_are_told_right),
         BUDGET_TEST(a_command_that_was_begun_must_get_on),
+        BUDGET_TEST(whose_backend_takes_nothing_is_not_slow),
         BUDGET_TEST(slowness_has_a_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,50 @@ static void a_message_larger_than_every_buffer_arrives_whole(void **state)
     rig_expect(rig, client, "250 ");
 }
 
+// Sends text of a message until there is no room for more anywhere.
+static void fill_up(struct rig *rig, struct rig_peer *client)
+{
+    static char line[1000];
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line + sizeof line - 3, "\r\n", 2);
+    for (int i = 0; i < 100000 && rig_try(rig, client, line); i++)
+        ;
+}
+
+static void a_backend_that_takes_nothing_for_a_while_is_not_the_clients_fault(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
+    play_into_data(rig, client, backend);
+    rig_deaf(rig, backend, true);
+    fill_up(rig, client);
+    rig_run(rig, 500000000);
+    assert_int_equal(sessions_count(rig_sessions(rig)), 1);
+    rig_deaf(rig, backend, false);
+    rig_say(rig, client, "\r\n.\r\n");
+    rig_expect(rig, backend, "\r\n.\r\n");
+    rig_say(rig, backend, "250 2.0.0 queued\r\n");
+    rig_expect(rig, client, "250 ");
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SMTP_TOO_SLOW], 0);
+    assert_int_equal(rig_counters(rig)->reasons[REASON_SMTP_DATA_TIMEOUT], 0);
+}
+
+static void a_backend_that_takes_nothing_for_too_long_is_lost(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_peer *client = play_client_after_mail(rig);
+    struct rig_peer *backend = play_backend_after_rcpt(rig, client, 0);
+    play_into_data(rig, client, backend);
+    rig_deaf(rig, backend, true);
+    fill_up(rig, client);
+    rig_run(rig, 610000000);
+    assert_true(backend->closed);
+    rig_say(rig, client, "\r\n.\r\n");
+    rig_expect(rig, client, "451 4.4.2");
+    assert_int_equal(rig_counters(rig)->reasons[REASON_MAIL_BACKEND_LOST], 1);
+}
+
 static void pipelined_commands_and_a_fin_are_all_answered(void **state)
 {
     struct rig *rig = *state;
@@ -165,6 +209,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_reply_that_comes_with_the_backends_end_still_counts),
         TEST(a_message_larger_than_every_buffer_arrives_whole),
+        TEST(a_backend_that_takes_nothing_for_a_while_is_not_the_clients_fault),
+        TEST(a_backend_that_takes_nothing_for_too_long_is_lost),
         TEST(pipelined_commands_and_a_fin_are_all_answered),
         TEST(a_client_that_does_not_read_stops_being_read),
         TEST(a_line_whose_packets_come_at_once_is_answered),
