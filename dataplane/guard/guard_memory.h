@@ -12,13 +12,8 @@
 #include "base/check.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 // Aligned to at least 4096. NULL: no memory, also when the kernel would promise more than the
 // machine has or the process's cgroups allow. numa_node -1: any.
 void *guard_memory_take(size_t size, int numa_node) MUST_CHECK;
 void guard_memory_give(void *memory, size_t size); // NULL is fine
-
-// Bytes that the machine and the cgroups (either version) leave to the process; UINT64_MAX where
-// nothing is said. `root` is "" but for a test, which lays /proc and /sys itself.
-uint64_t guard_memory_left(const char *root);

@@ -2,6 +2,7 @@
 #include "link/port_eal.h"
 
 #include "base/log.h"
+#include "base/memory_left.h"
 #include "base/packet.h"
 #include "link/port.h"
 #include "link/port_device.h"
@@ -63,6 +64,10 @@ int port_eal_arguments(struct port_eal *eal, const struct policy_boot *boot, uin
     if (has_enough(boot, huge_mb)) {
         add(eal, "--in-memory");
     } else {
+        if (!memory_has_room((uint64_t)boot->hugepage_mb << 20)) {
+            *ret_what = "boot.hugepage_mb: there is not so much memory";
+            return -ENOMEM;
+        }
         add(eal, "--no-huge"); // which does not go with --in-memory
         add(eal, "--no-shconf");
     }

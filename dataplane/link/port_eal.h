@@ -15,7 +15,7 @@ struct port_eal {
     bool too_long;    // something did not fit
 };
 
-// 0 or -EINVAL, with *ret_what. `huge_mb`: MiB of free huge pages on this machine.
+// 0, -EINVAL or -ENOMEM, with *ret_what. `huge_mb`: MiB of free huge pages on this machine.
 int port_eal_arguments(struct port_eal *eal, const struct policy_boot *boot, uint64_t huge_mb,
                        const char **ret_what) MUST_CHECK;
 

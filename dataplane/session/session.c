@@ -75,6 +75,16 @@ struct sessions *sessions_open(const struct sessions_config *config)
     return all;
 }
 
+size_t sessions_memory(const struct sessions *all)
+{
+    const struct pool *pools[] = {&all->pool, &all->machines, &all->questions, &all->buffers,
+                                  &all->dials};
+    size_t bytes = 0;
+    for (unsigned i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        bytes += (size_t)pools[i]->count * pools[i]->size;
+    return bytes;
+}
+
 static void session_free(struct session *s);
 
 void sessions_shut(struct sessions *all)

@@ -55,6 +55,7 @@ struct sessions_config {
 
 struct sessions *sessions_open(const struct sessions_config *config) MUST_CHECK; // NULL: no memory
 void sessions_shut(struct sessions *sessions);
+size_t sessions_memory(const struct sessions *sessions); // bytes that they take at the most
 
 // Sessions opened from now on run under this snapshot, and the limits of those under way are its,
 // from their next step on. Not before any session was accepted.

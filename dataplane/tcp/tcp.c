@@ -44,6 +44,11 @@ struct tcp *tcp_open(const struct tcp_config *config)
     return tcp;
 }
 
+size_t tcp_memory(const struct tcp *tcp)
+{
+    return tcp->config.connections * (sizeof *tcp->conns + sizeof *tcp->cold);
+}
+
 void tcp_shut(struct tcp *tcp)
 {
     for (uint32_t i = 0; i < tcp->conns_begun; i++)

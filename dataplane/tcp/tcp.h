@@ -52,6 +52,7 @@ struct tcp_config {
 
 struct tcp *tcp_open(const struct tcp_config *config) MUST_CHECK; // NULL: no memory
 void tcp_shut(struct tcp *tcp);                                   // frees all, sends nothing
+size_t tcp_memory(const struct tcp *tcp); // bytes that connections take once all are open
 
 // The connection that a packet belongs to, by its 4-tuple; TIME_WAIT records included.
 handle tcp_lookup(struct tcp *tcp, const struct packet *packet);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker/worker.h"
 
+#include "base/memory_left.h"
 #include "guard/guard_conduct.h"
 #include "worker/worker_internal.h"
 
@@ -124,7 +125,7 @@ static const char *open_stations(struct worker *w)
         tcp.port_sums[leg] = c->ports[leg]->completes_tcp;
     }
     if (!(w->tcp = tcp_open(&tcp)))
-        return "no memory for the connection table";
+        return "no memory for the connection table: boot.connections is too large";
 
     struct sessions_config sessions = {.sessions = boot->sessions,
                                        .worker = c->index,
@@ -143,8 +144,16 @@ static const char *open_stations(struct worker *w)
                                        .is_known = is_known,
                                        .context = w};
     if (!(w->sessions = sessions_open(&sessions)))
-        return "no memory for the session table";
+        return "no memory for the session table: boot.sessions is too large";
     return NULL;
+}
+
+/* The tables of connections and sessions take memory only as they fill, and then it must be there:
+ * that of this worker, and of those that were opened before it, which are as large. */
+static bool has_room(const struct worker *w)
+{
+    uint64_t bytes = tcp_memory(w->tcp) + sessions_memory(w->sessions);
+    return memory_has_room(bytes * (w->config.index + 1u));
 }
 
 struct worker *worker_open(const struct worker_config *config, const char **ret_what)
@@ -162,6 +171,8 @@ struct worker *worker_open(const struct worker_config *config, const char **ret_
     w->snapshot_next = config->snapshot;
     w->mbufs_reserve = config->mbufs->size / MBUFS_RESERVE_PART;
     const char *what = open_stations(w);
+    if (!what && !has_room(w))
+        what = "no memory for as many as boot.connections and boot.sessions say";
     if (what) {
         worker_close(w);
         *ret_what = what;

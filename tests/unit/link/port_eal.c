@@ -62,6 +62,13 @@ static void more_arguments_than_fit_are_refused(void **state)
     assert_non_null(strstr(what, "boot.eal"));
 }
 
+static void more_memory_than_there_is_is_refused_by_its_key(void **state)
+{
+    boot.hugepage_mb = UINT32_MAX; // 4 PiB
+    assert_int_equal(port_eal_arguments(&eal, &boot, 0, &what), -ENOMEM);
+    assert_non_null(strstr(what, "boot.hugepage_mb"));
+}
+
 static void too_few_huge_pages_mean_none(void **state)
 {
     assert_int_equal(port_eal_arguments(&eal, &boot, 255, &what), 0);
@@ -145,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup(a_cpu_that_is_not_there_is_refused_by_its_key, start),
         cmocka_unit_test_setup(a_cpu_for_two_workers_is_refused, start),
         cmocka_unit_test_setup(more_arguments_than_fit_are_refused, start),
+        cmocka_unit_test_setup(more_memory_than_there_is_is_refused_by_its_key, start),
         cmocka_unit_test_setup(too_few_huge_pages_mean_none, start),
         cmocka_unit_test_setup(a_worker_has_its_cpu_for_an_id_and_main_gives_way, start),
         cmocka_unit_test_setup(only_configured_pci_devices_are_touched, start),

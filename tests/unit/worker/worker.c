@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/limits.h"
 #include "worker_rig.h"
 
 #include <pthread.h>
@@ -10,6 +11,24 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+// The last of many workers: each of them alone would have room.
+static void tables_that_could_outgrow_the_memory_are_refused_by_their_keys(void **state)
+{
+    struct worker_rig *rig = *state;
+    static struct guard_peers peers;
+    struct policy_boot boot = rig->policy->boot;
+    uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    boot.workers = WORKERS_MAX;
+    boot.sessions = (uint32_t)(all / INPUT_BUFFER_SIZE / WORKERS_MAX);
+    struct worker_config config = rig->worker->config;
+    config.boot = &boot;
+    config.index = WORKERS_MAX - 1;
+    config.peers = &peers;
+    const char *what = "";
+    assert_null(worker_open(&config, &what));
+    assert_non_null(strstr(what, "boot.sessions"));
+}
 
 static void *run(void *worker)
 {
@@ -70,6 +89,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(tables_that_could_outgrow_the_memory_are_refused_by_their_keys),
         TEST(a_new_snapshot_is_adopted_and_the_old_one_let_go),
         TEST(a_running_worker_adopts_and_stops),
         TEST(a_worker_s_tables_are_asked_for_on_its_own_node),
