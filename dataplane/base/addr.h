@@ -44,13 +44,15 @@ static inline bool addr_is_v4(const struct addr *a)
     return zeros == 0 && mapped == __builtin_bswap32(0xffff);
 }
 
-// `v4` points to 4 bytes in network order.
+// `v4` points to 4 bytes in network order. (Made in a register: 16 bytes read back right after they
+// were written in parts wait for all of the parts to be stored.)
 static inline struct addr addr_from_v4(const void *v4)
 {
-    uint32_t word[4] = {0, 0, __builtin_bswap32(0xffff)};
+    uint32_t word;
+    memcpy(&word, v4, sizeof word);
+    uint32_t words __attribute__((vector_size(16))) = {0, 0, __builtin_bswap32(0xffff), word};
     struct addr a;
-    memcpy(&word[3], v4, sizeof word[3]);
-    memcpy(a.bytes, word, sizeof a.bytes);
+    memcpy(a.bytes, &words, sizeof a.bytes);
     return a;
 }
 
