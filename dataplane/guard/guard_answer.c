@@ -194,17 +194,17 @@ static inline bool prefix_has_room(struct guard_answer *answer, enum guard_budge
                                    struct prefix_demand *ret_demand)
 {
     struct guard_source *full_prefixes = &answer->full_prefixes[budget];
-    struct guard_source_entry full = guard_source_find(full_prefixes, slot, now_ns);
-    uint64_t debt_ns = guard_source_debt(&full);
+    // Field by field where it stays: a copy of what was just written in parts waits for its stores.
+    ret_demand->full = guard_source_find(full_prefixes, slot, now_ns);
+    ret_demand->budget = budget;
+    uint64_t debt_ns = guard_source_debt(&ret_demand->full);
     bool conforms = debt_ns <= rate->tolerance;
     if (!conforms && debt_ns <= answer->prefix_debt_most_ns)
         return false;
-    ret_demand->budget = budget;
-    ret_demand->full = full;
     if (answer->workers > 1)
         return sum_of_prefix_has_room(answer, client, rate, now_ns, ret_demand);
     if (!conforms) // of an older policy: cut, and nothing charged
-        (void)guard_source_charge(full_prefixes, &full, rate);
+        (void)guard_source_charge(full_prefixes, &ret_demand->full, rate);
     return conforms;
 }
 

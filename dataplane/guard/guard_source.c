@@ -113,14 +113,14 @@ bool guard_source_charge(struct guard_source *table, const struct guard_source_e
     bool conforming = guard_rate_judge(&tat, &ticks, entry->now);
     unsigned way = entry->way;
     if (way == GUARD_SOURCE_UNKNOWN)
-        way = table->ways->way(&entry->slot, table->v4_time_mask);
-    if (entry->slot.v4) {
-        struct guard_source_v4 *bucket = entry->slot.line;
+        way = table->ways->way(entry->slot, table->v4_time_mask);
+    if (entry->slot->v4) {
+        struct guard_source_v4 *bucket = entry->slot->line;
         bucket->entries[way] =
-            entry->slot.tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
+            entry->slot->tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
     } else {
-        struct guard_source_v6 *bucket = entry->slot.line;
-        bucket->numbers[way] = entry->slot.tag;
+        struct guard_source_v6 *bucket = entry->slot->line;
+        bucket->numbers[way] = entry->slot->tag;
         bucket->tats[way] = tat;
     }
     return conforming;

@@ -98,7 +98,7 @@ static inline void guard_source_prefetch(const struct guard_source_slot *slot)
  * under attack charge nothing, so whom a newcomer would replace is not sought before.
  */
 struct guard_source_entry { // good until the table is written
-    struct guard_source_slot slot;
+    const struct guard_source_slot *slot;
     unsigned way;      // GUARD_SOURCE_UNKNOWN: none is the source's
     uint64_t tat, now; // in ticks since the line's origin
 };
@@ -155,7 +155,7 @@ static inline struct guard_source_entry guard_source_find(const struct guard_sou
         if (way != GUARD_SOURCE_UNKNOWN)
             tat = bucket->tats[way];
     }
-    return (struct guard_source_entry){*slot, way, tat, now};
+    return (struct guard_source_entry){slot, way, tat, now};
 }
 
 // Nanoseconds until the source's debt is paid, 0 when nothing is known.
