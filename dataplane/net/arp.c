@@ -83,8 +83,7 @@ static void transmit(struct net *net, enum leg leg, uint16_t operation, const ui
     struct rte_mbuf *m = rte_pktmbuf_alloc(net->config.mbufs);
     uint8_t *arp = m ? (uint8_t *)rte_pktmbuf_append(m, ARP_SIZE) : NULL;
     if (!arp) {
-        counter_refuse(net->config.counters, REASON_NO_MBUF);
-        rte_pktmbuf_free(m);
+        net_drop(net, m, REASON_NO_MBUF);
         return;
     }
     memcpy(arp, kind, sizeof kind);

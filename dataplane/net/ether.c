@@ -48,25 +48,26 @@ static enum reason choose_leg(struct input *in, uint16_t vlan)
     return net->legs[in->leg].vlan == vlan ? REASON_NONE : REASON_FRAME_WRONG_VLAN;
 }
 
+struct ether_header ether_header_make(const struct net *net, enum leg leg, const uint8_t to[6],
+                                      uint16_t type)
+{
+    const struct net_leg *own = &net->legs[leg];
+    struct ether_header header = {.size = ETHER_HEADER_SIZE};
+    memcpy(header.bytes, to, 6);
+    memcpy(header.bytes + 6, own->mac, 6);
+    if (own->vlan) {
+        header.size += ETHER_VLAN_SIZE;
+        store_u16(header.bytes + 12, ETHER_TYPE_VLAN);
+        store_u16(header.bytes + 14, own->vlan);
+    }
+    store_u16(header.bytes + header.size - 2, type);
+    return header;
+}
+
 void ether_send(struct net *net, struct rte_mbuf *m, enum leg leg, const uint8_t to[6],
                 uint16_t type)
 {
-    const struct net_leg *own = &net->legs[leg];
-    size_t header = own->vlan ? ETHER_HEADER_SIZE + ETHER_VLAN_SIZE : ETHER_HEADER_SIZE;
-    uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)header);
-    if (!frame) {
-        counter_refuse(net->config.counters, REASON_NO_MBUF);
-        rte_pktmbuf_free(m);
-        return;
-    }
-    memcpy(frame, to, 6);
-    memcpy(frame + 6, own->mac, 6);
-    if (own->vlan) {
-        store_u16(frame + 12, ETHER_TYPE_VLAN);
-        store_u16(frame + 14, own->vlan);
-    }
-    store_u16(frame + header - 2, type);
-    if (m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM)
-        m->l2_len = header;
-    net->config.transmit(net->config.context, m, leg);
+    struct ether_header header = ether_header_make(net, leg, to, type);
+    if (ether_prepend(net, &header, m))
+        net->config.transmit(net->config.context, &m, 1, leg);
 }

@@ -151,8 +151,7 @@ static void transmit(struct net *net, enum leg leg, const uint8_t *to_mac, const
     struct rte_mbuf *m = rte_pktmbuf_alloc(net->config.mbufs);
     uint8_t *ip = m ? (uint8_t *)rte_pktmbuf_append(m, IP6_HEADER_SIZE + MESSAGE_SIZE) : NULL;
     if (!ip) {
-        counter_refuse(net->config.counters, REASON_NO_MBUF);
-        rte_pktmbuf_free(m);
+        net_drop(net, m, REASON_NO_MBUF);
         return;
     }
     ip6_write(ip, from, to, MESSAGE_SIZE, ND_HOP_LIMIT);

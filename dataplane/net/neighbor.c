@@ -14,7 +14,6 @@ static struct neighbor *make(struct net *net, enum leg leg, const struct addr *a
                              uint64_t now_us);
 static struct neighbor *make_room(struct neighbor *bucket, uint64_t now_us);
 static void ask(struct net *net, struct neighbor *n, uint64_t now_us);
-static void wait(struct net *net, struct neighbor *n, struct rte_mbuf *m);
 static void send_waiting(struct net *net, struct neighbor *n);
 static void drop_waiting(struct net *net, struct neighbor *n);
 static void become_due(struct net *net, struct neighbor *n, uint64_t now_us);
@@ -121,8 +120,7 @@ struct neighbor *neighbor_pin(struct net *net, enum leg leg, const struct addr *
     return n;
 }
 
-void neighbor_send(struct net *net, struct neighbor *n, struct rte_mbuf *m, enum leg leg,
-                   uint64_t now_us)
+bool neighbor_use(struct net *net, struct neighbor *n, enum leg leg, uint64_t now_us)
 {
     n->used_us = now_us;
     n->leg = (uint8_t)leg;
@@ -130,19 +128,23 @@ void neighbor_send(struct net *net, struct neighbor *n, struct rte_mbuf *m, enum
     case NEIGHBOR_STALE:
         neighbor_enter(net, n, NEIGHBOR_PROBED, now_us);
         ask(net, n, now_us);
-        break;
+        return true;
     case NEIGHBOR_KNOWN:
     case NEIGHBOR_PROBED:
-        break;
+        return true;
     case NEIGHBOR_ASKED:
-        wait(net, n, m);
-        return;
+        return false;
     case NEIGHBOR_FREE:
     case NEIGHBOR_STATE_COUNT:
     default:
         CHECK(!"a neighbour of no state");
     }
-    ether_send(net, m, leg, n->mac, addr_is_v4(&n->addr) ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+}
+
+struct ether_header neighbor_header(const struct net *net, const struct neighbor *n)
+{
+    uint16_t type = addr_is_v4(&n->addr) ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6;
+    return ether_header_make(net, (enum leg)n->leg, n->mac, type);
 }
 
 enum reason neighbor_hear(struct net *net, enum leg leg, const struct addr *addr,
@@ -262,18 +264,16 @@ static void ask(struct net *net, struct neighbor *n, uint64_t now_us)
 }
 
 // RFC 4861, section 7.2.2: when the queue overflows, the new one replaces the oldest.
-static void wait(struct net *net, struct neighbor *n, struct rte_mbuf *m)
+void neighbor_wait(struct net *net, struct neighbor *n, struct rte_mbuf *m)
 {
     if (n->waiting_count == NEIGHBOR_WAITING) {
-        counter_refuse(net->config.counters, REASON_NEIGHBOR_UNKNOWN);
-        rte_pktmbuf_free(n->waiting[0]);
+        net_drop(net, n->waiting[0], REASON_NEIGHBOR_UNKNOWN);
         memmove(n->waiting, n->waiting + 1, (NEIGHBOR_WAITING - 1) * sizeof n->waiting[0]);
         n->waiting[NEIGHBOR_WAITING - 1] = m;
         return;
     }
     if (net->neighbors.waiting >= NEIGHBOR_WAITING_ALL) {
-        counter_refuse(net->config.counters, REASON_NEIGHBOR_UNKNOWN);
-        rte_pktmbuf_free(m);
+        net_drop(net, m, REASON_NEIGHBOR_UNKNOWN);
         return;
     }
     n->waiting[n->waiting_count++] = m;
@@ -282,20 +282,21 @@ static void wait(struct net *net, struct neighbor *n, struct rte_mbuf *m)
 
 static void send_waiting(struct net *net, struct neighbor *n)
 {
-    unsigned count = n->waiting_count;
-    net->neighbors.waiting -= count;
+    struct ether_header header = neighbor_header(net, n);
+    unsigned sent = 0;
+    for (unsigned i = 0; i < n->waiting_count; i++)
+        if (ether_prepend(net, &header, n->waiting[i]))
+            n->waiting[sent++] = n->waiting[i];
+    net->neighbors.waiting -= n->waiting_count;
     n->waiting_count = 0;
-    for (unsigned i = 0; i < count; i++)
-        ether_send(net, n->waiting[i], (enum leg)n->leg, n->mac,
-                   addr_is_v4(&n->addr) ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+    if (sent > 0)
+        net->config.transmit(net->config.context, n->waiting, sent, (enum leg)n->leg);
 }
 
 static void drop_waiting(struct net *net, struct neighbor *n)
 {
     net->neighbors.waiting -= n->waiting_count;
-    for (unsigned i = 0; i < n->waiting_count; i++) {
-        counter_refuse(net->config.counters, REASON_NEIGHBOR_UNKNOWN);
-        rte_pktmbuf_free(n->waiting[i]);
-    }
+    for (unsigned i = 0; i < n->waiting_count; i++)
+        net_drop(net, n->waiting[i], REASON_NEIGHBOR_UNKNOWN);
     n->waiting_count = 0;
 }

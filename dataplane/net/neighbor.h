@@ -22,6 +22,7 @@
 #include "contract/reason.h"
 #include "net/pace.h"
 
+struct ether_header;
 struct net;
 struct rte_mbuf;
 
@@ -83,9 +84,11 @@ struct neighbor *neighbor_want(struct net *net, enum leg leg, const struct addr 
 void neighbor_unpin_all(struct net *net);
 struct neighbor *neighbor_pin(struct net *net, enum leg leg, const struct addr *addr);
 
-// Sends m, which starts at the IP header, or lets it wait. Takes m.
-void neighbor_send(struct net *net, struct neighbor *neighbor, struct rte_mbuf *m, enum leg leg,
-                   uint64_t now_us);
+// Packets are for it now, by that leg. True: its link address is known, to be sent to; false: they
+// have to wait.
+bool neighbor_use(struct net *net, struct neighbor *neighbor, enum leg leg, uint64_t now_us);
+struct ether_header neighbor_header(const struct net *net, const struct neighbor *neighbor);
+void neighbor_wait(struct net *net, struct neighbor *neighbor, struct rte_mbuf *m); // takes m
 
 // Somebody says that `addr` is at `mac`; `answer`: to us, as an answer to a question.
 // REASON_NONE or NEIGHBOR_SPOOFED.

@@ -16,8 +16,6 @@ static void leg_init(struct net_leg *leg, const struct policy_interface *from,
                      const uint8_t mac[6]);
 static enum net_kind any_input(struct input *in, enum reason *ret_reason) __attribute__((noinline));
 static enum reason frame_input(struct input *in);
-static struct neighbor *next_hop(struct net *net, enum leg leg, const struct addr *to,
-                                 uint64_t now_us, enum reason *ret_reason);
 
 enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint64_t now_us,
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
@@ -71,52 +69,67 @@ static enum reason frame_input(struct input *in)
 void net_echo(struct net *net, struct rte_mbuf *m, const struct packet *packet, uint64_t now_us)
 {
     if (!pace_allows(&net->echo_pace, ICMP_INTERVAL_US, ICMP_BURST, now_us)) {
-        counter_refuse(net->config.counters, REASON_ICMP_RATE);
-        rte_pktmbuf_free(m);
+        net_drop(net, m, REASON_ICMP_RATE);
         return;
     }
     icmp_make_reply(m, packet);
-    net_output(net, m, (enum leg)packet->leg, now_us);
+    net_output(net, &m, 1, (enum leg)packet->leg, now_us);
 }
 
-void net_output(struct net *net, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
+static inline struct neighbor *next_hop(struct net *net, const struct rte_mbuf *m, enum leg leg,
+                                        uint64_t now_us, enum reason *ret_reason)
 {
     const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
-    bool v4 = ip[0] >> 4 == 4;
-    CHECK(rte_pktmbuf_data_len(m) >= (v4 ? IP4_HEADER_SIZE : IP6_HEADER_SIZE));
-    struct addr to = v4 ? addr_from_v4(ip + 16) : addr_from_v6(ip + 24);
-    enum reason reason = REASON_NONE;
-    struct neighbor *neighbor = next_hop(net, leg, &to, now_us, &reason);
-    if (neighbor) {
-        neighbor_send(net, neighbor, m, leg, now_us);
-        return;
+    const struct route_list *list = net->routes.lists[leg];
+    size_t least = IP4_HEADER_SIZE;
+    struct addr to;
+    if (ip[0] >> 4 == 4) {
+        to = addr_from_v4(ip + 16);
+    } else {
+        to = addr_from_v6(ip + 24);
+        list += FAMILY_V6;
+        least = IP6_HEADER_SIZE;
     }
-    counter_refuse(net->config.counters, reason);
-    rte_pktmbuf_free(m);
-}
-
-static struct neighbor *next_hop(struct net *net, enum leg leg, const struct addr *to,
-                                 uint64_t now_us, enum reason *ret_reason)
-{
-    const struct net_leg *own = &net->legs[leg];
-    enum family_index family = addr_is_v4(to) ? FAMILY_V4 : FAMILY_V6;
-    const struct addr *via = to;
-    if (addr_is_zero(&own->local[family])) {
+    CHECK(rte_pktmbuf_data_len(m) >= least);
+    const struct route *route = route_find(list, &to);
+    if (unlikely(!route)) {
         *ret_reason = REASON_NO_ROUTE;
         return NULL;
     }
-    if (!subnet_contains(&own->on_link[family], to) && !ip6_is_link_local(to)) {
-        const struct route *route = route_find(&net->routes, leg, to);
-        if (!route) {
-            *ret_reason = REASON_NO_ROUTE;
-            return NULL;
-        }
-        if (route->neighbor)
-            return route->neighbor;
-        via = &route->via;
-    }
+    if (likely(route->neighbor))
+        return route->neighbor;
     *ret_reason = REASON_NEIGHBOR_UNKNOWN;
-    return neighbor_want(net, leg, via, now_us);
+    return neighbor_want(net, leg, route->on_link ? &to : &route->via, now_us);
+}
+
+// A burst's packets mostly have one next hop: it is made ready once.
+void net_output(struct net *net, struct rte_mbuf *const *mbufs, unsigned count, enum leg leg,
+                uint64_t now_us)
+{
+    struct rte_mbuf *frames[NET_BURST];
+    struct neighbor *ready = NULL;
+    bool known = false;
+    struct ether_header header;
+    unsigned sent = 0;
+    CHECK(count <= NET_BURST);
+    for (unsigned i = 0; i < count; i++) {
+        struct rte_mbuf *m = mbufs[i];
+        enum reason reason = REASON_NONE;
+        struct neighbor *neighbor = next_hop(net, m, leg, now_us, &reason);
+        if (unlikely(neighbor != ready) && neighbor) {
+            known = neighbor_use(net, neighbor, leg, now_us);
+            header = neighbor_header(net, neighbor);
+            ready = neighbor;
+        }
+        if (unlikely(!neighbor))
+            net_drop(net, m, reason);
+        else if (unlikely(!known))
+            neighbor_wait(net, neighbor, m);
+        else if (likely(ether_prepend(net, &header, m)))
+            frames[sent++] = m;
+    }
+    if (sent > 0)
+        net->config.transmit(net->config.context, frames, sent, leg);
 }
 
 struct net *net_open(const struct net_config *config)
@@ -145,20 +158,16 @@ static void leg_init(struct net_leg *leg, const struct policy_interface *from, c
 {
     memcpy(leg->mac, mac, sizeof leg->mac);
     leg->vlan = from->vlan;
-    for (int family = 0; family < FAMILY_COUNT; family++) {
-        struct prefix on_link = {from->addr[family], from->bits[family]};
-        leg->local[family] = from->addr[family];
-        leg->on_link[family] = subnet_of(&on_link);
-    }
+    memcpy(leg->local, from->addr, sizeof leg->local);
     if (!addr_is_zero(&leg->local[FAMILY_V6]))
         leg->link_local = nd_link_local(mac);
     if (addr_is_zero(&leg->local[FAMILY_V4]))
         return;
     memcpy(&leg->local_v4, leg->local[FAMILY_V4].bytes + 12, 4);
     if (from->bits[FAMILY_V4] < 127) { // RFC 3021: a /31 has no broadcast address
-        uint32_t mask;
-        memcpy(&mask, (const uint8_t *)leg->on_link[FAMILY_V4].mask + 12, sizeof mask);
-        leg->broadcast_v4 = leg->local_v4 | ~mask;
+        struct subnet on_link =
+            subnet_of(&(struct prefix){from->addr[FAMILY_V4], from->bits[FAMILY_V4]});
+        leg->broadcast_v4 = leg->local_v4 | ~(uint32_t)_mm_extract_epi32(on_link.mask, 3);
     }
 }
 
@@ -170,11 +179,15 @@ void net_shut(struct net *net)
     free(net);
 }
 
+static enum family_index family_of(const struct addr *addr)
+{
+    return addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
+}
+
 static void pin_server(struct net *net, const struct addr *addr)
 {
-    enum family_index family = addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
-    const struct net_leg *inside = &net->legs[LEG_INSIDE];
-    if (!addr_is_zero(&inside->local[family]) && subnet_contains(&inside->on_link[family], addr))
+    const struct route *route = route_find(&net->routes.lists[LEG_INSIDE][family_of(addr)], addr);
+    if (route && route->on_link)
         (void)neighbor_pin(net, LEG_INSIDE, addr);
 }
 
@@ -182,14 +195,14 @@ static void pin_server(struct net *net, const struct addr *addr)
 void net_policy(struct net *net, const struct policy *policy)
 {
     neighbor_unpin_all(net);
-    route_build(&net->routes, policy);
+    route_build(&net->routes, net->config.boot->legs, policy);
     for (int leg = 0; leg < LEG_COUNT; leg++)
         for (int family = 0; family < FAMILY_COUNT; family++) {
             struct route_list *list = &net->routes.lists[leg][family];
-            if (addr_is_zero(&net->legs[leg].local[family]))
-                list->count = 0;
             for (unsigned i = 0; i < list->count; i++)
-                list->routes[i].neighbor = neighbor_pin(net, (enum leg)leg, &list->routes[i].via);
+                if (!list->routes[i].on_link)
+                    list->routes[i].neighbor =
+                        neighbor_pin(net, (enum leg)leg, &list->routes[i].via);
         }
     for (unsigned i = 0; i < policy->backends_count; i++)
         for (unsigned k = 0; k < policy->backends[i].servers_count; k++)
@@ -203,7 +216,7 @@ void net_advance(struct net *net, uint64_t now_us)
 
 const struct addr *net_local(const struct net *net, enum leg leg, const struct addr *towards)
 {
-    const struct addr *local = &net->legs[leg].local[addr_is_v4(towards) ? FAMILY_V4 : FAMILY_V6];
+    const struct addr *local = &net->legs[leg].local[family_of(towards)];
     return addr_is_zero(local) ? NULL : local;
 }
 

@@ -27,8 +27,8 @@ struct net_config {
     bool listens_only;         // another worker answers ARP and ND for us, this one only learns
     struct rte_mempool *mbufs; // for ARP and ND of our own
     struct counter_block *counters;
-    // A complete frame for that leg's port; the callee takes m.
-    void (*transmit)(void *context, struct rte_mbuf *m, enum leg leg);
+    // Complete frames for that leg's port; the callee takes them.
+    void (*transmit)(void *context, struct rte_mbuf *const *frames, unsigned count, enum leg leg);
     void *context;
 };
 
@@ -60,9 +60,12 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
 // Turns the echo request into its reply and sends it, within the ICMP rate. Takes m.
 void net_echo(struct net *net, struct rte_mbuf *m, const struct packet *packet, uint64_t now_us);
 
-// An IP packet of ours (from its IP header on): finds the next hop, prepends the link header,
-// transmits or waits for the neighbour's answer, a bounded number a neighbour. Takes m.
-void net_output(struct net *net, struct rte_mbuf *m, enum leg leg, uint64_t now_us);
+// IP packets of ours (from their IP headers on), at most NET_BURST: finds each one's next hop,
+// prepends the link header, transmits or waits for the neighbour's answer, a bounded number a
+// neighbour. Takes them; packets of one neighbour stay in order.
+enum { NET_BURST = 32 };
+void net_output(struct net *net, struct rte_mbuf *const *mbufs, unsigned count, enum leg leg,
+                uint64_t now_us);
 
 // Retries and ages neighbours. Bounded work; call it every few milliseconds.
 void net_advance(struct net *net, uint64_t now_us);

@@ -35,11 +35,10 @@ enum {
 };
 
 struct net_leg {
-    struct addr local[FAMILY_COUNT];     // zero: the family is off
-    struct subnet on_link[FAMILY_COUNT]; // of that address
-    struct addr link_local;              // RFC 4291, appendix A; zero when IPv6 is off
-    uint32_t local_v4, broadcast_v4;     // network order; broadcast 0: the prefix has none
-    uint16_t vlan;                       // 0: untagged
+    struct addr local[FAMILY_COUNT]; // zero: the family is off
+    struct addr link_local;          // RFC 4291, appendix A; zero when IPv6 is off
+    uint32_t local_v4, broadcast_v4; // network order; broadcast 0: the prefix has none
+    uint16_t vlan;                   // 0: untagged
     uint8_t mac[6];
     uint8_t link; // index of the broadcast domain
 };
@@ -92,6 +91,12 @@ static inline void input_strip(struct input *in, size_t ip_size)
     m->data_off = (uint16_t)(m->data_off + (in->ip.at - in->frame));
     m->data_len = (uint16_t)ip_size;
     m->pkt_len = (uint32_t)ip_size;
+}
+
+static inline void net_drop(struct net *net, struct rte_mbuf *m, enum reason reason)
+{
+    counter_refuse(net->config.counters, reason);
+    rte_pktmbuf_free(m);
 }
 
 static inline uint16_t load_u16(const void *at) // network order

@@ -41,10 +41,8 @@ static bool stash_open(struct sessions *all, struct stash *stash)
         stash->start = stash->end = 0;
     }
     if (stash->start > 0) {
-        uint32_t left = stash_size(stash);
-        memmove(stash->bytes, stash->bytes + stash->start, left);
-        explicit_bzero(stash->bytes + left, stash->start); // what lay behind, or was left there
-        stash->end = left;
+        memmove(stash->bytes, stash->bytes + stash->start, stash_size(stash));
+        stash->end -= stash->start;
         stash->start = 0;
     }
     return true;

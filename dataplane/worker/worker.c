@@ -20,7 +20,7 @@ enum {
 static void emit_packet(void *worker, struct rte_mbuf *m, enum leg leg) // from tcp
 {
     struct worker *w = worker;
-    net_output(w->net, m, leg, w->now_us);
+    net_output(w->net, &m, 1, leg, w->now_us);
 }
 
 static const struct addr *backend_local(void *worker, const struct addr *backend)

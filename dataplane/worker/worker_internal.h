@@ -12,10 +12,10 @@
 
 #include <rte_mbuf.h>
 
-enum { BURST = GUARD_BURST, TX_ROOM = 64 };
+enum { BURST = GUARD_BURST, TX_BATCH = 64 };
 
 struct worker_tx { // frames that wait for the end of the turn, a leg
-    struct rte_mbuf *frames[TX_ROOM];
+    struct rte_mbuf *frames[TX_BATCH + NET_BURST]; // sent before there are as many
     uint16_t count;
 };
 
@@ -71,5 +71,6 @@ unsigned worker_link_serve(struct worker *w); // answers and orders; messages ta
 void worker_link_ring(struct worker *w);      // doorbells, once a turn
 
 // worker_tx.c; the flush tells how many frames waited
-void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg); // frame, for net
+void worker_tx_transmit(void *worker, struct rte_mbuf *const *frames, unsigned count,
+                        enum leg leg); // for net
 unsigned worker_tx_flush(struct worker *w);

@@ -150,8 +150,7 @@ static void answer(struct worker *w)
 {
     struct rte_mbuf *synacks[GUARD_BURST];
     unsigned count = guard_answer(w->guard, synacks, w->now_us);
-    for (unsigned i = 0; i < count; i++)
-        net_output(w->net, synacks[i], LEG_OUTSIDE, w->now_us);
+    net_output(w->net, synacks, count, LEG_OUTSIDE, w->now_us);
 }
 
 // Parses the frames and asks for the memory that judging them will touch.
@@ -293,7 +292,7 @@ static struct rte_mbuf *synack_take(void *worker)
 static void synack_send(void *worker, struct rte_mbuf *m, enum leg leg, uint64_t now_us)
 {
     struct worker *w = worker;
-    net_output(w->net, m, leg, now_us);
+    net_output(w->net, &m, 1, leg, now_us);
 }
 
 // The cycle counter's rate is known to 0.2 % only, and the system's clock may be set.

@@ -19,12 +19,14 @@ static unsigned flush_leg(struct worker *w, enum leg leg)
     return count;
 }
 
-void worker_tx_transmit(void *worker, struct rte_mbuf *m, enum leg leg)
+void worker_tx_transmit(void *worker, struct rte_mbuf *const *frames, unsigned count, enum leg leg)
 {
     struct worker *w = worker;
     struct worker_tx *tx = &w->tx[leg];
-    tx->frames[tx->count++] = m;
-    if (tx->count == TX_ROOM)
+    CHECK(count <= NET_BURST);
+    memcpy(tx->frames + tx->count, frames, count * sizeof *frames);
+    tx->count = (uint16_t)(tx->count + count);
+    if (tx->count >= TX_BATCH)
         flush_leg(w, leg);
 }
 

@@ -62,13 +62,15 @@ static void look_at_clock(void)
 
 static void emit(void *context, struct rte_mbuf *m, enum leg leg)
 {
-    net_output(end.net, m, leg, end.now_us);
+    net_output(end.net, &m, 1, leg, end.now_us);
 }
 
-static void transmit(void *context, struct rte_mbuf *m, enum leg leg)
+static void transmit(void *context, struct rte_mbuf *const *frames, unsigned count, enum leg leg)
 {
-    CHECK(m->nb_segs == 1);
-    wire_send(&end.wire, m);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(frames[i]->nb_segs == 1);
+        wire_send(&end.wire, frames[i]);
+    }
 }
 
 static void open_stations(const char *v4, const char *v6)
@@ -160,7 +162,7 @@ static void send_synack(struct accepting *a)
 {
     struct rte_mbuf *copy = rte_pktmbuf_copy(a->synack, end.mbufs, 0, UINT32_MAX);
     CHECK(copy != NULL);
-    net_output(end.net, copy, LEG_OUTSIDE, end.now_us);
+    net_output(end.net, &copy, 1, LEG_OUTSIDE, end.now_us);
     a->again_us = end.now_us + AGAIN_US;
 }
 

@@ -54,9 +54,8 @@ void rig_init(struct rig *rig)
     add_route(rig, "::/0", "2001:db8:51::fe");
 }
 
-static void keep_sent(void *context, struct rte_mbuf *m, enum leg leg)
+static void keep_sent(struct rig *rig, struct rte_mbuf *m, enum leg leg)
 {
-    struct rig *rig = context;
     CHECK(m->nb_segs == 1);
     eal_fixture_complete(m);
     if (rig->sent_count < RIG_SENT_MAX) {
@@ -69,13 +68,19 @@ static void keep_sent(void *context, struct rte_mbuf *m, enum leg leg)
     rte_pktmbuf_free(m);
 }
 
+static void transmit(void *context, struct rte_mbuf *const *frames, unsigned count, enum leg leg)
+{
+    for (unsigned i = 0; i < count; i++)
+        keep_sent(context, frames[i], leg);
+}
+
 void rig_open(struct rig *rig)
 {
     rig->mbufs_free = rte_mempool_avail_count(rig_pool());
     rig->config.boot = &rig->policy.boot;
     rig->config.mbufs = rig_pool();
     rig->config.counters = &rig->counters;
-    rig->config.transmit = keep_sent;
+    rig->config.transmit = transmit;
     rig->config.context = rig;
     rig->net = net_open(&rig->config);
     CHECK(rig->net != NULL);
@@ -133,9 +138,18 @@ enum net_kind rig_give(struct rig *rig, const struct frame *frame, enum leg leg)
     return kind;
 }
 
+void rig_output_burst(struct rig *rig, const struct frame *frames, unsigned count, enum leg leg)
+{
+    struct rte_mbuf *mbufs[NET_BURST];
+    CHECK(count <= NET_BURST);
+    for (unsigned i = 0; i < count; i++)
+        mbufs[i] = mbuf_of(frames[i].at + AT_IP, frames[i].size - AT_IP);
+    net_output(rig->net, mbufs, count, leg, rig->now_us);
+}
+
 void rig_output(struct rig *rig, const struct frame *frame, enum leg leg)
 {
-    net_output(rig->net, mbuf_of(frame->at + AT_IP, frame->size - AT_IP), leg, rig->now_us);
+    rig_output_burst(rig, frame, 1, leg);
 }
 
 void rig_run(struct rig *rig, uint64_t us)

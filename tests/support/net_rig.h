@@ -54,6 +54,7 @@ void rig_forget(struct rig *rig); // what was sent
 // An echo request is answered, an error or a segment is copied to `taken`.
 enum net_kind rig_give(struct rig *rig, const struct frame *frame, enum leg leg);
 void rig_output(struct rig *rig, const struct frame *frame, enum leg leg); // its IP packet
+void rig_output_burst(struct rig *rig, const struct frame *frames, unsigned count, enum leg leg);
 void rig_run(struct rig *rig, uint64_t us); // net_advance every 5 ms for that long
 
 uint16_t frame_u16(const struct frame *frame, size_t at);

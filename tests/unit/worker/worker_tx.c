@@ -13,7 +13,7 @@ static void send(struct worker_rig *rig, unsigned frames)
     for (unsigned i = 0; i < frames; i++) {
         struct rte_mbuf *m = rte_pktmbuf_alloc(worker_rig_pool());
         memset(rte_pktmbuf_append(m, 60), 0, 60);
-        worker_tx_transmit(rig->worker, m, LEG_OUTSIDE);
+        worker_tx_transmit(rig->worker, &m, 1, LEG_OUTSIDE);
     }
 }
 
@@ -31,8 +31,8 @@ static void frames_wait_for_the_end_of_the_turn(void **state)
 static void a_full_batch_leaves_at_once(void **state)
 {
     struct worker_rig *rig = *state;
-    send(rig, TX_ROOM);
-    assert_int_equal(worker_rig_wire_count(LEG_OUTSIDE), TX_ROOM);
+    send(rig, TX_BATCH);
+    assert_int_equal(worker_rig_wire_count(LEG_OUTSIDE), TX_BATCH);
 }
 
 static void what_the_port_does_not_take_is_counted_and_freed(void **state)
