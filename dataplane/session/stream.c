@@ -41,8 +41,10 @@ static bool stash_open(struct sessions *all, struct stash *stash)
         stash->start = stash->end = 0;
     }
     if (stash->start > 0) {
-        memmove(stash->bytes, stash->bytes + stash->start, stash_size(stash));
-        stash->end -= stash->start;
+        uint32_t left = stash_size(stash);
+        memmove(stash->bytes, stash->bytes + stash->start, left);
+        explicit_bzero(stash->bytes + left, stash->start); // what lay behind, or was left there
+        stash->end = left;
         stash->start = 0;
     }
     return true;

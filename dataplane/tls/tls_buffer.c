@@ -12,6 +12,8 @@ uint8_t *tls_buffer_room(struct tls_buffer *buffer, size_t wanted)
     size_t waiting = tls_buffer_waiting(buffer);
     if (buffer->size - buffer->end < wanted && buffer->begin > 0) {
         memmove(buffer->at, buffer->at + buffer->begin, waiting);
+        size_t stale = waiting > buffer->begin ? waiting : buffer->begin;
+        explicit_bzero(buffer->at + stale, buffer->end - stale);
         buffer->begin = 0;
         buffer->end = waiting;
     }
@@ -19,11 +21,13 @@ uint8_t *tls_buffer_room(struct tls_buffer *buffer, size_t wanted)
         size_t least = waiting + wanted;
         size_t size = least > 2 * buffer->size ? least : 2 * buffer->size;
         size = (size + STEP - 1) / STEP * STEP;
-        uint8_t *at = realloc(buffer->at, size);
+        uint8_t *at = malloc(size);
         if (!at)
             return NULL;
-        buffer->at = at;
-        buffer->size = size;
+        if (waiting)
+            memcpy(at, buffer->at + buffer->begin, waiting);
+        tls_buffer_done(buffer);
+        *buffer = (struct tls_buffer){.at = at, .end = waiting, .size = size};
     }
     return buffer->at + buffer->end;
 }
@@ -50,6 +54,8 @@ void tls_buffer_skip(struct tls_buffer *buffer, size_t size)
 
 void tls_buffer_done(struct tls_buffer *buffer)
 {
+    if (buffer->at)
+        explicit_bzero(buffer->at + buffer->begin, tls_buffer_waiting(buffer));
     free(buffer->at);
     *buffer = (struct tls_buffer){0};
 }

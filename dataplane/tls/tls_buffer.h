@@ -3,6 +3,9 @@
 
 /* A queue of bytes that owns memory only while it holds some: an idle session costs nothing here.
  *
+ * What waits is wiped wherever it is moved from, and by done: some of it may be decrypted. What is
+ * skipped is not.
+ *
  * What may be put is the caller's limit. A session has two: ciphertext that OpenSSL has not read
  * yet, and ciphertext that TCP has not taken yet.
  */

@@ -141,6 +141,26 @@ static void what_was_not_taken_stands_before_what_comes(void **state)
     assert_int_equal(all->buffers.used, 0);
 }
 
+static void a_buffer_that_is_given_back_holds_nothing(void **state)
+{
+    void *bytes;
+    handle next = pool_take(&all->buffers, &bytes);
+    memset(bytes, 0, INPUT_BUFFER_SIZE);
+    pool_give(&all->buffers, next);
+    rig_say(rig, server, "something long enough to be moved within its buffer");
+    rig_run(rig, 5000);
+    assert_int_equal(stream_fill(all, &stream), STREAM_OK);
+    assert_ptr_equal(stream.input.bytes, bytes);
+    stream_skip(all, &stream, 45);
+    rig_say(rig, server, "x");
+    rig_run(rig, 5000);
+    assert_int_equal(stream_fill(all, &stream), STREAM_OK);
+    assert_input("bufferx");
+    stream_drop(all, &stream);
+    for (size_t i = 0; i < INPUT_BUFFER_SIZE; i++)
+        assert_int_equal(((uint8_t *)bytes)[i], 0);
+}
+
 // Handshakes as far as it goes; what the last step said.
 static int handshake(struct play_tls *peer)
 {
@@ -223,6 +243,7 @@ int main(void)
         TEST(what_has_no_room_spills_and_keeps_its_order),
         TEST(a_spill_takes_its_buffer_full_and_no_more),
         TEST(what_was_not_taken_stands_before_what_comes),
+        TEST(a_buffer_that_is_given_back_holds_nothing),
         TEST(a_handshake_with_nobody_waits_and_fails_at_the_end),
         TEST(a_handshake_with_no_tls_fails),
         TEST(under_tls_lines_go_both_ways),

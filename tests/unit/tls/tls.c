@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/memory_scan.h"
 #include "tls_peer.h"
 
 #include <openssl/err.h>
@@ -479,6 +480,37 @@ static void our_close_notify_is_sent_once_and_ends_writing(void **state)
     ERR_clear_error();
 }
 
+static void client_writes_a_secret(size_t size)
+{
+    uint8_t *secret = malloc(size);
+    memory_secret(secret, size);
+    assert_int_equal(SSL_write(peer.ssl, secret, (int)size), size);
+    explicit_bzero(secret, size);
+    free(secret);
+    peer_pump(&peer, tls, 0);
+}
+
+static void what_nobody_has_read_is_in_no_memory_after_the_end(void **state)
+{
+    static const uint8_t more[12000];
+    for (int version = 2; version <= 3; version++) {
+        uint8_t first;
+        enum tls_state now;
+        connect_with(version);
+        client_writes_a_secret(4 * MEMORY_SECRET_MIN);
+        assert_false(memory_has_secret());
+        assert_int_equal(tls_read(tls, &first, 1, &now), 1); // now all of it is decrypted
+        assert_int_equal(SSL_write(peer.ssl, more, sizeof more), sizeof more);
+        peer_pump(&peer, tls, 0);
+        assert_true(memory_has_secret());
+        tls_close(tls);
+        tls = NULL;
+        assert_false(memory_has_secret());
+        peer_close(&peer);
+        assert_int_equal(set_up(state), 0);
+    }
+}
+
 static void finishing_a_handshake_does_nothing(void **state)
 {
     tls_finish(tls);
@@ -553,6 +585,7 @@ int main(void)
         TEST(input_is_not_taken_without_bound),
         TEST(close_notify_of_the_peer_is_seen_after_its_data),
         TEST(our_close_notify_is_sent_once_and_ends_writing),
+        TEST(what_nobody_has_read_is_in_no_memory_after_the_end),
         TEST(finishing_a_handshake_does_nothing),
         TEST(tickets_resume_sessions),
         TEST(both_ends_have_one_binding_under_tls_1_3_alone),
