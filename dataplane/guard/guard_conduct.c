@@ -37,7 +37,7 @@ void guard_conduct_done(struct guard_conduct *conduct)
 static struct guard_conduct_entry *bucket_of(const struct guard_conduct *conduct,
                                              const struct guard_name *source)
 {
-    return &conduct->entries[(source->hash >> (64 - BUCKET_BITS)) * GUARD_CONDUCT_WAYS];
+    return &conduct->entries[(source->hash >> (32 - BUCKET_BITS)) * GUARD_CONDUCT_WAYS];
 }
 
 static struct guard_conduct_entry *find(const struct guard_conduct *conduct,

@@ -17,24 +17,29 @@
  * tells the address from all others there.
  */
 
-#include "base/addr.h"
+#include "base/packet.h"
 #include "base/siphash.h"
 
 #include <string.h>
 
+// Wellons, "Prospecting for Hash Functions", 2018
+#define GUARD_NAME_MIX_FIRST 0x7feb352d
+#define GUARD_NAME_MIX_LAST  0x846ca68b
+
+enum { GUARD_NAME_HOST_BITS_V4 = 8, GUARD_NAME_SUBNETS_V6 = 0xffff }; // of a prefix
+
 struct guard_name {
-    uint64_t hash;
     uint64_t number;
+    uint32_t hash;
     bool v4;
 };
 
-static inline uint64_t guard_name_hash(const struct siphash_key *key, uint64_t number, bool v4)
+static inline uint32_t guard_name_hash(const struct siphash_key *key, uint64_t number, bool v4)
 {
     uint64_t product = ((key->word[0] | 1) + (number >> 32)) * (key->word[1] + (uint32_t)number);
     uint32_t hash = (uint32_t)(v4 ? product : product >> 32);
-    hash = (hash ^ hash >> 16) * 0x7feb352d; // Wellons, "Prospecting for Hash Functions", 2018
-    hash = (hash ^ hash >> 15) * 0x846ca68b;
-    return (uint64_t)hash << 32;
+    hash = (hash ^ hash >> 16) * GUARD_NAME_MIX_FIRST;
+    return (hash ^ hash >> 15) * GUARD_NAME_MIX_LAST;
 }
 
 // One key for all tables. An IPv4 address is read alone, as it was just written: a wider load
@@ -48,13 +53,19 @@ static inline struct guard_name guard_name_of(const struct siphash_key *key,
     memcpy(&tail, source->bytes + 12, sizeof tail);
     bool v4 = addr_is_v4(source);
     uint64_t number = v4 ? __builtin_bswap32(tail) : __builtin_bswap64(head);
-    return (struct guard_name){guard_name_hash(key, number, v4), number, v4};
+    return (struct guard_name){number, guard_name_hash(key, number, v4), v4};
 }
 
 // Its /24 as the number that its first 24 bits are, or its /48.
 static inline struct guard_name guard_name_prefix(const struct siphash_key *key,
                                                   const struct guard_name *name)
 {
-    uint64_t number = name->v4 ? name->number >> 8 : name->number & ~UINT64_C(0xffff);
-    return (struct guard_name){guard_name_hash(key, number, name->v4), number, name->v4};
+    uint64_t number = name->v4 ? name->number >> GUARD_NAME_HOST_BITS_V4
+                               : name->number & ~(uint64_t)GUARD_NAME_SUBNETS_V6;
+    return (struct guard_name){number, guard_name_hash(key, number, name->v4), name->v4};
 }
+
+// The names of the packets' sources, and of their prefixes unless that is NULL: four at a time
+// where they are of one family.
+void guard_name_burst(const struct siphash_key *key, const struct packet *packets, unsigned count,
+                      struct guard_name *ret_names, struct guard_name *ret_prefixes);

@@ -70,7 +70,7 @@ void guard_proven_learn(struct guard_proven *table, const struct guard_name *sou
 static inline uint32_t guard_proven_bucket(const struct guard_proven *table,
                                            const struct guard_name *source)
 {
-    return (uint32_t)(source->hash >> (64 - table->bits)) * GUARD_PROVEN_WAYS;
+    return (source->hash >> (32 - table->bits)) * GUARD_PROVEN_WAYS;
 }
 
 static inline void guard_proven_prefetch(const struct guard_proven *table,

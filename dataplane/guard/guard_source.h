@@ -83,9 +83,9 @@ static inline struct guard_source_slot guard_source_locate(const struct guard_so
                                                            const struct guard_name *name)
 {
     if (name->v4)
-        return (struct guard_source_slot){&table->v4[name->hash >> (64 - table->v4_bits)],
-                                          name->hash << table->v4_bits, true};
-    return (struct guard_source_slot){&table->v6[name->hash >> (64 - table->v6_bits)], name->number,
+        return (struct guard_source_slot){&table->v4[name->hash >> (32 - table->v4_bits)],
+                                          (uint64_t)name->hash << (32 + table->v4_bits), true};
+    return (struct guard_source_slot){&table->v6[name->hash >> (32 - table->v6_bits)], name->number,
                                       false};
 }
 

@@ -36,7 +36,7 @@ static struct addr source_of(const struct addr *addr)
 static uint32_t home(const struct guard_table *table, const struct addr *source)
 {
     struct guard_name name = guard_name_of(&table->key, source);
-    return (uint32_t)((name.hash >> 32) * table->slots >> 32); // the hash's first bits
+    return (uint32_t)((uint64_t)name.hash * table->slots >> 32); // the hash's first bits
 }
 
 // The source's slot, or the free one where it would go: half of them are free, so there is one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_name.h"
 
+#include "base/rng.h"
 #include "packet_make.h"
 
 #include <setjmp.h>
@@ -20,7 +21,7 @@ static void buckets_fill_evenly(void **state)
         bool v4 = step > 64 - 13;
         unsigned fill[1 << BITS] = {0}, most = 0;
         for (uint64_t i = 0; i < COUNT; i++)
-            fill[guard_name_hash(&key, i << (v4 ? step - (64 - 13) : step), v4) >> (64 - BITS)]++;
+            fill[guard_name_hash(&key, i << (v4 ? step - (64 - 13) : step), v4) >> (32 - BITS)]++;
         for (unsigned bucket = 0; bucket < 1 << BITS; bucket++)
             most = fill[bucket] > most ? fill[bucket] : most;
         assert_in_range(most, 8, 28); // 8 on the average
@@ -29,7 +30,7 @@ static void buckets_fill_evenly(void **state)
 
 static int by_value(const void *a, const void *b)
 {
-    const uint64_t *x = a, *y = b;
+    const uint32_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
@@ -37,7 +38,7 @@ static int by_value(const void *a, const void *b)
 static void addresses_are_hashed_one_to_one(void **state)
 {
     enum { COUNT = 1 << 18 };
-    static uint64_t hashes[COUNT];
+    static uint32_t hashes[COUNT];
     const struct siphash_key even = {{0x1122334455667788, 0x99aabbccddeeff00}};
     for (uint32_t i = 0; i < COUNT; i++) // any COUNT addresses; the first ones and the last ones
         hashes[i] = guard_name_hash(&even, i & 1 ? UINT32_MAX - i : i, true);
@@ -84,8 +85,55 @@ static void each_half_of_the_key_counts(void **state)
     struct siphash_key one = key, two = key;
     one.word[0]++;
     two.word[1]++;
-    uint64_t hash = guard_name_of(&key, &a).hash;
+    uint32_t hash = guard_name_of(&key, &a).hash;
     assert_true(guard_name_of(&one, &a).hash != hash && guard_name_of(&two, &a).hash != hash);
+}
+
+static struct addr any_addr(struct rng *rng, unsigned kind)
+{
+    uint64_t words[2] = {rng_next(rng), rng_next(rng)};
+    struct addr a = addr_from_v6(words);
+    if (kind == 0)
+        a = addr_from_v4(words);
+    if (kind == 2)
+        memset(a.bytes, 0, rng_below(rng, 17)); // nearly an IPv4 address, if any
+    return a;
+}
+
+static bool is_same(const struct guard_name *a, const struct guard_name *b)
+{
+    return a->hash == b->hash && a->number == b->number && a->v4 == b->v4;
+}
+
+// Of one family, of the other, of both, and of what looks like one but is of the other.
+static void a_burst_gives_the_names_of_its_packets(void **state)
+{
+    enum { BURST = 33, ROUNDS = 20000 };
+    static struct packet packets[BURST];
+    struct rng rng;
+    rng_seed(&rng, 20261122);
+    unsigned v4 = 0, v6 = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct siphash_key any = {{rng_next(&rng), rng_next(&rng)}};
+        unsigned count = (unsigned)rng_below(&rng, BURST + 1), kinds = (unsigned)rng_below(&rng, 4);
+        for (unsigned i = 0; i < count; i++)
+            packets[i].src = any_addr(&rng, kinds < 3 ? kinds : (unsigned)rng_below(&rng, 3));
+        struct guard_name names[BURST + 1] = {{0}}, prefixes[BURST + 1] = {{0}};
+        bool with_prefixes = rng_next(&rng) & 1;
+        guard_name_burst(&any, packets, count, names, with_prefixes ? prefixes : NULL);
+        for (unsigned i = 0; i < count; i++) {
+            struct guard_name name = guard_name_of(&any, &packets[i].src);
+            assert_true(is_same(&names[i], &name));
+            v4 += name.v4;
+            v6 += !name.v4;
+            name = guard_name_prefix(&any, &name);
+            assert_true(!with_prefixes || is_same(&prefixes[i], &name));
+        }
+        const struct guard_name nothing = {0};
+        assert_true(is_same(&names[count], &nothing) && is_same(&prefixes[count], &nothing));
+    }
+    assert_in_range(v4, ROUNDS, UINT32_MAX);
+    assert_in_range(v6, ROUNDS, UINT32_MAX);
 }
 
 int main(void)
@@ -96,6 +144,7 @@ int main(void)
         cmocka_unit_test(the_number_is_the_address_or_the_64),
         cmocka_unit_test(all_subnets_of_a_48_have_its_prefix),
         cmocka_unit_test(each_half_of_the_key_counts),
+        cmocka_unit_test(a_burst_gives_the_names_of_its_packets),
     };
     return cmocka_run_group_tests_name("guard_name", cases, NULL, NULL);
 }
