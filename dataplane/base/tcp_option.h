@@ -31,7 +31,15 @@ struct tcp_option {
 
 // False when an option's length is impossible; *ret_option is unspecified then. (It is filled in
 // place: a copy from the stack, field by field written and read at once, costs as much again.)
-bool tcp_option_parse(struct span options, struct tcp_option *ret_option);
+static inline bool tcp_option_parse(struct span options, struct tcp_option *ret_option);
+
+bool tcp_option_parse_some(struct span options, struct tcp_option *ret_option); // at least a byte
+
+static inline bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
+{
+    memset(ret_option, 0, offsetof(struct tcp_option, sack));
+    return options.size == 0 || tcp_option_parse_some(options, ret_option);
+}
 
 // Writes what is set (MSS and window scale only on SYN), padded to a multiple of 4.
 // Returns bytes written, at most 40.

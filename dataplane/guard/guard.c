@@ -240,6 +240,25 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet,
     return banned ? REASON_BANNED : REASON_NONE;
 }
 
+bool guard_is_attacked(const struct guard *guard)
+{
+    return guard->answer.pressure.attack;
+}
+
+enum reason guard_glance(struct guard *guard, const struct packet *syn,
+                         const struct guard_look *look, uint64_t now_us)
+{
+    enum reason reason = guard_admit(guard, syn, look, now_us);
+    if (reason != REASON_NONE)
+        return reason;
+    if (look->class == CLASS_ALLOW || look->service < 0 || syn->src_port == 0)
+        return REASON_NONE;
+    reason = guard_answer_glance(&guard->answer, &guard->answer_limits[look->class], syn,
+                                 &look->place, now_us);
+    counter_add(guard->config.counters, COUNTER_SYN_RECEIVED, reason != REASON_NONE);
+    return reason;
+}
+
 static void shadow_count(struct guard *guard, uint64_t shadowed)
 {
     for (; shadowed; shadowed &= shadowed - 1) {
@@ -285,10 +304,25 @@ enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct pack
     return REASON_NONE;
 }
 
-unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
+static __attribute__((noinline)) void leave_out(struct pending *pending, uint32_t but)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < pending->count; i++) {
+        if (but & UINT32_C(1) << i)
+            continue;
+        pending->mbufs[kept] = pending->mbufs[i];
+        pending->syns[kept] = pending->syns[i];
+        pending->proven[kept++] = pending->proven[i];
+    }
+    pending->count = kept;
+}
+
+unsigned guard_answer(struct guard *guard, uint32_t but, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us)
 {
     struct pending *pending = &guard->pending;
+    if (but)
+        leave_out(pending, but);
     unsigned count = pending->count;
     if (count == 0)
         return 0;

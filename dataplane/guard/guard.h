@@ -89,6 +89,7 @@ void guard_policy(struct guard *guard, const struct policy *policy,
 /* Received packets are judged a burst at a time, so that they wait for memory together:
  *
  *     guard_look                                all of them: classes, places in the tables
+ *     guard_glance                              a SYN under attack, of which only headers are known
  *     guard_admit, then guard_syn or guard_ack  one after the other, in order of arrival
  *     and guard_connection_begun
  *     guard_answer                              the SYNs that guard_syn let through
@@ -108,18 +109,27 @@ struct guard_look {
 void guard_look(struct guard *guard, const struct packet *packets, unsigned count,
                 struct guard_look *ret_looks);
 
+bool guard_is_attacked(const struct guard *guard);
+
+// Under attack, a SYN without data of which net_glance told: why it is refused, counted as
+// guard_syn would; its checksum and options are never looked at. REASON_NONE: that is not certain,
+// it is to be parsed and judged.
+enum reason guard_glance(struct guard *guard, const struct packet *syn,
+                         const struct guard_look *look, uint64_t now_us);
+
 // Lists and bans, for every packet from outside, ICMP too. REASON_NONE: go on.
 enum reason guard_admit(struct guard *guard, const struct packet *packet,
                         const struct guard_look *look, uint64_t now_us);
 
-// A SYN of no connection. REASON_NONE: m and the packet are the guard's until guard_answer gives m
+// A SYN. REASON_NONE: m and the packet are the guard's until guard_answer gives m
 // back. Else the caller frees m.
 enum reason guard_syn(struct guard *guard, struct rte_mbuf *m, const struct packet *packet,
                       const struct guard_look *look, uint64_t now_us);
 
 // The SYNs taken since the last call are SYN-ACKs now (from the IP header on, checksums complete),
-// in order, to be emitted on LEG_OUTSIDE. How many.
-unsigned guard_answer(struct guard *guard, struct rte_mbuf *ret_synacks[GUARD_BURST],
+// in order, to be emitted on LEG_OUTSIDE. How many. But those with a bit in `but` (1: the first)
+// are the caller's again and not answered: connections of theirs were found.
+unsigned guard_answer(struct guard *guard, uint32_t but, struct rte_mbuf *ret_synacks[GUARD_BURST],
                       uint64_t now_us);
 
 // Any other segment of no connection. REASON_NONE: it is the final ACK of a handshake; *handshake

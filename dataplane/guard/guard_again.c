@@ -24,17 +24,13 @@ void guard_again_done(struct guard_again *again)
     memset(again, 0, sizeof *again);
 }
 
-static void count(struct guard_again *again, uint64_t now_us)
+void guard_again_end_window(struct guard_again *again, uint64_t now_us)
 {
-    if (now_us - again->window_us >= GUARD_AGAIN_WINDOW_US) {
-        bool all = again->count <= GUARD_AGAIN_WINDOW_MOST;
-        again->share =
-            all ? UINT32_MAX
-                : (uint32_t)((uint64_t)UINT32_MAX * GUARD_AGAIN_WINDOW_MOST / again->count);
-        again->window_us = now_us;
-        again->count = 0;
-    }
-    again->count++;
+    bool all = again->count <= GUARD_AGAIN_WINDOW_MOST;
+    again->share = all ? UINT32_MAX
+                       : (uint32_t)((uint64_t)UINT32_MAX * GUARD_AGAIN_WINDOW_MOST / again->count);
+    again->window_us = now_us;
+    again->count = 0;
 }
 
 static inline uint64_t pair(const uint64_t keys[2], uint64_t words)
@@ -72,19 +68,11 @@ static enum guard_again_grade grade(const struct guard_again_cell *cell, const s
     return goes_on ? GUARD_AGAIN_CLOCK : GUARD_AGAIN_PLAIN;
 }
 
-// Mixed just well enough: who aims into the share competes with its own SYNs.
-static inline bool is_in_share(const struct guard_again *again, const struct packet *syn)
-{
-    uint32_t mixed = (syn->seq ^ (uint32_t)again->keys[0]) * UINT32_C(0x85ebca6b);
-    mixed = (mixed ^ mixed >> 15 ^ syn->src_port) * UINT32_C(0x9e3779b1);
-    return mixed <= again->share;
-}
-
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us)
 {
-    count(again, now_us);
-    if (!is_in_share(again, syn))
+    guard_again_count(again, now_us);
+    if (!guard_again_looks_at(again, syn))
         return GUARD_AGAIN_NOT;
     uint64_t h = hash(again, syn);
     struct guard_again_cell *cell = cell_of(again, h);

@@ -52,6 +52,24 @@ void guard_again_done(struct guard_again *again);
 
 enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
 
+// One is refused. All are told of: by guard_again_note, or those that it would not look at by this.
+void guard_again_end_window(struct guard_again *again, uint64_t now_us);
+static inline void guard_again_count(struct guard_again *again, uint64_t now_us)
+{
+    if (__builtin_expect(now_us - again->window_us >= GUARD_AGAIN_WINDOW_US, 0))
+        guard_again_end_window(again, now_us);
+    again->count++;
+}
+
+// Whether it is in the share. Mixed just well enough: who aims into the share competes with its own
+// SYNs.
+static inline bool guard_again_looks_at(const struct guard_again *again, const struct packet *syn)
+{
+    uint32_t mixed = (syn->seq ^ (uint32_t)again->keys[0]) * UINT32_C(0x85ebca6b);
+    mixed = (mixed ^ mixed >> 15 ^ syn->src_port) * UINT32_C(0x9e3779b1);
+    return mixed <= again->share;
+}
+
 // A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
 // Its cell is not asked for ahead: at most 250,000 a second wait for memory, and all would be asked
 // whether they are among them.

@@ -113,22 +113,31 @@ static __attribute__((noinline)) bool sum_has_room(struct guard_answer *answer,
     return guard_tally_conforms(&sum, rate, now_ns);
 }
 
-/* Whether a budget in all has room. Most SYNs of a flood find that it had none when its parts were
- * last added up, and read nothing of the other workers'; a worker that is alone adds nothing up. */
+// Whether a budget in all had no room when its parts were last added up: nor has it now, unless it
+// owes more than the policy in force can make it owe.
+static inline bool is_spent(const struct guard_answer *answer, enum guard_budget budget,
+                            const struct guard_rate *rate, uint64_t now_ns)
+{
+    int64_t tat_ns = answer->tats_ns[budget];
+    return tat_ns > (int64_t)(now_ns + rate->tolerance) &&
+           tat_ns <= (int64_t)(now_ns + answer->debt_most_ns);
+}
+
+/* Whether a budget in all has room. Most SYNs of a flood find it spent, and read nothing of the
+ * other workers'; a worker that is alone adds nothing up. */
 static inline bool has_room(struct guard_answer *answer, enum guard_budget budget,
                             const struct guard_rate *rate, uint64_t now_ns,
                             struct guard_tally_sum *ret_sum)
 {
-    int64_t tat_ns = answer->tats_ns[budget], most_ns = (int64_t)(now_ns + answer->debt_most_ns);
-    bool conforms = tat_ns <= (int64_t)(now_ns + rate->tolerance);
-    if (!conforms && tat_ns <= most_ns)
+    if (is_spent(answer, budget, rate, now_ns))
         return false;
     if (answer->workers > 1)
         return sum_has_room(answer, budget, rate, now_ns, ret_sum);
-    if (conforms)
+    int64_t last_ns = (int64_t)(now_ns + rate->tolerance);
+    if (answer->tats_ns[budget] <= last_ns)
         return true;
-    answer->tats_ns[budget] = most_ns; // of an older policy: cut
-    return most_ns <= (int64_t)(now_ns + rate->tolerance);
+    answer->tats_ns[budget] = (int64_t)(now_ns + answer->debt_most_ns); // of an older policy: cut
+    return answer->tats_ns[budget] <= last_ns;
 }
 
 static void charge(struct guard_answer *answer, enum guard_budget budget,
@@ -187,6 +196,14 @@ sum_of_prefix_has_room(struct guard_answer *answer, const struct addr *client,
     return false;
 }
 
+// Likewise of a prefix.
+static inline bool is_full(const struct guard_answer *answer, const struct guard_rate *rate,
+                           const struct guard_source_entry *full)
+{
+    uint64_t debt_ns = guard_source_debt(full);
+    return debt_ns > rate->tolerance && debt_ns <= answer->prefix_debt_most_ns;
+}
+
 // `slot` is the prefix's in the budget's full_prefixes.
 static inline bool prefix_has_room(struct guard_answer *answer, enum guard_budget budget,
                                    const struct addr *client, const struct guard_source_slot *slot,
@@ -197,12 +214,11 @@ static inline bool prefix_has_room(struct guard_answer *answer, enum guard_budge
     // Field by field where it stays: a copy of what was just written in parts waits for its stores.
     ret_demand->full = guard_source_find(full_prefixes, slot, now_ns);
     ret_demand->budget = budget;
-    uint64_t debt_ns = guard_source_debt(&ret_demand->full);
-    bool conforms = debt_ns <= rate->tolerance;
-    if (!conforms && debt_ns <= answer->prefix_debt_most_ns)
+    if (is_full(answer, rate, &ret_demand->full))
         return false;
     if (answer->workers > 1)
         return sum_of_prefix_has_room(answer, client, rate, now_ns, ret_demand);
+    bool conforms = guard_source_debt(&ret_demand->full) <= rate->tolerance;
     if (!conforms) // of an older policy: cut, and nothing charged
         (void)guard_source_charge(full_prefixes, &ret_demand->full, rate);
     return conforms;
@@ -298,6 +314,42 @@ static bool may_return(struct guard_answer *answer, const struct guard_answer_li
         charge_prefix(answer, &demand, of_prefix, now_ns);
     charge(answer, budget, &sum, total, now_ns);
     return true;
+}
+
+// The first that has no room, in judge_unproven's order.
+static inline enum reason known_refusal(struct guard_answer *answer,
+                                        const struct guard_answer_limits *limits,
+                                        const struct guard_answer_place *place, uint64_t now_ns)
+{
+    struct guard_source_entry entry = guard_source_find(&answer->sources, &place->source, now_ns);
+    if (limits->source.mode == MODE_ENFORCE &&
+        guard_source_debt(&entry) > limits->source.rate.tolerance)
+        return REASON_SYN_RATE_SOURCE;
+    if (limits->total.mode == MODE_ENFORCE &&
+        is_spent(answer, BUDGET_FIRST, &limits->total.rate, now_ns)) {
+        answer->is_spent = true;
+        return REASON_SYN_BACKSCATTER_TOTAL;
+    }
+    if (limits->prefix.mode != MODE_ENFORCE || !place->prefix.line)
+        return REASON_NONE;
+    entry = guard_source_find(&answer->full_prefixes[BUDGET_FIRST], &place->prefix, now_ns);
+    return is_full(answer, &limits->prefix.rate, &entry) ? REASON_SYN_BACKSCATTER_PREFIX
+                                                         : REASON_NONE;
+}
+
+enum reason guard_answer_glance(struct guard_answer *answer,
+                                const struct guard_answer_limits *limits, const struct packet *syn,
+                                const struct guard_answer_place *place, uint64_t now_us)
+{
+    if (!answer->pressure.attack || guard_proven_has(&answer->proven, &place->name) ||
+        guard_again_looks_at(&answer->again, syn))
+        return REASON_NONE;
+    enum reason reason = known_refusal(answer, limits, place, now_us * 1000);
+    if (reason != REASON_NONE) {
+        guard_pressure_count(&answer->pressure, now_us);
+        guard_again_count(&answer->again, now_us);
+    }
+    return reason;
 }
 
 struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,

@@ -57,20 +57,11 @@ void guard_proven_done(struct guard_proven *table)
     memset(table, 0, sizeof *table);
 }
 
-// IPv4 takes the prefixes of ffff:ffff::/32, which is multicast and never a source.
-static uint64_t key_of(const struct guard_name *source)
+// Its slot, or table->slots.
+static uint32_t find(const struct guard_proven *table, const struct guard_name *source)
 {
-    return source->v4 ? source->number | UINT64_C(0xffffffff) << 32 : source->number;
-}
-
-// The slot of `key` in its bucket, or table->slots. All are compared: the way out of a loop that
-// ends early cannot be predicted.
-static uint32_t find(const struct guard_proven *table, uint32_t bucket, uint64_t key)
-{
-    unsigned same = 0;
-    for (unsigned i = 0; i < GUARD_PROVEN_WAYS; i++)
-        same |= (unsigned)(table->keys[bucket + i] == key) << i;
-    return same ? bucket + (unsigned)__builtin_ctz(same) : table->slots;
+    unsigned way = guard_proven_way(table, source);
+    return way == GUARD_PROVEN_WAYS ? table->slots : guard_proven_bucket(table, source) + way;
 }
 
 static bool clock_agrees(uint32_t expected, uint32_t seen, uint32_t age_s)
@@ -119,11 +110,10 @@ static int place_of(const struct guard_proven_entry *entry, const struct guard_p
 void guard_proven_learn(struct guard_proven *table, const struct guard_name *source,
                         const struct guard_proven_print *print, uint64_t now_us)
 {
-    uint64_t key = key_of(source);
-    uint32_t bucket = guard_proven_bucket(table, source), slot = find(table, bucket, key);
+    uint32_t slot = find(table, source);
     if (slot == table->slots) {
-        slot = make_room(table, bucket);
-        table->keys[slot] = key;
+        slot = make_room(table, guard_proven_bucket(table, source));
+        table->keys[slot] = guard_proven_key(source);
         table->entries[slot] = (struct guard_proven_entry){0};
     }
     struct guard_proven_entry *entry = &table->entries[slot];
@@ -143,7 +133,7 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table,
 {
     if (table->count == 0)
         return GUARD_MATCH_NONE;
-    uint32_t slot = find(table, guard_proven_bucket(table, source), key_of(source));
+    uint32_t slot = find(table, source);
     if (slot == table->slots)
         return GUARD_MATCH_NONE;
     struct guard_proven_entry *entry = &table->entries[slot];
@@ -162,7 +152,7 @@ enum guard_proven_match guard_proven_take(struct guard_proven *table,
 bool guard_proven_knows(const struct guard_proven *table, const struct guard_name *source,
                         uint64_t now_us, uint32_t *ret_ago_s)
 {
-    uint32_t slot = find(table, guard_proven_bucket(table, source), key_of(source));
+    uint32_t slot = find(table, source);
     if (slot == table->slots)
         return false;
     uint32_t ago_s = (uint32_t)(now_us / 1000000) - table->entries[slot].seen_s[0];

@@ -24,6 +24,8 @@
 #include "guard/guard_name.h"
 #include "guard/guard_rate.h"
 
+#include <smmintrin.h>
+
 enum {
     GUARD_PROVEN_MIN = 4096,
     GUARD_PROVEN_MAX = 1 << 20,
@@ -78,6 +80,31 @@ static inline void guard_proven_prefetch(const struct guard_proven *table,
 {
     if (table->count)
         __builtin_prefetch(&table->keys[guard_proven_bucket(table, source)]);
+}
+
+// IPv4 takes the prefixes of ffff:ffff::/32, which is multicast and never a source.
+static inline uint64_t guard_proven_key(const struct guard_name *source)
+{
+    return source->v4 ? source->number | UINT64_C(0xffffffff) << 32 : source->number;
+}
+
+// Its place in its bucket, GUARD_PROVEN_WAYS: there is no history. All are compared: the way out of
+// a loop that ends early cannot be predicted.
+static inline unsigned guard_proven_way(const struct guard_proven *table,
+                                        const struct guard_name *source)
+{
+    const __m128i *keys = (const __m128i *)&table->keys[guard_proven_bucket(table, source)];
+    __m128i key = _mm_set1_epi64x((long long)guard_proven_key(source));
+    __m128i first = _mm_packs_epi32(_mm_cmpeq_epi64(keys[0], key), _mm_cmpeq_epi64(keys[1], key));
+    __m128i last = _mm_packs_epi32(_mm_cmpeq_epi64(keys[2], key), _mm_cmpeq_epi64(keys[3], key));
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(first, last)); // two bits a way
+    return same ? (unsigned)__builtin_ctz(same) / 2 : GUARD_PROVEN_WAYS;
+}
+
+static inline bool guard_proven_has(const struct guard_proven *table,
+                                    const struct guard_name *source)
+{
+    return table->count && guard_proven_way(table, source) != GUARD_PROVEN_WAYS;
 }
 
 // What the source's history says of its SYN. A match is charged to that match's rate, in ns;

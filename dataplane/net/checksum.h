@@ -9,21 +9,35 @@
 
 #include "base/span.h"
 
-// The result is below 2^33, so that some more words may be added to it as they are.
-static inline uint64_t checksum_add(uint64_t sum, const uint8_t *at, size_t size)
+// One's complement: the carry comes round.
+static inline uint64_t checksum_add_u64(uint64_t sum, const uint8_t *at)
 {
     uint64_t word;
-    for (; size >= sizeof word; at += sizeof word, size -= sizeof word) {
-        memcpy(&word, at, sizeof word);
-        sum += word;
-        sum += sum < word; // the carry comes round
+    memcpy(&word, at, sizeof word);
+    sum += word;
+    return sum + (sum < word);
+}
+
+static inline uint64_t checksum_add_u32(uint64_t sum, const uint8_t *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return sum + word;
+}
+
+// The result is below 2^34, so that some more words may be added to it as they are.
+static inline uint64_t checksum_add(uint64_t sum, const uint8_t *at, size_t size)
+{
+    for (; size >= 16; at += 16, size -= 16)
+        sum = checksum_add_u64(checksum_add_u64(sum, at), at + 8);
+    if (size & 8) {
+        sum = checksum_add_u64(sum, at);
+        at += 8;
     }
     sum = (uint32_t)sum + (sum >> 32);
     if (size & 4) {
-        uint32_t half;
-        memcpy(&half, at, sizeof half);
-        sum += half;
-        at += sizeof half;
+        sum = checksum_add_u32(sum, at);
+        at += 4;
     }
     if (size & 2) {
         uint16_t quarter;

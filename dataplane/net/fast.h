@@ -16,3 +16,6 @@ void fast_init(struct net *net);
 // header or that *ret_packet is filled. False: m is as it was.
 bool fast_input(const struct net *net, struct rte_mbuf *m, enum leg leg, struct packet *ret_packet,
                 enum reason *ret_reason) MUST_CHECK;
+
+bool fast_glance(const struct net *net, const struct rte_mbuf *m, enum leg leg,
+                 struct packet *ret_packet) MUST_CHECK; // net_glance

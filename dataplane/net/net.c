@@ -36,11 +36,16 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
     return NET_REFUSED;
 }
 
+bool net_glance(const struct net *net, const struct rte_mbuf *m, enum leg leg,
+                struct packet *ret_packet)
+{
+    return fast_glance(net, m, leg, ret_packet);
+}
+
 static enum net_kind any_input(struct input *in, enum reason *ret_reason)
 {
     in->kind = NET_DONE;
-    in->packet->src = (struct addr){0};
-    in->packet->leg = (uint8_t)in->leg;
+    *in->packet = (struct packet){.leg = (uint8_t)in->leg};
     enum reason reason = frame_input(in);
     if (reason == REASON_NONE)
         return in->kind;

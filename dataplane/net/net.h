@@ -57,6 +57,12 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
                         struct packet *ret_packet, struct net_icmp *ret_icmp,
                         enum reason *ret_reason);
 
+// True: by its headers m is a SYN without data to an address of ours, and net_input would find no
+// fault but a wrong checksum or options that make no sense. *ret_packet has its source, ports,
+// sequence number, flags and leg; all else in it is unspecified. m is as it was.
+bool net_glance(const struct net *net, const struct rte_mbuf *m, enum leg leg,
+                struct packet *ret_packet) MUST_CHECK;
+
 // Turns the echo request into its reply and sends it, within the ICMP rate. Takes m.
 void net_echo(struct net *net, struct rte_mbuf *m, const struct packet *packet, uint64_t now_us);
 

@@ -14,6 +14,7 @@
 #include "net/pace.h"
 #include "net/route.h"
 
+#include <emmintrin.h>
 #include <rte_mbuf.h>
 
 enum {
@@ -44,14 +45,13 @@ struct net_leg {
 };
 
 struct fast_run { // 16 bytes of a frame: (bytes & mask) is value
-    _Alignas(16) uint8_t value[16];
-    uint8_t mask[16];
+    __m128i mask, value;
 };
 
 struct fast_leg { // what fast.c compares frames with
     struct fast_run link[FAMILY_COUNT], address[FAMILY_COUNT];
     struct addr local[FAMILY_COUNT];
-    uint32_t own_v4[4]; // network order: broadcast, both legs', 0
+    __m128i own_v4; // network order: broadcast, both legs', 0
     uint16_t vlan;
 };
 

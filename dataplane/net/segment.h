@@ -31,6 +31,11 @@ static inline bool segment_flags_make_sense(uint8_t flags)
     }
 }
 
+static inline size_t segment_header(const uint8_t *tcp) // its size, bytes
+{
+    return (tcp[12] & 0xf0u) / 4;
+}
+
 // Of the header's first 16 bytes what the packet has in the same places, in host order.
 static inline void segment_fields(const uint8_t *tcp, struct packet *p)
 {
@@ -58,13 +63,13 @@ static inline __attribute__((always_inline)) bool segment_is_intact(uint64_t rx_
 }
 
 // The same in place, for who knows the packet and the offset, the size of an IP header without
-// options.
+// options. A TCP header's bytes can be read there, also those that are beyond the packet.
 static inline __attribute__((always_inline)) enum reason
 segment_parse(uint64_t rx_flags, struct span ip, size_t offset, struct packet *p)
 {
     size_t size = ip.size - offset;
     const uint8_t *tcp = ip.at + offset;
-    size_t header = size < TCP_HEADER_SIZE ? 0 : (tcp[12] >> 4) * 4u;
+    size_t header = segment_header(tcp);
     if (header < TCP_HEADER_SIZE || header > size)
         return REASON_TCP_BAD_HEADER;
     if (!segment_flags_make_sense(tcp[13]))

@@ -79,10 +79,10 @@ handle tcp_lookup(struct tcp *tcp, const struct packet *packet)
     return handle_of(tcp, ref, packet);
 }
 
-void tcp_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
-              struct tcp_look *ret_looks)
+void tcp_look(const struct tcp *tcp, const struct packet *packets, const uint8_t *which,
+              unsigned count, struct tcp_look *ret_looks)
 {
-    tcp_table_look(tcp, packets, count, ret_looks);
+    tcp_table_look(tcp, packets, which, count, ret_looks);
 }
 
 handle tcp_lookup_at(struct tcp *tcp, const struct packet *packet, const struct tcp_look *look)

@@ -59,14 +59,15 @@ handle tcp_lookup(struct tcp *tcp, const struct packet *packet);
 
 // The same for the packets of a burst, at most TCP_BURST: first all are looked at, which begins to
 // load what looking them up one by one will read, so that they wait for memory together. A look
-// says where, not what: it stays good whatever is done to connections meanwhile.
+// says where, not what: it stays good whatever is done to connections meanwhile. Packets and looks
+// are those at the places that `which` names.
 enum { TCP_BURST = 64 };
 struct tcp_look {
     struct tcp_bucket *bucket;
     uint8_t tag;
 };
-void tcp_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
-              struct tcp_look *ret_looks);
+void tcp_look(const struct tcp *tcp, const struct packet *packets, const uint8_t *which,
+              unsigned count, struct tcp_look *ret_looks);
 handle tcp_lookup_at(struct tcp *tcp, const struct packet *packet, const struct tcp_look *look);
 
 // A segment of connection h (found by tcp_lookup for this very packet). Takes m.

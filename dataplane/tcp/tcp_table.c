@@ -149,19 +149,21 @@ static void prefetch_named(const struct tcp *tcp, uint32_t ref)
         __builtin_prefetch(head - at);
 }
 
-void tcp_table_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
-                    struct tcp_look *ret_looks)
+void tcp_table_look(const struct tcp *tcp, const struct packet *packets, const uint8_t *which,
+                    unsigned count, struct tcp_look *ret_looks)
 {
     uint32_t refs[TCP_BURST]; // most likely ones
     CHECK(count <= TCP_BURST);
     for (unsigned i = 0; i < count; i++) {
-        const struct packet *p = &packets[i];
-        ret_looks[i] = look_of(tcp, hash_of(tcp, &p->dst, p->dst_port, &p->src, p->src_port));
-        __builtin_prefetch(ret_looks[i].bucket);
+        const struct packet *p = &packets[which[i]];
+        struct tcp_look look =
+            look_of(tcp, hash_of(tcp, &p->dst, p->dst_port, &p->src, p->src_port));
+        __builtin_prefetch(look.bucket);
+        ret_looks[which[i]] = look;
     }
     for (unsigned i = 0; i < count; i++) {
-        const struct tcp_bucket *b = ret_looks[i].bucket;
-        unsigned found = tagged(b, ret_looks[i].tag);
+        const struct tcp_bucket *b = ret_looks[which[i]].bucket;
+        unsigned found = tagged(b, ret_looks[which[i]].tag);
         refs[i] = found ? b->refs[__builtin_ctz(found)] : 0;
         if (found)
             prefetch_object(tcp, refs[i]);

@@ -26,9 +26,9 @@ void tcp_table_done(struct tcp *tcp);
 uint32_t tcp_table_find(const struct tcp *tcp, const struct addr *local, uint16_t local_port,
                         const struct addr *remote, uint16_t remote_port);
 // The same in two steps. The first begins to load what the second and the work on what it finds
-// will read: all `count` packets, at most TCP_BURST, wait for memory together.
-void tcp_table_look(const struct tcp *tcp, const struct packet *packets, unsigned count,
-                    struct tcp_look *ret_looks);
+// will read: all `count` packets, at most TCP_BURST, wait for memory together (tcp_look).
+void tcp_table_look(const struct tcp *tcp, const struct packet *packets, const uint8_t *which,
+                    unsigned count, struct tcp_look *ret_looks);
 uint32_t tcp_table_find_at(const struct tcp *tcp, const struct tcp_look *look,
                            const struct packet *packet);
 // The tuple stands in the connection or the record already.

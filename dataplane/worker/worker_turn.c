@@ -17,19 +17,22 @@ enum {
     BURSTS_A_TURN = 4,
     EVENTS_A_TURN = 512,
     GROUP = 8,       // packets whose memory is asked for at once: more have to wait for one another
-    AHEAD = 6,       // frames whose first bytes are asked for before they are parsed
     SLOW_US = 10000, // gauges, neighbours
+    GLANCED = 255,   // a kind: a SYN, not parsed yet
 };
 static_assert((int)BURST == (int)GUARD_BURST && (int)BURST <= (int)TCP_BURST, "one burst for all");
 
 struct burst {
-    unsigned count; // packets to judge
+    unsigned count;
     struct rte_mbuf *mbufs[BURST];
-    uint8_t kinds[BURST]; // enum net_kind
+    uint8_t kinds[BURST];   // enum net_kind, or GLANCED
+    uint8_t reasons[BURST]; // enum reason, of what is refused
     struct packet packets[BURST];
+    struct net_icmp icmps[BURST];
     struct guard_look looks[BURST];
     struct tcp_look tcp_looks[BURST];
-    struct net_icmp icmps[BURST];
+    unsigned syns_count;
+    uint8_t syns[BURST]; // that the guard would answer
     unsigned refused_count;
     struct rte_mbuf *refused[BURST]; // to be freed: whole, of the worker's pool, nobody else's
 };
@@ -84,43 +87,54 @@ static __attribute__((noinline)) enum reason handshake_end(struct worker *w, str
     return REASON_NONE;
 }
 
-// A segment of no connection, from outside: a SYN gets a cookie.
-static enum reason stranger(struct worker *w, struct rte_mbuf *m, const struct packet *packet,
-                            const struct guard_look *look)
+// From outside, and not the second step of a handshake that we began.
+static inline bool is_syn(const struct packet *packet)
 {
-    if (look->service < 0)
+    return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && packet->leg == LEG_OUTSIDE;
+}
+
+/* A SYN is judged before anybody asks whether there is a connection of that name: in a flood nearly
+ * all are refused, and what a SYN can do to a connection (RFC 5961, section 4) is within the same
+ * rates. What passes is looked up at the burst's end, together. */
+static inline enum reason syn(struct worker *w, struct burst *b, unsigned i)
+{
+    const struct packet *packet = &b->packets[i];
+    if (b->looks[i].service < 0)
         return REASON_NO_SERVICE;
-    if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-        return handshake_end(w, m, packet, look);
     if (unlikely(w->mbufs_low))
         return REASON_MBUFS_LOW;
     guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
-    return guard_syn(w->guard, m, packet, look, w->now_us);
+    enum reason reason = guard_syn(w->guard, b->mbufs[i], packet, &b->looks[i], w->now_us);
+    if (reason == REASON_NONE)
+        b->syns[b->syns_count++] = (uint8_t)i;
+    return reason;
 }
 
 static enum reason segment(struct worker *w, struct burst *b, unsigned i)
 {
     const struct packet *packet = &b->packets[i];
+    if (is_syn(packet))
+        return syn(w, b, i);
     handle h = tcp_lookup_at(w->tcp, packet, &b->tcp_looks[i]);
-    if (h == HANDLE_NONE)
-        return packet->leg == LEG_OUTSIDE ? stranger(w, b->mbufs[i], packet, &b->looks[i])
-                                          : REASON_OUT_OF_STATE;
-    tcp_input(w->tcp, h, b->mbufs[i], packet, w->now_us);
-    return REASON_NONE;
+    if (h != HANDLE_NONE) {
+        tcp_input(w->tcp, h, b->mbufs[i], packet, w->now_us);
+        return REASON_NONE;
+    }
+    if (packet->leg != LEG_OUTSIDE)
+        return REASON_OUT_OF_STATE;
+    if (b->looks[i].service < 0)
+        return REASON_NO_SERVICE;
+    return handshake_end(w, b->mbufs[i], packet, &b->looks[i]);
 }
 
 // REASON_NONE: the packet was taken.
-static enum reason judge(struct worker *w, struct burst *b, unsigned i)
+static inline enum reason judge(struct worker *w, struct burst *b, unsigned i)
 {
     const struct packet *packet = &b->packets[i];
-    if (unlikely(b->kinds[i] == NET_ICMP_ERROR)) { // about a segment of ours
-        tcp_icmp(w->tcp, packet, b->icmps[i].next_mtu, b->icmps[i].hard, w->now_us);
-        rte_pktmbuf_free(b->mbufs[i]);
-        return REASON_NONE;
-    }
-    if (packet->leg == LEG_OUTSIDE) {
+    if (likely(packet->leg == LEG_OUTSIDE)) {
+        guard_heavy_note(&w->heavy, TOP_PACKETS, &packet->src);
         enum reason reason = guard_admit(w->guard, packet, &b->looks[i], w->now_us);
-        if (reason != REASON_NONE)
+        if (unlikely(reason != REASON_NONE))
             return reason;
     }
     if (likely(b->kinds[i] == NET_TCP))
@@ -129,56 +143,123 @@ static enum reason judge(struct worker *w, struct burst *b, unsigned i)
     return REASON_NONE;
 }
 
-static inline void parse(struct worker *w, struct burst *b, struct rte_mbuf *m, enum leg leg)
+// What net refused, took, or learnt of a segment of ours.
+static __attribute__((noinline)) enum reason judge_other(struct worker *w, struct burst *b,
+                                                         unsigned i)
 {
-    unsigned i = b->count;
-    struct packet *packet = &b->packets[i];
-    enum reason reason = REASON_NONE;
-    enum net_kind kind = net_input(w->net, m, leg, w->now_us, packet, &b->icmps[i], &reason);
-    if (packet->leg == LEG_OUTSIDE && kind != NET_ICMP_ERROR) // that packet is one of ours
+    const struct packet *packet = &b->packets[i];
+    if (b->kinds[i] == NET_ICMP_ERROR) {
+        tcp_icmp(w->tcp, packet, b->icmps[i].next_mtu, b->icmps[i].hard, w->now_us);
+        rte_pktmbuf_free(b->mbufs[i]);
+    } else if (packet->leg == LEG_OUTSIDE) {
         guard_heavy_note(&w->heavy, TOP_PACKETS, &packet->src);
-    if (kind == NET_REFUSED) {
-        refuse(w, b, m, packet, reason);
-    } else if (kind != NET_DONE) {
-        b->mbufs[i] = m;
-        b->kinds[i] = (uint8_t)kind;
-        b->count++;
+    }
+    return (enum reason)b->reasons[i];
+}
+
+static void fetch(struct rte_mbuf **frames, unsigned first, unsigned count)
+{
+    for (unsigned i = first; i < count && i < first + GROUP; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+}
+
+static void parse(struct worker *w, struct burst *b, unsigned i, enum leg leg)
+{
+    enum reason reason = REASON_NONE;
+    b->kinds[i] = (uint8_t)net_input(w->net, b->mbufs[i], leg, w->now_us, &b->packets[i],
+                                     &b->icmps[i], &reason);
+    b->reasons[i] = (uint8_t)reason;
+}
+
+// Under attack SYNs are not parsed before it is known whether they are refused anyway.
+static void read_headers(struct worker *w, struct burst *b, const uint8_t *legs, unsigned first,
+                         unsigned end)
+{
+    bool attacked = guard_is_attacked(w->guard);
+    for (unsigned i = first; i < end; i++) {
+        enum leg leg = (enum leg)legs[i];
+        if (attacked && leg == LEG_OUTSIDE && net_glance(w->net, b->mbufs[i], leg, &b->packets[i]))
+            b->kinds[i] = GLANCED;
+        else
+            parse(w, b, i, leg);
     }
 }
 
-static void answer(struct worker *w)
+// Segments but SYNs wait for what is known of their connections.
+static void look_up(struct worker *w, struct burst *b)
 {
-    struct rte_mbuf *synacks[GUARD_BURST];
-    unsigned count = guard_answer(w->guard, synacks, w->now_us);
-    net_output(w->net, synacks, count, LEG_OUTSIDE, w->now_us);
+    uint8_t which[BURST];
+    unsigned count = 0;
+    for (unsigned i = 0; i < b->count; i++) {
+        which[count] = (uint8_t)i;
+        count += b->kinds[i] == NET_TCP && !is_syn(&b->packets[i]);
+    }
+    tcp_look(w->tcp, b->packets, which, count, b->tcp_looks);
 }
 
 // Parses the frames and asks for the memory that judging them will touch.
 static void take(struct worker *w, struct burst *b, struct rte_mbuf **frames, const uint8_t *legs,
                  unsigned count)
 {
-    for (unsigned i = 0; i < count && i < AHEAD; i++)
-        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-    for (unsigned i = 0; i < count;) {
-        unsigned first = b->count;
-        for (unsigned end = RTE_MIN(i + GROUP, count); i < end; i++) {
-            if (i + AHEAD < count)
-                rte_prefetch0(rte_pktmbuf_mtod(frames[i + AHEAD], void *));
-            parse(w, b, frames[i], (enum leg)legs[i]);
-        }
-        guard_look(w->guard, b->packets + first, b->count - first, b->looks + first);
+    fetch(frames, 0, count);
+    memcpy(b->mbufs, frames, count * sizeof *frames);
+    b->count = count;
+    for (unsigned first = 0; first < count; first += GROUP) {
+        unsigned end = RTE_MIN(first + GROUP, count);
+        fetch(frames, end, count);
+        read_headers(w, b, legs, first, end);
+        guard_look(w->guard, b->packets + first, end - first, b->looks + first);
     }
-    tcp_look(w->tcp, b->packets, b->count, b->tcp_looks);
+    look_up(w, b);
+}
+
+// Those that met a connection are its own, the others get SYN-ACKs.
+static void answer(struct worker *w, struct burst *b)
+{
+    if (b->syns_count == 0)
+        return;
+    struct rte_mbuf *synacks[GUARD_BURST];
+    uint32_t taken = 0;
+    tcp_look(w->tcp, b->packets, b->syns, b->syns_count, b->tcp_looks);
+    for (unsigned k = 0; k < b->syns_count; k++) {
+        unsigned i = b->syns[k];
+        handle h = tcp_lookup_at(w->tcp, &b->packets[i], &b->tcp_looks[i]);
+        if (likely(h == HANDLE_NONE))
+            continue;
+        tcp_input(w->tcp, h, b->mbufs[i], &b->packets[i], w->now_us);
+        taken |= UINT32_C(1) << k;
+    }
+    unsigned count = guard_answer(w->guard, taken, synacks, w->now_us);
+    net_output(w->net, synacks, count, LEG_OUTSIDE, w->now_us);
+    b->syns_count = 0;
+}
+
+// REASON_NONE: it is parsed now, and to be judged.
+static inline enum reason glance(struct worker *w, struct burst *b, unsigned i)
+{
+    const struct packet *packet = &b->packets[i];
+    enum reason reason = guard_glance(w->guard, packet, &b->looks[i], w->now_us);
+    if (unlikely(reason == REASON_NONE)) {
+        parse(w, b, i, (enum leg)packet->leg);
+        return REASON_NONE;
+    }
+    guard_heavy_note(&w->heavy, TOP_PACKETS, &packet->src);
+    guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
+    return reason;
 }
 
 static void judge_all(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->count; i++) {
-        enum reason reason = judge(w, b, i);
+        enum reason reason = b->kinds[i] == GLANCED ? glance(w, b, i) : REASON_NONE;
+        if (reason == REASON_NONE) {
+            bool is_ours = likely(b->kinds[i] == NET_TCP) || b->kinds[i] == NET_ICMP_ECHO;
+            reason = is_ours ? judge(w, b, i) : judge_other(w, b, i);
+        }
         if (reason != REASON_NONE)
             refuse(w, b, b->mbufs[i], &b->packets[i], reason);
     }
-    answer(w);
+    answer(w, b);
     rte_mempool_put_bulk(w->config.mbufs, (void *const *)b->refused, b->refused_count);
     b->count = b->refused_count = 0;
 }
@@ -192,7 +273,7 @@ static void relay_begin(struct relay *relay)
 {
     relay->at = 0;
     for (int i = 0; i < 2; i++)
-        relay->bursts[i].count = relay->bursts[i].refused_count = 0;
+        relay->bursts[i].count = relay->bursts[i].refused_count = relay->bursts[i].syns_count = 0;
 }
 
 // With none it judges what is left.

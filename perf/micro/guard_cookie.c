@@ -113,7 +113,7 @@ static double burst(struct bench *b, unsigned at)
         taken += guard_syn(b->guard, m, &syns[i], &looks[i], b->now_us) == REASON_NONE;
     }
     uint64_t start = rte_rdtsc_precise();
-    unsigned count = guard_answer(b->guard, synacks, b->now_us);
+    unsigned count = guard_answer(b->guard, 0, synacks, b->now_us);
     uint64_t spent = rte_rdtsc_precise() - start;
     CHECK(count == taken && count > 0);
     b->now_us += GUARD_BURST;

@@ -158,6 +158,7 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
     struct tcp_pair_end *end = &pair->ends[to];
     struct packet packets[BURST];
     struct tcp_look looks[BURST];
+    uint8_t which[BURST];
     struct rte_mbuf *burst[BURST];
     enum leg leg = to == TCP_PAIR_SERVER ? LEG_OUTSIDE : LEG_INSIDE;
     for (unsigned i = 0; i < count; i++) { // as worker_turn.c does
@@ -166,8 +167,9 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         packets[i] = tcp_pair_parse(burst[i], pair->config.v4, leg);
+        which[i] = (uint8_t)i;
     }
-    tcp_look(end->tcp, packets, count, looks);
+    tcp_look(end->tcp, packets, which, count, looks);
     for (unsigned i = 0; i < count; i++) {
         handle h = tcp_lookup_at(end->tcp, &packets[i], &looks[i]);
         if (h == HANDLE_NONE)

@@ -171,7 +171,7 @@ static enum reason judge_syn(struct mail_end *end, struct rte_mbuf *m, const str
     enum reason reason = guard_syn(end->guard, m, packet, look, *end->config.now_us);
     if (reason != REASON_NONE)
         return reason;
-    CHECK(guard_answer(end->guard, synacks, *end->config.now_us) == 1);
+    CHECK(guard_answer(end->guard, 0, synacks, *end->config.now_us) == 1);
     end->config.emit(end, synacks[0], (enum leg)packet->leg);
     return REASON_NONE;
 }

@@ -97,13 +97,15 @@ static inline enum reason take_ack(struct scene *s, const struct packet *ack,
                : guard_connection_begun(s->guard, ack, &look, s->now_us, ret_handshake);
 }
 
-// What becomes of m, when it was answered.
+// What becomes of m, when it was answered. As a worker does it, with a glance before.
 static inline enum reason answer_mbuf(struct scene *s, const struct packet *syn, struct rte_mbuf *m)
 {
     struct guard_look look = look_at(s, syn);
     struct rte_mbuf *synacks[GUARD_BURST];
-    enum reason reason = guard_syn(s->guard, m, syn, &look, s->now_us);
-    assert_int_equal(guard_answer(s->guard, synacks, s->now_us), reason == REASON_NONE);
+    enum reason reason = guard_glance(s->guard, syn, &look, s->now_us);
+    if (reason == REASON_NONE)
+        reason = guard_syn(s->guard, m, syn, &look, s->now_us);
+    assert_int_equal(guard_answer(s->guard, 0, synacks, s->now_us), reason == REASON_NONE);
     if (reason == REASON_NONE)
         assert_ptr_equal(synacks[0], m);
     return reason;

@@ -64,7 +64,8 @@ static void a_look_finds_what_came_after_it_and_not_what_went(void **state)
         packets[i].src_port = 4000;
         packets[i].dst_port = 25;
     }
-    tcp_table_look(s.tcp, packets, 2, looks);
+    static const uint8_t both[2] = {1, 0};
+    tcp_table_look(s.tcp, packets, both, 2, looks);
     assert_int_equal(tcp_table_find_at(s.tcp, &looks[0], &packets[0]), tcp_table_ref(s.tcp, old));
     assert_int_equal(tcp_table_find_at(s.tcp, &looks[1], &packets[1]), 0);
     tcp_table_remove(s.tcp, tcp_table_ref(s.tcp, old));

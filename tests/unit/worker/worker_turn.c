@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/rng.h"
+#include "support/link_sim_packet.h"
 #include "worker_rig.h"
 
 #include <setjmp.h>
@@ -18,6 +19,14 @@ static void syn(struct worker_rig *rig, uint16_t port, uint16_t to)
                                             .seq = ISS,
                                             .tcp_flags = TCP_SYN,
                                             .options = {.mss = 1460}});
+}
+
+static void client_says(struct worker_rig *rig, uint16_t port, uint8_t flags, uint32_t seq,
+                        uint32_t ack)
+{
+    worker_rig_segment(
+        rig, (struct packet){
+                 .src_port = port, .dst_port = 25, .seq = seq, .ack = ack, .tcp_flags = flags});
 }
 
 // The ACK that ends a handshake; what the shield says next is left on the wire.
@@ -137,12 +146,10 @@ static void at_the_low_mark_of_buffers_nothing_new_is_begun(void **state)
     assert_int_equal(rig->counters.counters[COUNTER_SESSIONS_OPENED], 1);
 
     // The session that is open goes on, from the reserve.
-    worker_rig_segment(
-        rig, (struct packet){
-                 .src_port = 5000, .dst_port = 25, .seq = ISS + 1, .ack = 0, .tcp_flags = TCP_SYN});
+    client_says(rig, 5000, TCP_ACK, ISS, 0); // before the window: RFC 9293, section 3.10.7.4
     bool answered = false;
     while (!answered && (m = worker_rig_take(rig, LEG_OUTSIDE, &p))) {
-        answered = p.dst_port == 5000 && (p.tcp_flags & TCP_ACK); // RFC 5961's challenge
+        answered = p.dst_port == 5000 && p.tcp_flags == TCP_ACK;
         rte_pktmbuf_free(m);
     }
     assert_true(answered);
@@ -175,14 +182,6 @@ static void a_turn_takes_no_more_than_four_bursts(void **state)
     worker_rig_turns(rig, 1);
     assert_int_equal(rig->counters.counters[COUNTER_RX_PACKETS], 6 * BURST);
     assert_int_equal(rig->counters.reasons[REASON_NO_SERVICE], 6 * BURST);
-}
-
-static void client_says(struct worker_rig *rig, uint16_t port, uint8_t flags, uint32_t seq,
-                        uint32_t ack)
-{
-    worker_rig_segment(
-        rig, (struct packet){
-                 .src_port = port, .dst_port = 25, .seq = seq, .ack = ack, .tcp_flags = flags});
 }
 
 static uint32_t cookie_for(struct worker_rig *rig, uint16_t port)
@@ -237,6 +236,74 @@ static void a_burst_of_syns_is_answered_in_order(void **state)
     assert_int_equal(rig->counters.reasons[REASON_NO_SERVICE], BURST / 2);
 }
 
+static void a_syn_that_meets_its_connection_is_challenged(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct packet p;
+    unsigned challenges = 0, synacks = 0;
+    uint32_t iss = cookie_for(rig, 5000);
+    client_says(rig, 5000, TCP_ACK, ISS + 1, iss + 1);
+    syn(rig, 5000, 25); // RFC 5961, section 4
+    syn(rig, 5001, 25);
+    for (struct rte_mbuf *m; (m = worker_rig_take(rig, LEG_OUTSIDE, &p)); rte_pktmbuf_free(m)) {
+        challenges += p.dst_port == 5000 && p.tcp_flags == TCP_ACK;
+        synacks += p.tcp_flags == (TCP_SYN | TCP_ACK);
+        assert_true(p.tcp_flags != (TCP_SYN | TCP_ACK) || p.dst_port == 5001);
+    }
+    assert_int_equal(challenges, 1);
+    assert_int_equal(synacks, 1);
+    assert_int_equal(rig->counters.counters[COUNTER_CONNECTIONS_ACCEPTED], 1);
+    assert_int_equal(tcp_connections(rig->worker->tcp), 1);
+}
+
+static void flood(struct worker_rig *rig, unsigned bursts, uint64_t now_us)
+{
+    for (unsigned i = 0; i < bursts; i++) {
+        for (unsigned k = 0; k < BURST; k++)
+            syn(rig, (uint16_t)(1024 + i * BURST + k), 25);
+        worker_turn_at(rig->worker, now_us);
+    }
+}
+
+static void break_checksum_and_give(struct worker_rig *rig, uint16_t port)
+{
+    struct packet p = {.src = rig->client,
+                       .dst = rig->shield,
+                       .src_port = port,
+                       .dst_port = 25,
+                       .seq = port * 2654435761u,
+                       .ttl = 64,
+                       .tcp_flags = TCP_SYN};
+    struct rte_mbuf *m = link_sim_packet_make(worker_rig_pool(), &p, span_of(NULL, 0));
+    rte_pktmbuf_mtod(m, uint8_t *)[36] ^= 1;
+    worker_rig_give(m, ETHER_IPV4, LEG_OUTSIDE);
+}
+
+// Those that are refused anyway; a share is looked at for retransmissions, checksums and all.
+static void under_attack_most_syns_are_refused_before_they_are_parsed(void **state)
+{
+    struct worker_rig *rig = *state;
+    enum { BURSTS = 2000, WRONG_BURSTS = 30 };
+    rig->policy->limits[LIMIT_SYN_ATTACK_HIGH] = 1000;
+    rig->policy->limits[LIMIT_SYN_BURST_SOURCE] = 1;
+    guard_policy(rig->worker->guard, rig->policy, rig->snapshot.lists);
+    uint64_t now_us = rig->worker->now_us + 1000000;
+    flood(rig, BURSTS, now_us);
+    flood(rig, 1, now_us + 100000);
+    assert_int_equal(rig->counters.reasons[REASON_TCP_BAD_CHECKSUM], 0);
+    uint64_t limited = rig->counters.reasons[REASON_SYN_RATE_SOURCE];
+    for (unsigned i = 0; i < WRONG_BURSTS; i++) {
+        for (unsigned k = 0; k < BURST; k++)
+            break_checksum_and_give(rig, (uint16_t)(1024 + i * BURST + k));
+        worker_turn_at(rig->worker, now_us + 100000);
+    }
+    limited = rig->counters.reasons[REASON_SYN_RATE_SOURCE] - limited;
+    assert_int_equal(limited + rig->counters.reasons[REASON_TCP_BAD_CHECKSUM],
+                     WRONG_BURSTS * BURST);
+    assert_true(limited > WRONG_BURSTS * BURST / 3);
+    assert_true(rig->counters.reasons[REASON_TCP_BAD_CHECKSUM] > WRONG_BURSTS * BURST / 10);
+}
+
 static void every_frame_of_noise_is_a_counted_refusal(void **state)
 {
     struct worker_rig *rig = *state;
@@ -275,6 +342,8 @@ int main(void)
         TEST(a_segment_finds_the_connection_that_its_burst_made),
         TEST(a_segment_does_not_find_the_connection_that_its_burst_ended),
         TEST(a_burst_of_syns_is_answered_in_order),
+        TEST(a_syn_that_meets_its_connection_is_challenged),
+        TEST(under_attack_most_syns_are_refused_before_they_are_parsed),
         TEST(every_frame_of_noise_is_a_counted_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
