@@ -8,3 +8,6 @@
 #define COMMAND(words, function) void function(struct api_request *request);
 #include "api/api_command.def"
 #undef COMMAND
+
+enum { LIMIT_NAME_SIZE = 48 };
+const char *api_limit_name(enum limit limit, char name[LIMIT_NAME_SIZE]); // lower case

@@ -20,7 +20,8 @@ struct explain {
     struct addr source;
     char text[PREFIX_TEXT_SIZE];
     struct explain_answer known; // of all workers
-    json_t *evidence;            // sentences
+    unsigned class;
+    json_t *evidence; // sentences
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct explain *explain, const char *format,
@@ -74,9 +75,11 @@ static json_t *say_lists(struct explain *explain)
     const struct config *config = explain->request->plane->publisher.config;
     struct config_lists_match match;
     if (!config_lists_find(config, &explain->source, &match)) {
+        explain->class = CLASS_DEFAULT;
         say(explain, "on no list");
         return json_null();
     }
+    explain->class = match.class;
     const char *name = config->head.classes[match.class].name;
     prefix_format(&match.prefix, text);
     if (match.class == CLASS_ALLOW)
@@ -135,6 +138,27 @@ static void say_history(struct explain *explain)
         say(explain, "a SYN flood is on: unproven SYNs share budgets by prefix and in all");
 }
 
+// Of the limits that hold sources, those that do not refuse this one.
+static json_t *say_modes(struct explain *explain)
+{
+    const struct policy *head = &explain->request->plane->publisher.config->head;
+    json_t *modes = json_object();
+    char name[LIMIT_NAME_SIZE];
+    bool is_judged = explain->class != CLASS_ALLOW && explain->class != CLASS_DENY &&
+                     explain->class != CLASS_MARTIAN;
+    for (int i = 0; i < LIMIT_COUNT && is_judged; i++) {
+        enum limit limit = (enum limit)i;
+        enum limit_mode mode = policy_mode(head, explain->class, limit);
+        if (!limit_facts(limit)->by_class || limit_why_modeless(limit) || mode == MODE_ENFORCE)
+            continue;
+        api_limit_name(limit, name);
+        say(explain, "%s is %s", name,
+            mode == MODE_OFF ? "off for it" : "in shadow for it: it counts, and refuses nothing");
+        json_object_set_new(modes, name, json_string(limit_mode_name(mode)));
+    }
+    return modes;
+}
+
 static json_t *say_places(struct explain *explain)
 {
     json_t *list = json_array();
@@ -173,6 +197,7 @@ static void explain_done(void *context, int error)
     json_object_set_new(o, "list", say_lists(explain));
     json_object_set_new(o, "ban", say_ban(explain));
     say_history(explain);
+    json_object_set_new(o, "modes", say_modes(explain));
     json_object_set_new(o, "top", say_places(explain));
     json_object_set_new(o, "evidence", explain->evidence);
     api_request_ok(explain->request, o);

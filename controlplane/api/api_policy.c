@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { LIMIT_NAME_SIZE = 48 };
-
 struct change {
     struct api_request *request;
     char class[sizeof((struct policy_class *)0)->name]; // of the list or limit; "": the default
@@ -183,7 +181,7 @@ void api_lists_remove(struct api_request *request)
 
 // limits
 
-static const char *limit_name(enum limit limit, char name[LIMIT_NAME_SIZE])
+const char *api_limit_name(enum limit limit, char name[LIMIT_NAME_SIZE])
 {
     const char *upper = limit_facts(limit)->name;
     size_t i = 0;
@@ -210,7 +208,7 @@ static json_t *limit_json(const struct plane *plane, int class, enum limit limit
     const struct policy *head = &plane->publisher.config->head;
     bool has_mode = !limit_why_modeless(limit);
     json_t *o = json_object();
-    json_object_set_new(o, "name", json_string(limit_name(limit, name)));
+    json_object_set_new(o, "name", json_string(api_limit_name(limit, name)));
     json_object_set_new(o, "value",
                         json_integer((json_int_t)policy_limit(head, (unsigned)class, limit)));
     json_object_set_new(

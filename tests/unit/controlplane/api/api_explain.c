@@ -115,6 +115,28 @@ static void the_longest_prefix_says_which_list_holds(void **state)
     config->lists[CLASS_DENY] = kept[1];
 }
 
+static void limits_that_do_not_refuse_are_named_for_the_source_s_class(void **state)
+{
+    struct config *config = api_rig.plane.publisher.config;
+    config->head.modes[LIMIT_CONNECTIONS_SOURCE] = MODE_SHADOW;
+    config->head.modes[LIMIT_TLS_RATE_PREFIX] = MODE_OFF;
+    config->head.modes[LIMIT_LOGIN_SECONDS] = MODE_OFF; // of a session, not of sources
+    api_rig_start("{'command':'explain','address':'8.8.8.8'}");
+    answer_all(&(struct explain_answer){0});
+    assert_evidence((const char *[]){"on no list", "not banned",
+                                     "not proven: no handshake of it is remembered",
+                                     "0 connections open", "no debt of SYNs",
+                                     "connections_source is in shadow for it: it counts, and "
+                                     "refuses nothing",
+                                     "tls_rate_prefix is off for it", NULL});
+    const json_t *modes = json_object_get(api_rig.response, "modes");
+    assert_int_equal(json_object_size(modes), 2);
+    assert_string_equal(json_string_value(json_object_get(modes, "connections_source")), "shadow");
+    config->head.modes[LIMIT_CONNECTIONS_SOURCE] = MODE_ENFORCE;
+    config->head.modes[LIMIT_TLS_RATE_PREFIX] = MODE_ENFORCE;
+    config->head.modes[LIMIT_LOGIN_SECONDS] = MODE_ENFORCE;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_rig_up, api_rig_down)
@@ -123,6 +145,7 @@ int main(void)
         TEST(a_stranger_is_nothing_in_particular),
         TEST(a_banned_flooder_is_told_with_all_evidence),
         TEST(the_longest_prefix_says_which_list_holds),
+        TEST(limits_that_do_not_refuse_are_named_for_the_source_s_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
