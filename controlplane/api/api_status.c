@@ -47,13 +47,31 @@ static json_t *controlplane_json(struct plane *plane)
     return o;
 }
 
+static unsigned workers(const struct dataplane_link *link)
+{
+    return link->state == LINK_UP ? link->client.workers : 0;
+}
+
+static uint64_t counted_by(const struct dataplane_link *link, enum counter counter, unsigned worker)
+{
+    return __atomic_load_n(&link->client.counters->blocks[worker].counters[counter],
+                           __ATOMIC_RELAXED);
+}
+
 static uint64_t counted(const struct dataplane_link *link, enum counter counter)
 {
     uint64_t sum = 0;
-    for (unsigned worker = 0; link->state == LINK_UP && worker < link->client.workers; worker++)
-        sum += __atomic_load_n(&link->client.counters->blocks[worker].counters[counter],
-                               __ATOMIC_RELAXED);
+    for (unsigned worker = 0; worker < workers(link); worker++)
+        sum += counted_by(link, counter, worker);
     return sum;
+}
+
+static json_t *busy_json(const struct dataplane_link *link)
+{
+    json_t *each = json_array();
+    for (unsigned worker = 0; worker < workers(link); worker++)
+        json_array_append_new(each, number(counted_by(link, COUNTER_BUSY_PERMILLE, worker)));
+    return each;
 }
 
 // What got lost before a worker could see it.
@@ -81,9 +99,10 @@ static json_t *dataplane_json(const struct plane *plane)
     json_object_set_new(o, "state", json_string(dataplane_link_state_name(link->state)));
     json_object_set_new(o, "attached", json_boolean(up));
     json_object_set_new(o, "pid", link->pid ? number((uint64_t)link->pid) : json_null());
-    json_object_set_new(o, "workers", number(up ? link->client.workers : 0));
+    json_object_set_new(o, "workers", number(workers(link)));
     json_object_set_new(o, "sessions", number(counted(link, COUNTER_SESSIONS_OPEN)));
     json_object_set_new(o, "draining", json_boolean(counted(link, COUNTER_DRAINING) > 0));
+    json_object_set_new(o, "busy_permille", busy_json(link));
     json_object_set_new(o, "nic", nic_json(link));
     json_object_set_new(o, "attached_ms",
                         up ? number(uv_now(&plane->loop) - plane->attached_ms) : json_null());
@@ -166,12 +185,12 @@ void api_status(struct api_request *request)
     api_request_ok(request, o);
 }
 
-// What every worker says of the whole: two of them in attack mode are one attack.
+// Not to be added up: two workers in attack mode are one attack.
 static bool is_of_the_whole(enum counter counter)
 {
     return counter == COUNTER_ATTACK_MODE || counter == COUNTER_DRAINING ||
-           counter == COUNTER_SOURCES_BANNED || counter == COUNTER_BACKEND_SERVERS_DOWN ||
-           counter == COUNTER_TURN_WORST_US;
+           counter == COUNTER_BACKEND_SERVERS_DOWN || counter == COUNTER_TURN_WORST_US ||
+           counter == COUNTER_BUSY_PERMILLE;
 }
 
 // Adds "total" and "workers" of one counter; `first` is worker 0's, one block further each next.

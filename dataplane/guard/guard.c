@@ -233,11 +233,7 @@ enum reason guard_admit(struct guard *guard, const struct packet *packet,
         return REASON_DENY_LIST;
     if (look->class == CLASS_MARTIAN)
         return REASON_MARTIAN_LIST;
-    if (guard->bans.table.count == 0)
-        return REASON_NONE;
-    bool banned = guard_ban_holds(&guard->bans, &packet->src, now_us);
-    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
-    return banned ? REASON_BANNED : REASON_NONE;
+    return guard_ban_holds(&guard->bans, &packet->src, now_us) ? REASON_BANNED : REASON_NONE;
 }
 
 bool guard_is_attacked(const struct guard *guard)
@@ -390,9 +386,18 @@ static bool may_repeat(struct guard *guard, const struct packet *syn, bool prove
     return may;
 }
 
+// Bans of an operator are on every worker, and counted once.
+static uint32_t bans_counted(const struct guard *guard)
+{
+    const struct guard_ban *bans = &guard->bans;
+    return bans->table.count - (guard->config.worker > 0 ? bans->by_operator : 0);
+}
+
 void guard_advance(struct guard *guard, const struct guard_output *output, uint64_t now_us)
 {
     guard_answer_advance(&guard->answer, now_us);
+    guard_ban_advance(&guard->bans, now_us);
+    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, bans_counted(guard));
     bool attack = guard->answer.pressure.attack;
     counter_set(guard->config.counters, COUNTER_ATTACK_MODE, attack);
     if (attack)
@@ -481,9 +486,7 @@ uint64_t guard_bars(const struct guard *guard)
 
 bool guard_ban_remove(struct guard *guard, const struct addr *addr)
 {
-    bool was_banned = guard_ban_lift(&guard->bans, addr);
-    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
-    return was_banned;
+    return guard_ban_lift(&guard->bans, addr);
 }
 
 static struct guard_name name_of(const struct guard *guard, const struct addr *addr)
@@ -526,7 +529,6 @@ bool guard_offend(struct guard *guard, const struct addr *client, enum reason re
                       .reason = (uint16_t)reason};
     bool banned = guard_ban_set(&guard->bans, &ban, now_us);
     guard->bars += banned;
-    counter_set(guard->config.counters, COUNTER_SOURCES_BANNED, guard->bans.table.count);
     return banned;
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_ban.h"
 
-enum { LOOKS_A_PAGE = 1024 }; // at the table of bans
+#include "contract/reason.h"
+
+enum {
+    LOOKS_A_PAGE = 1024, // at the table of bans
+    SWEEP = 64,          // slots a call
+};
 
 int guard_ban_init(struct guard_ban *bans, int numa_node, const struct siphash_key *key)
 {
@@ -14,11 +19,17 @@ void guard_ban_done(struct guard_ban *bans)
     guard_table_done(&bans->table);
 }
 
+static void give(struct guard_ban *bans, struct guard_table_entry *entry)
+{
+    bans->by_operator -= entry->extra == REASON_NONE;
+    guard_table_give(&bans->table, entry);
+}
+
 static void sweep_slot(struct guard_ban *bans, uint64_t now_us)
 {
     struct guard_table_entry *entry = &bans->table.entries[bans->sweep];
     if (entry->used && entry->value <= now_us)
-        guard_table_give(&bans->table, entry); // another may have moved here: look again
+        give(bans, entry); // another may have moved here: look again
     else
         bans->sweep = (bans->sweep + 1) & (bans->table.slots - 1);
 }
@@ -40,11 +51,16 @@ static void sweep_all(struct guard_ban *bans, uint64_t now_us)
     }
 }
 
-bool guard_ban_holds(struct guard_ban *bans, const struct addr *addr, uint64_t now_us)
+void guard_ban_advance(struct guard_ban *bans, uint64_t now_us)
+{
+    for (int i = 0; i < SWEEP && bans->table.count; i++)
+        sweep_slot(bans, now_us);
+}
+
+bool guard_ban_holds(const struct guard_ban *bans, const struct addr *addr, uint64_t now_us)
 {
     if (bans->table.count == 0)
         return false;
-    sweep_slot(bans, now_us);
     const struct guard_table_entry *entry = guard_table_find(&bans->table, addr);
     return entry && entry->value > now_us;
 }
@@ -58,8 +74,10 @@ bool guard_ban_set(struct guard_ban *bans, const struct ban *ban, uint64_t now_u
     struct guard_table_entry *entry = guard_table_take(&bans->table, &ban->addr);
     if (!entry)
         return false;
+    bans->by_operator -= entry->value && entry->extra == REASON_NONE; // it replaces that one
     entry->value = now_us + ban->seconds * UINT64_C(1000000);
     entry->extra = ban->reason;
+    bans->by_operator += entry->extra == REASON_NONE;
     if (entry->value < bans->earliest_us)
         bans->earliest_us = entry->value;
     return true;
@@ -70,7 +88,7 @@ bool guard_ban_lift(struct guard_ban *bans, const struct addr *addr)
     struct guard_table_entry *entry = guard_table_find(&bans->table, addr);
     if (!entry)
         return false;
-    guard_table_give(&bans->table, entry);
+    give(bans, entry);
     return true;
 }
 

@@ -91,6 +91,24 @@ class Two(unittest.TestCase):
             lab.ctl("bans", "remove", BANNED)
         self.assertEqual(greeted([BANNED]), 1)
 
+    def test_who_offends_is_banned_on_whichever_worker_it_is(self):
+        sources = [f"198.18.{number}.90" for number in range(16)]
+        with (limit("greeting_delay_ms", 0), limit("offences_source", 1, mode="enforce"),
+              lab.Watch() as watch):
+            for source in sources:
+                with talk.smtp(source=source) as client:
+                    client.smtp("MAIL FROM:<a@good.example.org>")
+                    client.send("RCPT TO:<somebody@elsewhere.example>\r\n")
+                    client.is_closed()
+            rows = [row for row in told("bans", "list")["bans"] if row["address"] in sources]
+            self.assertEqual(sorted(row["address"] for row in rows), sorted(sources))
+            self.assertEqual({row["workers"] for row in rows}, {1})
+            watch.wait("SOURCES_BANNED", len(sources))
+            self.assertEqual(greeted(sources[:2]), 0)
+            self.assertEqual(greeted(source.replace(".90", ".91") for source in sources), 16)
+        for source in sources:
+            lab.ctl("bans", "remove", source)
+
     def test_top_and_explain_know_what_either_worker_saw(self):
         clients = [talk.smtp(source=source) for source in SOURCES]
         try:

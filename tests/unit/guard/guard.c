@@ -162,7 +162,6 @@ static void a_ban_made_before_the_address_was_allowed_does_not_hold(void **state
     struct ban ban = {.addr = made_addr("198.18.0.1"), .seconds = 60};
     assert_true(guard_ban_add(s->guard, &ban, s->now_us));
     assert_int_equal(admit(s, "198.18.0.1"), REASON_BANNED);
-    assert_int_equal(s->counters.counters[COUNTER_SOURCES_BANNED], 1);
     made_prefix(&s->policy, CLASS_ALLOW, "198.18.0.0/15");
     scene_policy(s);
     assert_int_equal(admit(s, "198.18.0.1"), REASON_NONE);
@@ -294,6 +293,20 @@ static unsigned sent_by(struct scene *s, struct out *out, uint64_t after_us)
     guard_advance(s->guard, &(struct guard_output){out_take, out_send, out}, s->now_us);
     assert_int_equal(out->sent, out->taken);
     return out->sent;
+}
+
+static void bans_are_counted_until_they_end(void **state)
+{
+    struct scene *s = *state;
+    struct out out = {.exhausted = false};
+    struct ban ban = {.addr = made_addr("198.18.0.1"), .seconds = 60};
+    assert_true(guard_ban_add(s->guard, &ban, s->now_us));
+    (void)sent_by(s, &out, 10000);
+    assert_int_equal(s->counters.counters[COUNTER_SOURCES_BANNED], 1);
+    s->now_us += 60000000;
+    for (int i = 0; i < 520; i++) // nobody else comes
+        (void)sent_by(s, &out, 10000);
+    assert_int_equal(s->counters.counters[COUNTER_SOURCES_BANNED], 0);
 }
 
 static void under_attack_no_syn_ack_is_sent_again(void **state)
@@ -676,6 +689,7 @@ int main(void)
         CASE(a_policy_swap_forgets_nothing),
         CASE(what_is_known_of_a_source_is_explained),
         CASE(bans_are_listed_and_lifted),
+        CASE(bans_are_counted_until_they_end),
         CASE(under_attack_no_syn_ack_is_sent_again),
         CASE(without_an_mbuf_a_syn_ack_is_not_sent_again),
         CASE(forged_syns_make_no_more_again_than_a_prefix_s_budget),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_ban.h"
 
+#include "contract/reason.h"
 #include "policy_make.h"
 
 #include <setjmp.h>
@@ -89,15 +90,32 @@ static void a_second_ban_replaces_the_first(void **state)
     assert_false(holds("192.0.2.1", 1000000));
 }
 
-static void looking_up_clears_what_has_ended(void **state)
+static void what_has_ended_is_cleared_within_5_s(void **state)
 {
     for (uint32_t i = 0; i < 100; i++) {
         struct ban ban = {.addr = nth(i), .seconds = i == 50 ? 1000 : 1};
         assert_true(guard_ban_set(&bans, &ban, 0));
     }
-    for (uint32_t i = 0; i < bans.table.slots + 100; i++)
-        (void)holds("192.0.2.1", 2000000);
+    for (uint32_t i = 0; i < 520; i++)
+        guard_ban_advance(&bans, 2000000 + i * 10000);
     assert_int_equal(bans.table.count, 1);
+}
+
+static void those_of_an_operator_are_counted_apart(void **state)
+{
+    struct ban ban = ban_of("192.0.2.1", 2), other = ban_of("192.0.2.2", 1), third = other;
+    ban.reason = other.reason = REASON_NONE;
+    assert_true(guard_ban_set(&bans, &ban, 0));
+    assert_true(guard_ban_set(&bans, &ban, 0));
+    assert_true(guard_ban_set(&bans, &other, 0));
+    assert_int_equal(bans.by_operator, 2);
+    assert_true(guard_ban_set(&bans, &third, 0)); // in the place of the second
+    assert_int_equal(bans.by_operator, 1);
+    assert_int_equal(bans.table.count, 2);
+    for (uint32_t i = 0; i < 520; i++)
+        guard_ban_advance(&bans, 2000000);
+    assert_int_equal(bans.by_operator, 0);
+    assert_int_equal(bans.table.count, 0);
 }
 
 static void pages_show_every_ban_once(void **state)
@@ -143,7 +161,8 @@ int main(void)
         CASE(a_ban_ends_to_the_microsecond),
         CASE(a_ban_is_of_the_64_and_of_nobody_else),
         CASE(a_second_ban_replaces_the_first),
-        CASE(looking_up_clears_what_has_ended),
+        CASE(what_has_ended_is_cleared_within_5_s),
+        CASE(those_of_an_operator_are_counted_apart),
         CASE(pages_show_every_ban_once),
         CASE(a_cursor_beyond_the_table_gives_an_empty_last_page),
     };

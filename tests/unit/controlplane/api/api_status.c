@@ -71,12 +71,16 @@ static void status_tells_what_runs(void **state)
     plane->children.items[CHILD_AUTH].state = CHILD_RUNNING;
     plane->children.items[CHILD_AUTH].pid = 78;
     plane->children.items[CHILD_AUTH].restarts = 2;
+    counter_set(&api_rig.ops.counters->blocks[1], COUNTER_BUSY_PERMILLE, 250);
     api_rig_start("{'command':'status'}");
     assert_non_null(api_rig_granted());
     assert_int_equal(number(part("controlplane"), "pid"), getpid());
     assert_true(json_is_null(json_object_get(part("controlplane"), "metrics_port")));
     assert_int_equal(number(part("dataplane"), "pid"), 77);
     assert_int_equal(number(part("dataplane"), "workers"), OPS_RIG_WORKERS);
+    const json_t *busy = json_object_get(part("dataplane"), "busy_permille");
+    assert_int_equal(json_array_size(busy), OPS_RIG_WORKERS);
+    assert_int_equal(json_integer_value(json_array_get(busy, 1)), 250);
     const json_t *dns = json_array_get(part("children"), 0);
     const json_t *auth = json_array_get(part("children"), 1);
     assert_string_equal(text(dns, "name"), "dns");
@@ -116,7 +120,7 @@ static void stats_add_up_over_the_workers(void **state)
         assert_string_equal(text(one, "name"), counter_name((enum counter)i));
         assert_int_equal(json_is_true(json_object_get(one, "gauge")),
                          metrics_text_is_gauge((enum counter)i));
-        bool worst = i == COUNTER_TURN_WORST_US || i == COUNTER_SOURCES_BANNED ||
+        bool worst = i == COUNTER_TURN_WORST_US || i == COUNTER_BUSY_PERMILLE ||
                      i == COUNTER_ATTACK_MODE || i == COUNTER_DRAINING ||
                      i == COUNTER_BACKEND_SERVERS_DOWN; // not twice as long, or as many
         assert_int_equal(number(one, "total"), 1000 + (worst ? i : 2 * i));
