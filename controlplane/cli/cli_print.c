@@ -17,6 +17,18 @@ static const char *text(const json_t *object, const char *key)
     return value ? value : "-";
 }
 
+static void print_busy(FILE *out, const json_t *permille)
+{
+    size_t worker;
+    const json_t *one;
+    fputs("busy", out);
+    json_array_foreach(permille, worker, one)
+    {
+        fprintf(out, "%s%.1f %%", worker ? ", " : "           ", json_number_value(one) / 10);
+    }
+    fputs(" of the last second\n", out);
+}
+
 static void print_planes(FILE *out, const json_t *response)
 {
     char duration[64];
@@ -33,6 +45,7 @@ static void print_planes(FILE *out, const json_t *response)
             number(data, "pid"), number(data, "workers"), number(data, "workers") == 1 ? "" : "s",
             duration, json_is_true(json_object_get(data, "draining")) ? ", DRAINING" : "",
             number(data, "sessions"));
+        print_busy(out, json_object_get(data, "busy_permille"));
         const json_t *nic = json_object_get(data, "nic");
         fprintf(out,
                 "lost at ports  %lld missed, %lld without buffer, %lld bad, %lld in queues, "

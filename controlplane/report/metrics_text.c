@@ -17,6 +17,7 @@ bool metrics_text_is_gauge(enum counter counter)
     case COUNTER_SOURCES_BANNED:
     case COUNTER_MBUFS_IN_USE:
     case COUNTER_TURN_WORST_US:
+    case COUNTER_BUSY_PERMILLE:
         return true;
     default:
         return false;

@@ -27,11 +27,12 @@ struct worker {
     struct tcp *tcp;
     struct sessions *sessions;
     struct counter_block *counters;
-    uint64_t now_us;      // of this turn
-    double us_per_cycle;  // of the time-stamp counter
-    uint64_t busy_cycles; // of turns that did work
-    uint64_t bars;        // of the guard, whose sessions are looked for
-    uint64_t slow_us;     // when the slow things are due again
+    uint64_t now_us;                // of this turn
+    double us_per_cycle;            // of the time-stamp counter
+    uint64_t busy_cycles;           // of turns that did work
+    uint64_t bars;                  // of the guard, whose sessions are looked for
+    uint64_t slow_us;               // when the slow things are due again
+    uint64_t load_us, load_busy_us; // when the load was last measured, and busy_us then
     // Free mbufs (those in the lcores' caches not counted) that no SYN-ACK and no new session may
     // take: they are for ARP, ND, and the sessions that are open.
     uint32_t mbufs_reserve;

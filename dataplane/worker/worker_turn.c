@@ -18,7 +18,8 @@ enum {
     EVENTS_A_TURN = 512,
     GROUP = 8,       // packets whose memory is asked for at once: more have to wait for one another
     SLOW_US = 10000, // gauges, neighbours
-    GLANCED = 255,   // a kind: a SYN, not parsed yet
+    LOAD_US = 1000000,
+    GLANCED = 255, // a kind: a SYN, not parsed yet
 };
 static_assert((int)BURST == (int)GUARD_BURST && (int)BURST <= (int)TCP_BURST, "one burst for all");
 
@@ -384,6 +385,17 @@ static int64_t unix_us_offset(uint64_t now_us)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)now_us;
 }
 
+static void measure_load(struct worker *w)
+{
+    uint64_t us = w->now_us - w->load_us, busy_us = w->counters->counters[COUNTER_BUSY_US];
+    if (us < LOAD_US)
+        return;
+    uint64_t permille = (busy_us - w->load_busy_us) * 1000 / us;
+    counter_set(w->counters, COUNTER_BUSY_PERMILLE, RTE_MIN(permille, 1000u));
+    w->load_us = w->now_us;
+    w->load_busy_us = busy_us;
+}
+
 static void slow(struct worker *w)
 {
     w->slow_us = w->now_us + SLOW_US;
@@ -396,6 +408,7 @@ static void slow(struct worker *w)
     struct guard_output output = {synack_take, synack_send, w};
     guard_advance(w->guard, &output, w->now_us);
     guard_heavy_advance(&w->heavy, w->now_us);
+    measure_load(w);
     counter_set(w->counters, COUNTER_SESSIONS_OPEN, sessions_count(w->sessions));
     counter_set(w->counters, COUNTER_CONNECTIONS_OPEN, tcp_connections(w->tcp));
 }

@@ -126,8 +126,8 @@ static void status_tells_both_planes_and_their_parts(void **state)
         cli_print_status,
         "{'controlplane':{'pid':10,'uptime_ms':61000,'metrics_port':9100,'session_log':'/s.json',"
         "'session_lines':5,'session_lines_lost':1},"
-        "'dataplane':{'attached':true,'pid':11,'workers':1,'attached_ms':5000,'sessions':3,'"
-        "draining':true,"
+        "'dataplane':{'attached':true,'pid':11,'workers':2,'attached_ms':5000,'sessions':3,'"
+        "draining':true,'busy_permille':[7,1000],"
         "'nic':{'missed':8,'no_mbuf':9,'errors':10,'queue_errors':11,'further':12}},"
         "'children':[{'name':'dns','state':'running','pid':12,'restarts':0},"
         "{'name':'auth','state':'waiting','pid':null,'restarts':3}],"
@@ -138,7 +138,8 @@ static void status_tells_both_planes_and_their_parts(void **state)
         "'submission':false,'backend':'postfix'}]}",
         false,
         "control plane  running, pid 10, up 1 min 1 s, metrics on port 9100\n"
-        "data plane     attached, pid 11, 1 worker, for 5 s, DRAINING, 3 sessions\n"
+        "data plane     attached, pid 11, 2 workers, for 5 s, DRAINING, 3 sessions\n"
+        "busy           0.7 %, 100.0 % of the last second\n"
         "lost at ports  8 missed, 9 without buffer, 10 bad, 11 in queues, 12 further\n"
         "dns  child     running, pid 12, restarted 0 times\n"
         "auth child     waiting, restarted 3 times\n"
