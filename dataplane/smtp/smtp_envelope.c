@@ -193,6 +193,7 @@ void smtp_envelope_mail(struct smtp *smtp, const struct smtp_arguments *argument
     if (mail->from_size)
         memcpy(mail->from, arguments->path.at, mail->from_size);
     smtp_trail_sender(smtp);
+    smtp->host->report.score = 0;
     uint32_t known = known_findings(smtp) & ~(uint32_t)SMTP_FINDINGS_OF_SYNTAX;
     mail->held = (uint8_t)smtp_finding_judge(smtp, known);
     if (!smtp_is_stranger(smtp) || mail->held != REFUSE_NONE) {

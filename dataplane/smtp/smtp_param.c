@@ -28,12 +28,13 @@ static bool take_xtext(struct span value, struct smtp_param *param)
     return value.size > 0;
 }
 
-static bool is_hex(uint8_t c)
+static int hex(uint8_t c) // its value; -1: it is none
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-// RFC 3461, section 4: graphic characters, others as +XX.
+// RFC 3461, section 4: graphic characters, others as +XX. What they stand for ends up in the
+// headers of reports, so that must be text, too (sections 4.2 and 4.4).
 static bool is_xtext(struct span value)
 {
     for (size_t i = 0; i < value.size; i++) {
@@ -42,7 +43,10 @@ static bool is_xtext(struct span value)
             return false;
         if (c != '+')
             continue;
-        if (value.size - i < 3 || !is_hex(value.at[i + 1]) || !is_hex(value.at[i + 2]))
+        if (value.size - i < 3)
+            return false;
+        int high = hex(value.at[i + 1]), low = hex(value.at[i + 2]), stands_for = high * 16 + low;
+        if (high < 0 || low < 0 || stands_for < 0x20 || stands_for >= 0x7f)
             return false;
         i += 2;
     }

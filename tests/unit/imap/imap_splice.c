@@ -217,6 +217,19 @@ static void a_literal_goes_when_the_backend_wants_it(void **state)
                    "C:c COMPRESS DEFLATE\nS:c BAD Command not available\n");
 }
 
+// RFC 6855; its literals are RFC 3516's.
+static void utf8_goes_as_the_backend_offers_it(void **state)
+{
+    play(LOGGED_IN "C:b ENABLE UTF8=ACCEPT\nP:b ENABLE UTF8=ACCEPT\n"
+                   "B:* ENABLED UTF8=ACCEPT\nS:* ENABLED UTF8=ACCEPT\nB:b OK\nS:b OK\n"
+                   "B:* OK [CAPABILITY IMAP4rev1 UTF8=ACCEPT AUTH=PLAIN] x\n"
+                   "S:* OK [CAPABILITY IMAP4rev1 UTF8=ACCEPT] x\n"
+                   "C:c CREATE \"\xe2\x98\xba (\"\nP:c CREATE \"\xe2\x98\xba (\"\nB:c OK\nS:c OK\n"
+                   "C:d APPEND x UTF8 (~{6}\nP:d APPEND x UTF8 (~{6}\nB:+ OK\nS:+ OK\n"
+                   "RC:a\xc3\xa9!\\r\\n)\\r\\n\nP:a\xc3\xa9!\nP:)\nB:d OK done\nS:d OK done\n"
+                   "C:e COMPRESS DEFLATE\nS:e BAD Command not available\n");
+}
+
 static void after_a_refused_literal_come_commands(void **state)
 {
     play(LOGGED_IN "C:b APPEND x {1000}\nP:b APPEND x {1000}\n"
@@ -445,6 +458,7 @@ int main(void)
         TLS_TEST(a_command_that_is_begun_and_does_not_get_on_ends_the_session),
         TLS_TEST(who_waits_for_a_go_ahead_is_not_slow),
         TLS_TEST(a_literal_goes_when_the_backend_wants_it),
+        TLS_TEST(utf8_goes_as_the_backend_offers_it),
         TLS_TEST(after_a_refused_literal_come_commands),
         TLS_TEST(a_literal_that_does_not_wait_is_made_to),
         TLS_TEST(a_literal_that_does_not_wait_and_is_refused_is_swallowed),

@@ -144,6 +144,9 @@ static void the_score_is_reached_at_its_threshold_and_not_before(void **unused)
     assert_int_equal(fake->host.report.findings,
                      1u << FINDING_RDNS_NONE | 1u << FINDING_SPF_SOFTFAIL |
                          1u << FINDING_SPF_NEUTRAL | 1u << FINDING_SCORE_REACHED);
+    policy->verdicts[FINDING_RDNS_NONE].action = ACTION_REJECT;
+    mail_script_play(fake, "C:RSET\nS:250 2.0.0 Ok\n" FROM_JOE MAIL_TO_ALICE "S:550 *\n");
+    assert_int_equal(fake->host.report.score, 0); // of that mail
     mail_host_fake_close(fake);
 }
 

@@ -37,6 +37,11 @@ static void bad_parameters_are_refused(void **unused)
         {" ENVID=a+2", PARAM_MALFORMED},
         {" ENVID=a+2x", PARAM_MALFORMED},
         {" ENVID=a+3d", PARAM_MALFORMED},
+        {" ENVID=a+0D+0ABcc:+20x", PARAM_MALFORMED},
+        {" ENVID=a+00", PARAM_MALFORMED},
+        {" ENVID=a+1F", PARAM_MALFORMED},
+        {" ENVID=a+7F", PARAM_MALFORMED},
+        {" ENVID=a+C3+A9", PARAM_MALFORMED},
         {" NOTIFY=NEVER", PARAM_UNKNOWN},
         {" =1", PARAM_UNKNOWN},
         {" XVERP", PARAM_UNKNOWN},
@@ -82,6 +87,8 @@ static void bad_parameters_of_a_recipient_are_refused(void **unused)
         {" ORCPT=rfc822;", PARAM_MALFORMED},
         {" ORCPT=rfc 822;joe", PARAM_MALFORMED},
         {" ORCPT=rfc822;j\xc3\xb6", PARAM_MALFORMED},
+        {" ORCPT=rfc822;joe+0A@x", PARAM_MALFORMED},
+        {" ORCPT=rfc822;j+C3+B6@x", PARAM_MALFORMED},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct smtp_param param;
@@ -109,6 +116,7 @@ static void the_texts_of_dsn_have_their_lengths(void **unused)
 static void what_a_sender_wants_to_be_told_is_kept(void **unused)
 {
     struct smtp_param param;
+    assert_int_equal(smtp_param_parse(span_text(" ENVID=+20+7E"), false, &param), PARAM_OK);
     assert_int_equal(smtp_param_parse(span_text(" RET=full ENVID=a+3Db"), false, &param), PARAM_OK);
     assert_int_equal(param.bits, PARAM_RET | PARAM_RET_FULL | PARAM_ENVID);
     assert_true(span_equal(param.text, span_text("a+3Db")));
