@@ -215,8 +215,8 @@ static json_t *limit_json(const struct plane *plane, int class, enum limit limit
         o, "mode",
         has_mode ? json_string(limit_mode_name(policy_mode(head, (unsigned)class, limit)))
                  : json_null());
-    json_object_set_new(
-        o, "own", json_boolean(facts->by_class && (head->classes[class].own_limits >> limit & 1)));
+    json_object_set_new(o, "own",
+                        json_boolean(limit_set_has(&head->classes[class].own_limits, limit)));
     json_object_set_new(o, "by_class", json_boolean(facts->by_class));
     json_object_set_new(o, "default", json_integer((json_int_t)facts->value));
     json_object_set_new(o, "least", json_integer((json_int_t)facts->least));
@@ -296,15 +296,16 @@ static int edit_limit(void *context, struct config **candidate, struct config_er
     if (index < 0)
         return class_unknown(errors, change->class);
     struct policy_class *class = &head->classes[index];
-    uint64_t bit = change->class[0] ? UINT64_C(1) << change->limit : 0;
     if (change->mode != MODE_COUNT) {
         *(change->class[0] ? &class->modes[change->limit] : &head->modes[change->limit]) =
             (uint8_t)change->mode;
-        class->own_modes |= bit;
+        if (change->class[0])
+            limit_set_add(&class->own_modes, change->limit);
     } else {
         *(change->class[0] ? &class->limits[change->limit] : &head->limits[change->limit]) =
             change->value;
-        class->own_limits |= bit;
+        if (change->class[0])
+            limit_set_add(&class->own_limits, change->limit);
     }
     const char *wrong = config_classes_contradiction(head);
     if (wrong)

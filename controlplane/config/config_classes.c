@@ -58,12 +58,12 @@ static void take_limit(struct config_reader *r, yaml_node_t *name, yaml_node_t *
     if (given.value != UINT64_MAX) {
         limits->values[limit] = given.value;
         if (limits->of_class)
-            limits->of_class->own_limits |= UINT64_C(1) << limit;
+            limit_set_add(&limits->of_class->own_limits, limit);
     }
     if (given.mode != MODE_COUNT) {
         limits->modes[limit] = given.mode;
         if (limits->of_class)
-            limits->of_class->own_modes |= UINT64_C(1) << limit;
+            limit_set_add(&limits->of_class->own_modes, limit);
     }
 }
 

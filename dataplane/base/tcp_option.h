@@ -56,4 +56,5 @@ struct tcp_handshake {
     uint8_t peer_window_scale; // 0 when scaling is off
     bool window_scaling, timestamps, sack;
     uint64_t shadowed; // limits in shadow mode that would have refused it, bits 1 << enum limit
+    uint8_t class;     // of its source
 };

@@ -8,13 +8,7 @@
 #include <strings.h>
 
 enum { SCOPE_ALL, SCOPE_CLASS, SCOPE_ALWAYS };
-enum { BITS_BY_CLASS = 64 };
-
-#define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
-    static_assert(SCOPE_##scope != SCOPE_CLASS || (int)LIMIT_##name < BITS_BY_CLASS,               \
-                  "a bit each in a word");
-#include "contract/limit.def"
-#undef LIMIT
+static_assert((int)LIMIT_BAN_SECONDS < 64, "what comes before is noted in a word by the guard");
 
 static const struct limit_facts facts[LIMIT_COUNT] = {
 #define LIMIT(name, value, least, most, unit, scope, reason, text)                                 \
@@ -188,21 +182,16 @@ static bool limits_are_sound(const struct policy *p)
     return true;
 }
 
-static bool has_own(uint64_t own, int limit)
-{
-    return limit < BITS_BY_CLASS && own >> limit & 1;
-}
-
 static bool class_is_sound(const struct policy_class *c, bool named)
 {
-    for (int i = 0; i < BITS_BY_CLASS; i++)
-        if ((c->own_limits | c->own_modes) >> i & 1 &&
-            (i >= LIMIT_COUNT || !facts[i].by_class || !named))
+    for (int i = 0; i < LIMITS_IN_SET; i++) {
+        bool value = limit_set_has(&c->own_limits, (enum limit)i);
+        bool mode = limit_set_has(&c->own_modes, (enum limit)i);
+        if ((value || mode) && (i >= LIMIT_COUNT || !facts[i].by_class || !named))
             return false;
-    for (int i = 0; i < LIMIT_COUNT; i++)
-        if ((has_own(c->own_limits, i) && !limit_is_sound(c->limits, i)) ||
-            (has_own(c->own_modes, i) && !mode_is_sound(c->modes, i)))
+        if ((value && !limit_is_sound(c->limits, i)) || (mode && !mode_is_sound(c->modes, i)))
             return false;
+    }
     return IS_TEXT(c->name);
 }
 
@@ -379,14 +368,15 @@ uint64_t policy_limit(const struct policy *p, unsigned class, enum limit limit)
 {
     CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
     const struct policy_class *c = &p->classes[class];
-    return has_own(c->own_limits, (int)limit) ? c->limits[limit] : p->limits[limit];
+    return limit_set_has(&c->own_limits, limit) ? c->limits[limit] : p->limits[limit];
 }
 
 enum limit_mode policy_mode(const struct policy *p, unsigned class, enum limit limit)
 {
     CHECK(class < CLASSES_MAX && limit < LIMIT_COUNT);
     const struct policy_class *c = &p->classes[class];
-    return (enum limit_mode)(has_own(c->own_modes, (int)limit) ? c->modes[limit] : p->modes[limit]);
+    return (enum limit_mode)(limit_set_has(&c->own_modes, limit) ? c->modes[limit]
+                                                                 : p->modes[limit]);
 }
 
 static int compare_nocase(struct span name, const char *entry)

@@ -40,7 +40,8 @@ enum limit {
 struct limit_set {
     uint64_t words[2]; // bit n of both together: 1 << enum limit
 };
-static_assert((int)LIMIT_COUNT <= 128, "a bit each");
+enum { LIMITS_IN_SET = 128 };
+static_assert((int)LIMIT_COUNT <= LIMITS_IN_SET, "a bit each");
 
 // Shadow: counted as "would have refused", and nothing refused. Off: not looked at.
 enum limit_mode { MODE_ENFORCE, MODE_SHADOW, MODE_OFF, MODE_COUNT };
@@ -211,9 +212,9 @@ enum {
     CLASSES_MAX,
 };
 
-struct policy_class {               // what it has of its own; the rest is the default class's
-    char name[16];                  // "": there is no such class
-    uint64_t own_limits, own_modes; // bit 1 << enum limit (those by class): set below
+struct policy_class { // what it has of its own; the rest is the default class's
+    char name[16];    // "": there is no such class
+    struct limit_set own_limits, own_modes; // those by class: set below
     uint64_t limits[LIMIT_COUNT];
     uint8_t modes[LIMIT_COUNT]; // enum limit_mode
 };

@@ -369,6 +369,7 @@ enum reason guard_connection_begun(struct guard *guard, const struct packet *pac
         return reason;
     shadow_count(guard, handshake->shadowed);
     handshake->shadowed |= guard_shadow_of(&guard->shadow, packet, now_us);
+    handshake->class = look->class;
     return REASON_NONE;
 }
 

@@ -109,9 +109,9 @@ struct mail_host_ops {
 
 struct mail_host { // embedded in the session; read by the machine
     const struct mail_host_ops *ops;
-    const struct policy *policy;       // fixed for this session's whole life, but
-    const uint64_t *limits;            // those in force now, by enum limit, and
-    const uint8_t *modes;              // enum limit_mode of each
+    const struct policy *policy; // fixed for this session's whole life, but
+    const uint64_t *limits;      // those of the client's class in force now, by enum limit, and
+    const uint8_t *modes;        // enum limit_mode of each
     const struct mail_master *masters; // by backend
     const uint32_t *mechanisms; // that the auth child's back end has now: bits of enum mechanism
     uint8_t service;            // index in the policy

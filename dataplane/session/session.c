@@ -108,14 +108,22 @@ void sessions_shut(struct sessions *all)
     free(all);
 }
 
+static void take_limits(struct sessions *all, const struct policy *policy)
+{
+    for (unsigned class = 0; class < CLASSES_MAX; class ++)
+        for (int i = 0; i < LIMIT_COUNT; i++) {
+            all->limits[class][i] = policy_limit(policy, class, (enum limit)i);
+            all->modes[class][i] = (uint8_t)policy_mode(policy, class, (enum limit)i);
+        }
+}
+
 void sessions_snapshot(struct sessions *all, struct snapshot *snapshot, uint64_t now_us)
 {
     all->now_us = now_us;
     dial_policy(all);
     servers_policy(&all->servers, snapshot->policy, now_us);
     verdicts_flush(&all->verdicts);
-    memcpy(all->limits, snapshot->policy->limits, sizeof all->limits);
-    memcpy(all->modes, snapshot->policy->modes, sizeof all->modes);
+    take_limits(all, snapshot->policy);
     if (all->snapshot)
         __atomic_store_n(&all->snapshot->uses[all->config.worker].current, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&snapshot->uses[all->config.worker].current, 1, __ATOMIC_RELEASE);
@@ -138,13 +146,13 @@ static void snapshot_use(struct session *s, int change)
     __atomic_store_n(sessions, *sessions + (uint32_t)change, __ATOMIC_RELEASE);
 }
 
-static void fill_host(struct session *s, const struct packet *ack, unsigned service)
+static void fill_host(struct session *s, const struct packet *ack, unsigned service, unsigned class)
 {
     struct mail_host *host = &s->host;
     host->ops = &session_host_ops;
     host->policy = s->snapshot->policy;
-    host->limits = s->all->limits;
-    host->modes = s->all->modes;
+    host->limits = s->all->limits[class];
+    host->modes = s->all->modes[class];
     host->masters = s->snapshot->masters;
     host->mechanisms = &s->all->mechanisms;
     host->service = (uint8_t)service;
@@ -221,7 +229,8 @@ handle sessions_accept(struct sessions *all, const struct packet *ack,
     s->deadline_us = s->phase_us = s->slow_us = s->stall_us = UINT64_MAX;
     s->backend = 255;
     s->slot = SERVER_NONE;
-    fill_host(s, ack, service);
+    CHECK(handshake->class < CLASSES_MAX);
+    fill_host(s, ack, service, handshake->class);
 
     const struct policy_service *facts = &s->host.policy->services[service];
     s->protocol = protocols[facts->protocol];

@@ -128,7 +128,7 @@ static void host_logout(struct mail_host *host)
 bool session_enforce(struct session *s, enum limit limit, bool ends)
 {
     CHECK(!limit_why_modeless(limit));
-    switch ((enum limit_mode)s->all->modes[limit]) {
+    switch ((enum limit_mode)s->host.modes[limit]) {
     case MODE_ENFORCE:
         return true;
     case MODE_SHADOW:

@@ -101,13 +101,13 @@ struct sessions {
     struct servers servers;
     struct verdicts verdicts;
     struct sessions_drain drain;
-    uint64_t checks_us;               // when to look next which checks of servers are due
-    uint32_t attachments[ROLE_COUNT]; // of each role so far
-    uint32_t again[ROLE_COUNT];       // where to go on asking again
-    uint32_t mechanisms;              // the auth child's last offer
-    uint64_t limits[LIMIT_COUNT];     // of the snapshot, for all sessions
-    uint8_t modes[LIMIT_COUNT];       // likewise
-    uint32_t bar_at, bar_left;        // table of sessions: where to look next for barred ones
+    uint64_t checks_us;                        // when to look next which checks of servers are due
+    uint32_t attachments[ROLE_COUNT];          // of each role so far
+    uint32_t again[ROLE_COUNT];                // where to go on asking again
+    uint32_t mechanisms;                       // the auth child's last offer
+    uint64_t limits[CLASSES_MAX][LIMIT_COUNT]; // of the snapshot, for all sessions
+    uint8_t modes[CLASSES_MAX][LIMIT_COUNT];   // likewise
+    uint32_t bar_at, bar_left; // table of sessions: where to look next for barred ones
     struct handshake *handshake_first, *handshake_last; // that wait for a step
     unsigned handshake_steps;                           // that are left in this turn
     uint64_t now_us;                                    // of the call that is being served

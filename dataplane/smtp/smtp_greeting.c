@@ -40,7 +40,7 @@ void smtp_greeting_start(struct smtp *smtp)
         return;
     }
     ask_about_client(smtp);
-    uint64_t delay_us = host->policy->limits[LIMIT_GREETING_DELAY_MS] * 1000;
+    uint64_t delay_us = host->limits[LIMIT_GREETING_DELAY_MS] * 1000;
     if (delay_us == 0 || !smtp_is_stranger(smtp) || host->ops->is_known(host))
         return;
     smtp->greet_us = smtp->now_us + delay_us;

@@ -195,6 +195,17 @@ class Session(unittest.TestCase):
                 self.assertEqual(self.errors(client, 9), 2)
                 watch.wait("MAIL_TOO_MANY_ERRORS")
 
+    def test_a_class_has_its_own(self):
+        lab.ctl("lists", "add", "cgnat", f"{SOURCE}/32")
+        self.addCleanup(lab.ctl, "lists", "remove", "cgnat", f"{SOURCE}/32")
+        with (limit("error_delay_ms", 0), limit("errors_session", 2, of_class="cgnat"),
+              limit("message_bytes", 70000, of_class="cgnat"),
+              talk.smtp(source=SOURCE) as client, talk.smtp(source=NEIGHBOUR) as other):
+            self.assertIn("SIZE 70000", client.offered)
+            self.assertNotIn("SIZE 70000", other.offered)
+            self.assertEqual(self.errors(client, 9), 2)
+            self.assertEqual(self.errors(other, 5), 5)
+
     def test_in_shadow_the_session_goes_on_and_is_counted_once(self):
         before = Shadow.counted("errors_session")[0]
         with (limit("error_delay_ms", 0), limit("errors_session", 3, mode="shadow"),

@@ -33,6 +33,7 @@ struct rig {
     unsigned clients_count, backends_count;
     struct message asked[MESSAGE_KIND_COUNT];
     bool attached, started, local_off, backends_silent;
+    uint8_t class; // of clients
     struct report report;
     bool reported;
     struct addr client, shield_outside, shield_inside, backend;
@@ -62,8 +63,11 @@ static handle accept_at(struct mail_end *end, const struct packet *p,
                         const struct tcp_handshake *handshake, unsigned service)
 {
     struct rig *rig = end->config.rig;
-    if (end == &rig->shield)
-        return sessions_accept(end->sessions, p, handshake, service, rig->now_us);
+    if (end == &rig->shield) {
+        struct tcp_handshake of_class = *handshake;
+        of_class.class = rig->class;
+        return sessions_accept(end->sessions, p, &of_class, service, rig->now_us);
+    }
     struct rig_peer *peer = calloc(1, sizeof *peer);
     assert_true(rig->backends_count < RIG_PEERS);
     rig->backends[rig->backends_count++] = peer;
@@ -241,6 +245,11 @@ void rig_limit(struct rig *rig, enum limit limit, uint64_t value, enum limit_mod
     end->policy->modes[limit] = (uint8_t)mode;
     sessions_snapshot(end->sessions, &end->snapshot, rig->now_us);
     guard_policy(end->guard, end->policy, end->lists);
+}
+
+void rig_class(struct rig *rig, uint8_t class)
+{
+    rig->class = class;
 }
 
 void rig_ban(struct rig *rig)

@@ -26,7 +26,8 @@ void rig_close(struct rig *rig); // fails the test when mbufs, sessions or conne
 struct policy *rig_policy(struct rig *rig); // to change before the first client
 // Live, also while clients are there.
 void rig_limit(struct rig *rig, enum limit limit, uint64_t value, enum limit_mode mode);
-void rig_ban(struct rig *rig); // the clients' address
+void rig_ban(struct rig *rig);                  // the clients' address
+void rig_class(struct rig *rig, uint8_t class); // of clients from now on
 struct rig_peer *rig_connect(struct rig *rig, uint16_t service_port);
 struct rig_peer *rig_backend(struct rig *rig,
                              unsigned n); // the n-th that was opened; NULL: none yet

@@ -87,8 +87,8 @@ static int set_up(void **state)
     whole.prefixes[2] = (struct policy_class_prefix){prefix_of("198.18.0.0/15"), CLASS_NAMED};
     p->classes[CLASS_NAMED] = (struct policy_class){
         .name = "cgnat",
-        .own_limits = UINT64_C(1) << LIMIT_CONNECTIONS_SOURCE,
-        .own_modes = UINT64_C(1) << LIMIT_CONNECTIONS_PREFIX,
+        .own_limits.words[0] = UINT64_C(1) << LIMIT_CONNECTIONS_SOURCE,
+        .own_modes.words[0] = UINT64_C(1) << LIMIT_CONNECTIONS_PREFIX,
         .limits = {[LIMIT_CONNECTIONS_SOURCE] = 500},
         .modes = {[LIMIT_CONNECTIONS_PREFIX] = MODE_OFF},
     };
@@ -202,9 +202,9 @@ static void a_class_has_of_its_own_what_a_class_may_have_within_its_bounds(void 
     EXPECT_REFUSED("classes", class->name[0] = '\0');
     EXPECT_REFUSED("classes", class->limits[LIMIT_CONNECTIONS_SOURCE] = 0);
     EXPECT_REFUSED("classes", class->modes[LIMIT_CONNECTIONS_PREFIX] = MODE_COUNT);
-    EXPECT_REFUSED("classes", class->own_limits |= UINT64_C(1) << LIMIT_QUESTION_MS;
+    EXPECT_REFUSED("classes", limit_set_add(&class->own_limits, LIMIT_QUESTION_MS);
                    class->limits[LIMIT_QUESTION_MS] = 5000);
-    EXPECT_REFUSED("classes", class->own_modes |= UINT64_C(1) << 63);
+    EXPECT_REFUSED("classes", class->own_modes.words[1] |= UINT64_C(1) << 63);
     EXPECT_REFUSED("classes", p->classes[CLASS_ALLOW] = *class);
     EXPECT_REFUSED("classes", p->classes[CLASS_DEFAULT] = *class);
 }

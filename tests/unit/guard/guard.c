@@ -266,7 +266,7 @@ static void what_is_known_of_a_source_is_explained(void **state)
 
     struct policy_class *cgnat = &s->policy.policy.classes[CLASS_NAMED];
     cgnat->limits[LIMIT_SYN_BURST_SOURCE] = 1000;
-    cgnat->own_limits |= UINT64_C(1) << LIMIT_SYN_BURST_SOURCE;
+    limit_set_add(&cgnat->own_limits, LIMIT_SYN_BURST_SOURCE);
     made_prefix(&s->policy, CLASS_NAMED, "100.64.0.0/10");
     scene_policy(s);
     struct addr of_class = made_addr("100.64.0.1");

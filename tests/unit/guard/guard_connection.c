@@ -233,7 +233,7 @@ static void a_shadowed_limit_refuses_nothing_and_says_what_it_would(void **state
 static void a_class_has_its_own_limits_and_else_the_default_ones(void **state)
 {
     snprintf(made.policy.classes[CGNAT].name, sizeof made.policy.classes[CGNAT].name, "cgnat");
-    made.policy.classes[CGNAT].own_limits = UINT64_C(1) << LIMIT_CONNECTIONS_SOURCE;
+    limit_set_add(&made.policy.classes[CGNAT].own_limits, LIMIT_CONNECTIONS_SOURCE);
     made.policy.classes[CGNAT].limits[LIMIT_CONNECTIONS_SOURCE] = 3;
     limit_is(LIMIT_CONNECTIONS_SOURCE, 1);
     limit_is(LIMIT_CONNECTIONS_PREFIX, 4);

@@ -163,8 +163,8 @@ static void in_shadow_it_is_counted_and_told_and_off_it_is_not(void **state)
 static void allow_beats_both_and_a_class_has_its_own(void **state)
 {
     limits_are(1, 1);
-    made.policy.classes[CGNAT].own_limits =
-        UINT64_C(1) << LIMIT_SESSIONS_USER_SOURCE | UINT64_C(1) << LIMIT_SESSIONS_USER;
+    limit_set_add(&made.policy.classes[CGNAT].own_limits, LIMIT_SESSIONS_USER_SOURCE);
+    limit_set_add(&made.policy.classes[CGNAT].own_limits, LIMIT_SESSIONS_USER);
     made.policy.classes[CGNAT].limits[LIMIT_SESSIONS_USER_SOURCE] = 3;
     made.policy.classes[CGNAT].limits[LIMIT_SESSIONS_USER] = 5;
     policy_changed();

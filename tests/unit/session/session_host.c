@@ -58,6 +58,37 @@ static void a_backend_that_does_not_answer_is_given_up_in_time(void **state)
     assert_int_equal(rig_counters(rig)->reasons[REASON_TCP_UNREACHABLE], 1);
 }
 
+static void a_session_has_the_limits_of_its_class_also_when_they_change(void **state)
+{
+    struct rig *rig = *state;
+    struct policy_class *class = &rig_policy(rig)->classes[CLASS_NAMED];
+    memcpy(class->name, "cgnat", 6);
+    class->limits[LIMIT_ERRORS_SESSION] = 1;
+    limit_set_add(&class->own_limits, LIMIT_ERRORS_SESSION);
+    struct rig_peer *other = rig_connect(rig, 25);
+    play_answer_rdns(rig);
+    rig_expect(rig, other, "220 ");
+    rig_class(rig, CLASS_NAMED);
+    struct rig_peer *first = rig_connect(rig, 25);
+    rig_expect(rig, first, "220 ");
+    struct rig_peer *second = rig_connect(rig, 25);
+    rig_expect(rig, second, "220 ");
+    rig_say(rig, first, "BLAH\r\n");
+    rig_expect(rig, first, "421 4.7.0 Too many errors");
+    class->modes[LIMIT_ERRORS_SESSION] = MODE_SHADOW;
+    limit_set_add(&class->own_modes, LIMIT_ERRORS_SESSION);
+    rig_limit(rig, LIMIT_ERRORS_SESSION, 2, MODE_ENFORCE);
+    for (int i = 0; i < 3; i++) {
+        rig_say(rig, second, "BLAH\r\n");
+        rig_expect(rig, second, "500 ");
+    }
+    rig_say(rig, second, "NOOP\r\n");
+    rig_expect(rig, second, "250 ");
+    rig_say(rig, other, "BLAH\r\nBLAH\r\n");
+    rig_expect(rig, other, "421 4.7.0 Too many errors");
+    assert_int_equal(rig_counters(rig)->shadows[REASON_MAIL_TOO_MANY_ERRORS], 1);
+}
+
 static void a_second_transaction_uses_the_same_backend_connection(void **state)
 {
     struct rig *rig = *state;
@@ -85,6 +116,7 @@ int main(void)
         TEST(a_backend_that_closes_before_its_reply_is_no_acceptance),
         TEST(no_address_of_the_backends_family_is_a_backend_that_is_down),
         TEST(a_backend_that_does_not_answer_is_given_up_in_time),
+        TEST(a_session_has_the_limits_of_its_class_also_when_they_change),
         TEST(a_second_transaction_uses_the_same_backend_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,8 @@ static void a_class_keeps_what_it_names_and_nothing_else(void **state)
                                       "  cgnat:\n"
                                       "    prefixes: [100.64.0.0/10, '2001:db8:64::/48']\n"
                                       "    limits: {connections_source: 500,\n"
-                                      "             connections_prefix: {mode: off}}\n"
+                                      "             connections_prefix: {mode: off},\n"
+                                      "             errors_session: {value: 3, mode: shadow}}\n"
                                       "  big_sender: {prefixes: [192.0.2.0/28]}\n");
     assert_non_null(config);
     int cgnat = config_class_find(config, "cgnat");
@@ -120,11 +121,18 @@ static void a_class_keeps_what_it_names_and_nothing_else(void **state)
     assert_int_equal(config->lists[cgnat].count, 2);
     assert_int_equal(config->lists[cgnat + 1].count, 1);
     const struct policy *head = &config->head;
-    assert_int_equal(head->classes[cgnat].own_limits, UINT64_C(1) << LIMIT_CONNECTIONS_SOURCE);
-    assert_int_equal(head->classes[cgnat].own_modes, UINT64_C(1) << LIMIT_CONNECTIONS_PREFIX);
+    struct limit_set of_limits = {0}, of_modes = {0};
+    limit_set_add(&of_limits, LIMIT_CONNECTIONS_SOURCE);
+    limit_set_add(&of_limits, LIMIT_ERRORS_SESSION);
+    limit_set_add(&of_modes, LIMIT_CONNECTIONS_PREFIX);
+    limit_set_add(&of_modes, LIMIT_ERRORS_SESSION);
+    assert_memory_equal(&head->classes[cgnat].own_limits, &of_limits, sizeof of_limits);
+    assert_memory_equal(&head->classes[cgnat].own_modes, &of_modes, sizeof of_modes);
+    assert_int_equal(policy_limit(head, cgnat, LIMIT_ERRORS_SESSION), 3);
+    assert_int_equal(policy_mode(head, CLASS_DEFAULT, LIMIT_ERRORS_SESSION), MODE_ENFORCE);
     assert_int_equal(policy_limit(head, cgnat, LIMIT_CONNECTIONS_SOURCE), 500);
     assert_int_equal(policy_mode(head, cgnat, LIMIT_CONNECTIONS_PREFIX), MODE_OFF);
-    assert_int_equal(head->classes[cgnat + 1].own_limits, 0);
+    assert_int_equal(head->classes[cgnat + 1].own_limits.words[0], 0);
     config_free(config);
 }
 
