@@ -56,7 +56,8 @@ def fill(folder, count):
         path.write_bytes(mail(number))
         os.utime(path, (1_700_000_000 + number,) * 2)
         TREES.append(path)
-    for path in (MAILDIR.parent, MAILDIR, *home.rglob("*"), home):
+    # The domain's folder, too, or Dovecot can make no other user's.
+    for path in (*MAILDIR.parents[:2], MAILDIR, *home.rglob("*"), home):
         shutil.chown(path, "mail", "mail")
 
 
