@@ -206,6 +206,22 @@ class Session(unittest.TestCase):
             self.assertEqual(self.errors(client, 9), 2)
             self.assertEqual(self.errors(other, 5), 5)
 
+    def test_who_never_logs_in_is_ended_in_time_while_others_are_served(self):
+        sources = [f"198.18.60.{number}" for number in range(1, 101)]
+        with (limit("login_seconds", 5), lab.Watch() as watch, contextlib.ExitStack() as open_ones):
+            begun = time.monotonic()
+            silent = [open_ones.enter_context(talk.Talk(993, source=source, seconds=20))
+                      for source in sources]
+            opened = time.monotonic()
+            with talk.imap() as client:
+                self.assertIn(" OK", client.tagged("SELECT INBOX")[-1])
+            for client in silent:
+                self.assertRegex(client.line(), r"^\* BYE ")
+                self.assertTrue(client.is_closed())
+            self.assertGreater(time.monotonic() - begun, 4.9)
+            self.assertLess(time.monotonic() - opened, 8)
+            watch.wait("MAIL_LOGIN_TIMEOUT", len(silent))
+
     def test_in_shadow_the_session_goes_on_and_is_counted_once(self):
         before = Shadow.counted("errors_session")[0]
         with (limit("error_delay_ms", 0), limit("errors_session", 3, mode="shadow"),
