@@ -241,18 +241,27 @@ bool guard_is_attacked(const struct guard *guard)
     return guard->answer.pressure.attack;
 }
 
-enum reason guard_glance(struct guard *guard, const struct packet *syn,
-                         const struct guard_look *look, uint64_t now_us)
+void guard_glance(struct guard *guard, const struct packet *packets, const struct guard_look *looks,
+                  const uint8_t *which, unsigned count, uint64_t now_us, uint8_t *ret_reasons)
 {
-    enum reason reason = guard_admit(guard, syn, look, now_us);
-    if (reason != REASON_NONE)
-        return reason;
-    if (look->class == CLASS_ALLOW || look->service < 0 || syn->src_port == 0)
-        return REASON_NONE;
-    reason = guard_answer_glance(&guard->answer, &guard->answer_limits[look->class], syn,
-                                 &look->place, now_us);
-    counter_add(guard->config.counters, COUNTER_SYN_RECEIVED, reason != REASON_NONE);
-    return reason;
+    unsigned refused = 0;
+    bool any_barred = guard->bans.table.count > 0;
+    for (unsigned k = 0; k < count; k++) {
+        const struct packet *syn = &packets[which[k]];
+        const struct guard_look *look = &looks[which[k]];
+        enum reason reason = REASON_NONE;
+        if (any_barred || look->class != CLASS_DEFAULT)
+            reason = guard_admit(guard, syn, look, now_us);
+        if (reason == REASON_NONE && look->class != CLASS_ALLOW && look->service >= 0 &&
+            syn->src_port != 0) {
+            reason = guard_answer_glance(&guard->answer, &guard->answer_limits[look->class], syn,
+                                         &look->place, now_us);
+            refused += reason != REASON_NONE;
+        }
+        ret_reasons[which[k]] = (uint8_t)reason;
+    }
+    guard_answer_glanced(&guard->answer, refused, now_us);
+    counter_add(guard->config.counters, COUNTER_SYN_RECEIVED, refused);
 }
 
 static void shadow_count(struct guard *guard, uint64_t shadowed)

@@ -89,7 +89,7 @@ void guard_policy(struct guard *guard, const struct policy *policy,
 /* Received packets are judged a burst at a time, so that they wait for memory together:
  *
  *     guard_look                                all of them: classes, places in the tables
- *     guard_glance                              a SYN under attack, of which only headers are known
+ *     guard_glance                              SYNs under attack, of which only headers are known
  *     guard_admit, then guard_syn or guard_ack  one after the other, in order of arrival
  *     and guard_connection_begun
  *     guard_answer                              the SYNs that guard_syn let through
@@ -111,11 +111,12 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
 
 bool guard_is_attacked(const struct guard *guard);
 
-// Under attack, a SYN without data of which net_glance told: why it is refused, counted as
-// guard_syn would; its checksum and options are never looked at. REASON_NONE: that is not certain,
-// it is to be parsed and judged.
-enum reason guard_glance(struct guard *guard, const struct packet *syn,
-                         const struct guard_look *look, uint64_t now_us);
+// Under attack, SYNs without data of which net_glance told, at the places of a burst that `which`
+// names. *ret_reasons there: why each is refused, counted as guard_syn would, by what was known
+// before; its checksum and options are never looked at. REASON_NONE: that is not certain, it is to
+// be parsed and judged.
+void guard_glance(struct guard *guard, const struct packet *packets, const struct guard_look *looks,
+                  const uint8_t *which, unsigned count, uint64_t now_us, uint8_t *ret_reasons);
 
 // Lists and bans, for every packet from outside, ICMP too. REASON_NONE: go on.
 enum reason guard_admit(struct guard *guard, const struct packet *packet,

@@ -71,7 +71,7 @@ static enum guard_again_grade grade(const struct guard_again_cell *cell, const s
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us)
 {
-    guard_again_count(again, now_us);
+    guard_again_count(again, 1, now_us);
     if (!guard_again_looks_at(again, syn))
         return GUARD_AGAIN_NOT;
     uint64_t h = hash(again, syn);

@@ -52,13 +52,14 @@ void guard_again_done(struct guard_again *again);
 
 enum guard_again_grade { GUARD_AGAIN_NOT, GUARD_AGAIN_PLAIN, GUARD_AGAIN_CLOCK };
 
-// One is refused. All are told of: by guard_again_note, or those that it would not look at by this.
+// So many are refused. All are told of: by guard_again_note, or those that it would not look at by
+// this.
 void guard_again_end_window(struct guard_again *again, uint64_t now_us);
-static inline void guard_again_count(struct guard_again *again, uint64_t now_us)
+static inline void guard_again_count(struct guard_again *again, unsigned refused, uint64_t now_us)
 {
     if (__builtin_expect(now_us - again->window_us >= GUARD_AGAIN_WINDOW_US, 0))
         guard_again_end_window(again, now_us);
-    again->count++;
+    again->count += refused;
 }
 
 // Whether it is in the share. Mixed just well enough: who aims into the share competes with its own

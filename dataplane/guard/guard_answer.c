@@ -344,12 +344,15 @@ enum reason guard_answer_glance(struct guard_answer *answer,
     if (!answer->pressure.attack || guard_proven_has(&answer->proven, &place->name) ||
         guard_again_looks_at(&answer->again, syn))
         return REASON_NONE;
-    enum reason reason = known_refusal(answer, limits, place, now_us * 1000);
-    if (reason != REASON_NONE) {
-        guard_pressure_count(&answer->pressure, now_us);
-        guard_again_count(&answer->again, now_us);
-    }
-    return reason;
+    return known_refusal(answer, limits, place, now_us * 1000);
+}
+
+void guard_answer_glanced(struct guard_answer *answer, unsigned refused, uint64_t now_us)
+{
+    if (refused == 0)
+        return;
+    guard_pressure_count(&answer->pressure, refused, now_us);
+    guard_again_count(&answer->again, refused, now_us);
 }
 
 struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
@@ -359,7 +362,7 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
                                                uint64_t now_us)
 {
     struct guard_answer_verdict verdict = {REASON_NONE};
-    guard_pressure_count(&answer->pressure, now_us);
+    guard_pressure_count(&answer->pressure, 1, now_us);
     bool conforms = false;
     enum guard_proven_match match = guard_proven_take(&answer->proven, &place->name, syn,
                                                       &limits->source.rate, now_us, &conforms);

@@ -127,10 +127,11 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
                                                const struct guard_answer_place *place,
                                                uint64_t now_us);
 // What guard_answer_judge would refuse under attack, told by what is known anyway and by the SYN's
-// source, ports and sequence number alone; it is counted then. NONE: that has to be judged.
+// source, ports and sequence number alone. NONE: that has to be judged.
 enum reason guard_answer_glance(struct guard_answer *answer,
                                 const struct guard_answer_limits *limits, const struct packet *syn,
                                 const struct guard_answer_place *place, uint64_t now_us);
+void guard_answer_glanced(struct guard_answer *answer, unsigned refused, uint64_t now_us);
 // Whether a SYN-ACK to an unproven source may be sent once more, which is charged then.
 bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_limits *limits,
                          const struct addr *client, uint64_t now_us, uint64_t *shadowed) MUST_CHECK;

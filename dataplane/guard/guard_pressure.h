@@ -43,12 +43,12 @@ static inline void guard_pressure_prolong(struct guard_pressure *pressure, uint6
 
 void guard_pressure_end_window(struct guard_pressure *pressure, uint64_t now_us); // if it is time
 
-// A SYN.
-static inline void guard_pressure_count(struct guard_pressure *pressure, uint64_t now_us)
+static inline void guard_pressure_count(struct guard_pressure *pressure, unsigned syns,
+                                        uint64_t now_us)
 {
     if (__builtin_expect(now_us - pressure->window_us >= GUARD_PRESSURE_WINDOW_US, 0))
         guard_pressure_end_window(pressure, now_us);
-    __atomic_store_n(&pressure->syns, pressure->syns + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&pressure->syns, pressure->syns + syns, __ATOMIC_RELAXED);
     // An attack that goes on is prolonged at the window's end.
     if (!pressure->attack && guard_pressure_in_window(pressure) > pressure->high)
         guard_pressure_prolong(pressure, now_us);

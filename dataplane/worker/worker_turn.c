@@ -31,12 +31,26 @@ struct burst {
     struct packet packets[BURST];
     struct net_icmp icmps[BURST];
     struct guard_look looks[BURST];
-    struct tcp_look tcp_looks[BURST];
-    unsigned syns_count;
-    uint8_t syns[BURST]; // that the guard would answer
+    struct tcp_look tcp_looks[BURST]; // of segments and SYNs
+    unsigned glanced_count, segments_count, syns_count;
+    uint8_t glanced[BURST];
+    uint8_t segments[BURST]; // but SYNs from outside
+    uint8_t syns[BURST];     // that the guard would answer
     unsigned refused_count;
     struct rte_mbuf *refused[BURST]; // to be freed: whole, of the worker's pool, nobody else's
 };
+
+// In one segment, and nobody else's.
+static inline bool is_plain(const struct rte_mbuf *m)
+{
+    const uint64_t mask = UINT64_C(0xffffffff0000), alone = UINT64_C(0x100010000);
+    static_assert(offsetof(struct rte_mbuf, refcnt) - offsetof(struct rte_mbuf, rearm_data) == 2 &&
+                      offsetof(struct rte_mbuf, nb_segs) - offsetof(struct rte_mbuf, refcnt) == 2,
+                  "read at once");
+    uint64_t words;
+    memcpy(&words, m->rearm_data, sizeof words);
+    return (words & mask) == alone && RTE_MBUF_DIRECT(m);
+}
 
 // m is freed, at the burst's end if it can go straight back into its pool. A source of zeros is not
 // known.
@@ -46,8 +60,7 @@ static inline void refuse(struct worker *w, struct burst *b, struct rte_mbuf *m,
     if (packet->leg == LEG_OUTSIDE)
         guard_heavy_note(&w->heavy, TOP_REFUSALS, &packet->src);
     counter_refuse(w->counters, reason);
-    if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
-               m->pool == w->config.mbufs))
+    if (likely(is_plain(m) && m->pool == w->config.mbufs))
         b->refused[b->refused_count++] = m;
     else
         rte_pktmbuf_free(m);
@@ -164,12 +177,14 @@ static void fetch(struct rte_mbuf **frames, unsigned first, unsigned count)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 }
 
-static void parse(struct worker *w, struct burst *b, unsigned i, enum leg leg)
+static inline void parse(struct worker *w, struct burst *b, unsigned i, enum leg leg)
 {
     enum reason reason = REASON_NONE;
     b->kinds[i] = (uint8_t)net_input(w->net, b->mbufs[i], leg, w->now_us, &b->packets[i],
                                      &b->icmps[i], &reason);
     b->reasons[i] = (uint8_t)reason;
+    b->segments[b->segments_count] = (uint8_t)i;
+    b->segments_count += b->kinds[i] == NET_TCP && !is_syn(&b->packets[i]);
 }
 
 // Under attack SYNs are not parsed before it is known whether they are refused anyway.
@@ -179,23 +194,14 @@ static void read_headers(struct worker *w, struct burst *b, const uint8_t *legs,
     bool attacked = guard_is_attacked(w->guard);
     for (unsigned i = first; i < end; i++) {
         enum leg leg = (enum leg)legs[i];
-        if (attacked && leg == LEG_OUTSIDE && net_glance(w->net, b->mbufs[i], leg, &b->packets[i]))
+        if (attacked && leg == LEG_OUTSIDE &&
+            net_glance(w->net, b->mbufs[i], leg, &b->packets[i])) {
             b->kinds[i] = GLANCED;
-        else
+            b->glanced[b->glanced_count++] = (uint8_t)i;
+        } else {
             parse(w, b, i, leg);
+        }
     }
-}
-
-// Segments but SYNs wait for what is known of their connections.
-static void look_up(struct worker *w, struct burst *b)
-{
-    uint8_t which[BURST];
-    unsigned count = 0;
-    for (unsigned i = 0; i < b->count; i++) {
-        which[count] = (uint8_t)i;
-        count += b->kinds[i] == NET_TCP && !is_syn(&b->packets[i]);
-    }
-    tcp_look(w->tcp, b->packets, which, count, b->tcp_looks);
 }
 
 // Parses the frames and asks for the memory that judging them will touch.
@@ -211,7 +217,7 @@ static void take(struct worker *w, struct burst *b, struct rte_mbuf **frames, co
         read_headers(w, b, legs, first, end);
         guard_look(w->guard, b->packets + first, end - first, b->looks + first);
     }
-    look_up(w, b);
+    tcp_look(w->tcp, b->packets, b->segments, b->segments_count, b->tcp_looks);
 }
 
 // Those that met a connection are its own, the others get SYN-ACKs.
@@ -232,27 +238,33 @@ static void answer(struct worker *w, struct burst *b)
     }
     unsigned count = guard_answer(w->guard, taken, synacks, w->now_us);
     net_output(w->net, synacks, count, LEG_OUTSIDE, w->now_us);
-    b->syns_count = 0;
 }
 
 // REASON_NONE: it is parsed now, and to be judged.
-static inline enum reason glance(struct worker *w, struct burst *b, unsigned i)
+static inline enum reason glanced(struct worker *w, struct burst *b, unsigned i)
 {
     const struct packet *packet = &b->packets[i];
-    enum reason reason = guard_glance(w->guard, packet, &b->looks[i], w->now_us);
-    if (unlikely(reason == REASON_NONE)) {
+    if (unlikely(b->reasons[i] == REASON_NONE)) {
         parse(w, b, i, (enum leg)packet->leg);
         return REASON_NONE;
     }
     guard_heavy_note(&w->heavy, TOP_PACKETS, &packet->src);
     guard_heavy_note(&w->heavy, TOP_SYNS, &packet->src);
-    return reason;
+    return (enum reason)b->reasons[i];
+}
+
+static void burst_empty(struct burst *b)
+{
+    b->count = b->glanced_count = b->segments_count = b->syns_count = b->refused_count = 0;
 }
 
 static void judge_all(struct worker *w, struct burst *b)
 {
+    if (b->glanced_count)
+        guard_glance(w->guard, b->packets, b->looks, b->glanced, b->glanced_count, w->now_us,
+                     b->reasons);
     for (unsigned i = 0; i < b->count; i++) {
-        enum reason reason = b->kinds[i] == GLANCED ? glance(w, b, i) : REASON_NONE;
+        enum reason reason = b->kinds[i] == GLANCED ? glanced(w, b, i) : REASON_NONE;
         if (reason == REASON_NONE) {
             bool is_ours = likely(b->kinds[i] == NET_TCP) || b->kinds[i] == NET_ICMP_ECHO;
             reason = is_ours ? judge(w, b, i) : judge_other(w, b, i);
@@ -262,7 +274,7 @@ static void judge_all(struct worker *w, struct burst *b)
     }
     answer(w, b);
     rte_mempool_put_bulk(w->config.mbufs, (void *const *)b->refused, b->refused_count);
-    b->count = b->refused_count = 0;
+    burst_empty(b);
 }
 
 struct relay { // the burst that is taken, and the one before it
@@ -274,7 +286,7 @@ static void relay_begin(struct relay *relay)
 {
     relay->at = 0;
     for (int i = 0; i < 2; i++)
-        relay->bursts[i].count = relay->bursts[i].refused_count = relay->bursts[i].syns_count = 0;
+        burst_empty(&relay->bursts[i]);
 }
 
 // With none it judges what is left.

@@ -531,12 +531,6 @@ static enum reason judge_syn(struct scene *s, const struct packet *syn)
     return reason;
 }
 
-static enum reason glance_at(struct scene *s, const struct packet *syn)
-{
-    struct guard_look look = look_at(s, syn);
-    return guard_glance(s->guard, syn, &look, s->now_us);
-}
-
 static void in_peace_a_glance_tells_nothing(void **state)
 {
     struct packet syn = made_syn("198.18.0.1", 25), denied = made_syn("203.0.113.9", 25);

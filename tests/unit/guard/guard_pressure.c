@@ -34,7 +34,7 @@ static void run_both(const uint64_t per_second[WORKERS], uint64_t ms)
     for (uint64_t i = 0; i < ms; i++, now_us += 1000)
         for (int w = 0; w < WORKERS; w++) {
             for (uint64_t n = 0; n < per_second[w] / 1000; n++)
-                guard_pressure_count(&parts[w], now_us + n * 1000000 / per_second[w]);
+                guard_pressure_count(&parts[w], 1, now_us + n * 1000000 / per_second[w]);
             if ((i + (uint64_t)w * 7) % 10 == 0)
                 guard_pressure_advance(&parts[w], all, WORKERS, now_us);
         }
@@ -60,9 +60,9 @@ static void above_the_high_mark_is_attack_within_a_window(void **state)
 static void the_mark_itself_is_peace_and_one_more_is_not(void **state)
 {
     for (int i = 0; i < 1001; i++)
-        guard_pressure_count(pressure, now_us);
+        guard_pressure_count(pressure, 1, now_us);
     assert_false(pressure->attack);
-    guard_pressure_count(pressure, now_us);
+    guard_pressure_count(pressure, 1, now_us);
     assert_true(pressure->attack);
 }
 

@@ -97,12 +97,22 @@ static inline enum reason take_ack(struct scene *s, const struct packet *ack,
                : guard_connection_begun(s->guard, ack, &look, s->now_us, ret_handshake);
 }
 
+// Under attack, before a SYN is parsed.
+static inline enum reason glance_at(struct scene *s, const struct packet *syn)
+{
+    static const uint8_t first[1] = {0};
+    struct guard_look look = look_at(s, syn);
+    uint8_t reason;
+    guard_glance(s->guard, syn, &look, first, 1, s->now_us, &reason);
+    return (enum reason)reason;
+}
+
 // What becomes of m, when it was answered. As a worker does it, with a glance before.
 static inline enum reason answer_mbuf(struct scene *s, const struct packet *syn, struct rte_mbuf *m)
 {
     struct guard_look look = look_at(s, syn);
     struct rte_mbuf *synacks[GUARD_BURST];
-    enum reason reason = guard_glance(s->guard, syn, &look, s->now_us);
+    enum reason reason = glance_at(s, syn);
     if (reason == REASON_NONE)
         reason = guard_syn(s->guard, m, syn, &look, s->now_us);
     assert_int_equal(guard_answer(s->guard, 0, synacks, s->now_us), reason == REASON_NONE);
