@@ -100,8 +100,8 @@ static inline enum reason input_v6(const struct fast_leg *fast, struct rte_mbuf 
 }
 
 // The family of a frame that is what nearly all are; FAMILY_COUNT: it is something else.
-static inline __attribute__((always_inline)) enum family_index family_of(const struct net *net, const struct rte_mbuf *m,
-                                          enum leg leg)
+static inline __attribute__((always_inline)) enum family_index
+family_of(const struct net *net, const struct rte_mbuf *m, enum leg leg)
 {
     const struct fast_leg *fast = &net->fast[leg];
     const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + AT_IP;
