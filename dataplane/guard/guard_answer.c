@@ -224,18 +224,25 @@ static inline bool prefix_has_room(struct guard_answer *answer, enum guard_budge
     return conforms;
 }
 
-static void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
-                          const struct guard_rate *rate, uint64_t now_ns)
+static __attribute__((noinline)) void charge_part_of_prefix(struct guard_answer *answer,
+                                                            const struct prefix_demand *demand,
+                                                            const struct guard_rate *rate,
+                                                            uint64_t now_ns)
 {
-    if (answer->workers == 1) {
-        (void)guard_source_charge(&answer->full_prefixes[demand->budget], &demand->full, rate);
-        return;
-    }
     struct guard_tally *own =
         guard_tallies_take(&answer->prefixes[demand->budget], &demand->place, now_ns);
     CHECK(own); // nothing in this table is open
     guard_tally_charge(own, &demand->sum, rate->emission, now_ns);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void charge_prefix(struct guard_answer *answer, const struct prefix_demand *demand,
+                                 const struct guard_rate *rate, uint64_t now_ns)
+{
+    if (answer->workers > 1)
+        charge_part_of_prefix(answer, demand, rate, now_ns);
+    else
+        (void)guard_source_charge(&answer->full_prefixes[demand->budget], &demand->full, rate);
 }
 
 // What becomes of a SYN for which a limit has room or not.

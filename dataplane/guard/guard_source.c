@@ -99,31 +99,10 @@ void guard_source_advance(struct guard_source *table, uint64_t now_ns)
     }
 }
 
-static struct guard_rate in_ticks(const struct guard_rate *rate)
+unsigned guard_source_make_room(const struct guard_source *table,
+                                const struct guard_source_slot *slot)
 {
-    return (struct guard_rate){rate->emission >> GUARD_SOURCE_TICK_BITS,
-                               rate->tolerance >> GUARD_SOURCE_TICK_BITS};
-}
-
-bool guard_source_charge(struct guard_source *table, const struct guard_source_entry *entry,
-                         const struct guard_rate *rate)
-{
-    struct guard_rate ticks = in_ticks(rate);
-    uint64_t tat = entry->tat;
-    bool conforming = guard_rate_judge(&tat, &ticks, entry->now);
-    unsigned way = entry->way;
-    if (way == GUARD_SOURCE_UNKNOWN)
-        way = table->ways->way(entry->slot, table->v4_time_mask);
-    if (entry->slot->v4) {
-        struct guard_source_v4 *bucket = entry->slot->line;
-        bucket->entries[way] =
-            entry->slot->tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
-    } else {
-        struct guard_source_v6 *bucket = entry->slot->line;
-        bucket->numbers[way] = entry->slot->tag;
-        bucket->tats[way] = tat;
-    }
-    return conforming;
+    return table->ways->way(slot, table->v4_time_mask);
 }
 
 uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
@@ -135,6 +114,6 @@ uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_
     struct guard_bucket_now at = {guard_source_since(table->v4_next_origin, now),
                                   guard_source_since(table->v4_origin, now), now, table->v4_swept,
                                   table->v4_time_mask};
-    struct guard_rate ticks = in_ticks(rate);
+    struct guard_rate ticks = guard_source_ticks(rate);
     return table->ways->take(slots, count, &at, &ticks, ahead);
 }

@@ -164,10 +164,39 @@ static inline uint64_t guard_source_debt(const struct guard_source_entry *entry)
     return entry->tat > entry->now ? (entry->tat - entry->now) << GUARD_SOURCE_TICK_BITS : 0;
 }
 
+static inline struct guard_rate guard_source_ticks(const struct guard_rate *rate)
+{
+    return (struct guard_rate){rate->emission >> GUARD_SOURCE_TICK_BITS,
+                               rate->tolerance >> GUARD_SOURCE_TICK_BITS};
+}
+
+// The way whose entry gives way to the slot's.
+unsigned guard_source_make_room(const struct guard_source *table,
+                                const struct guard_source_slot *slot);
+
 // `rate` is in ns. True: the source is conforming, and charged. Else it is over its rate, and
 // charged nothing.
-bool guard_source_charge(struct guard_source *table, const struct guard_source_entry *entry,
-                         const struct guard_rate *rate);
+static inline bool guard_source_charge(struct guard_source *table,
+                                       const struct guard_source_entry *entry,
+                                       const struct guard_rate *rate)
+{
+    struct guard_rate ticks = guard_source_ticks(rate);
+    uint64_t tat = entry->tat;
+    bool conforming = guard_rate_judge(&tat, &ticks, entry->now);
+    unsigned way = entry->way;
+    if (way == GUARD_SOURCE_UNKNOWN)
+        way = guard_source_make_room(table, entry->slot);
+    if (entry->slot->v4) {
+        struct guard_source_v4 *bucket = entry->slot->line;
+        bucket->entries[way] =
+            entry->slot->tag | (tat < table->v4_time_mask ? tat : table->v4_time_mask);
+    } else {
+        struct guard_source_v6 *bucket = entry->slot->line;
+        bucket->numbers[way] = entry->slot->tag;
+        bucket->tats[way] = tat;
+    }
+    return conforming;
+}
 
 static inline bool guard_source_take(struct guard_source *table,
                                      const struct guard_source_slot *slot,
