@@ -333,13 +333,11 @@ unsigned guard_answer(struct guard *guard, uint32_t but, struct rte_mbuf *ret_sy
         return 0;
     struct guard_cookie_answer cookies[GUARD_BURST];
     guard_cookie_make(&guard->cookie, pending->syns, count, now_us, cookies);
-    for (unsigned i = 0; i < count; i++) {
-        const struct packet *syn = pending->syns[i];
-        guard_synack_write(&guard->synack, pending->mbufs[i], syn, &cookies[i]);
-        if (!guard->answer.pressure.attack)
-            guard_syncache_note(&guard->syncache, syn, &cookies[i], pending->proven[i], now_us);
-        ret_synacks[i] = pending->mbufs[i];
-    }
+    guard_synack_write(&guard->synack, pending->mbufs, pending->syns, cookies, count);
+    for (unsigned i = 0; i < count && !guard->answer.pressure.attack; i++)
+        guard_syncache_note(&guard->syncache, pending->syns[i], &cookies[i], pending->proven[i],
+                            now_us);
+    memcpy(ret_synacks, pending->mbufs, count * sizeof *ret_synacks);
     counter_add(guard->config.counters, COUNTER_SYN_ANSWERED, count);
     pending->count = 0;
     return count;
@@ -424,7 +422,7 @@ void guard_advance(struct guard *guard, const struct guard_output *output, uint6
         if (!m)
             continue;                // the next time, or the client's own retransmission, must do
         CHECK(guard_synack_fits(m)); // an empty mbuf
-        guard_synack_write(&guard->synack, m, &syn, &cookie);
+        guard_synack_write(&guard->synack, &m, &(const struct packet *){&syn}, &cookie, 1);
         counter_add(guard->config.counters, COUNTER_SYN_ACKS_RETRANSMITTED, 1);
         output->send(output->context, m, (enum leg)syn.leg, now_us);
     }

@@ -130,10 +130,9 @@ static inline uint32_t mss_index(const struct packet *syn)
     if (mss == 0) // RFC 9293, section 3.7.1
         mss = addr_is_v4(&syn->src) ? TCP_MSS_DEFAULT_V4 : TCP_MSS_DEFAULT_V6;
     mss = mss < mss_table[0] ? mss_table[0] : mss;
-    // All at once: less the MSS, saturated, is nothing.
+    // All at once: which of both is the less.
     __m128i least = _mm_load_si128((const __m128i *)(const void *)mss_table);
-    __m128i over = _mm_subs_epu16(least, _mm_set1_epi16((short)mss));
-    __m128i met = _mm_cmpeq_epi16(over, _mm_setzero_si128());
+    __m128i met = _mm_cmpeq_epi16(_mm_min_epu16(least, _mm_set1_epi16((short)mss)), least);
     return (uint32_t)__builtin_popcount((unsigned)_mm_movemask_epi8(met)) / 2 - 1;
 }
 

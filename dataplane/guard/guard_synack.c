@@ -9,14 +9,15 @@ enum {
     V4_SIZE = 20,
     V6_SIZE = 40,
     TCP_SIZE = 20,
+    V4_MOST = 64, // bytes: all options, and four to spare
     // Where SYN-ACKs differ.
     V4_ADDRESSES = 12,
     V6_ADDRESSES = 8,
     TIMESTAMPS = TCP_SIZE + 8, // the first option is the MSS
 };
 
-// Bits that number the sets.
-enum { SET_SCALE = 1, SET_SACK = 2, SET_TIMESTAMPS = 4 };
+// Bits that number the forms.
+enum { WITH_SCALE = 1, WITH_SACK = 2, WITH_TIMESTAMPS = 4, OF_V4 = 8 };
 
 // The word, to be summed.
 static inline uint64_t put(uint8_t *to, uint32_t word)
@@ -60,17 +61,18 @@ static void ip_make(struct guard_synack_form *form, bool v4, size_t tcp_size)
     form->ip_sum = sum_of(ip, V4_SIZE);
 }
 
-static void form_make(struct guard_synack_form *form, bool v4, unsigned set, uint16_t mtu,
+static void form_make(struct guard_synack_form *form, unsigned number, uint16_t mtu,
                       uint16_t window)
 {
+    bool v4 = number & OF_V4;
     size_t ip_size = v4 ? V4_SIZE : V6_SIZE;
     uint8_t *tcp = form->bytes + ip_size;
     struct tcp_option ours = {
         .mss = (uint16_t)(mtu - ip_size - TCP_SIZE),
-        .has_window_scale = set & SET_SCALE,
+        .has_window_scale = number & WITH_SCALE,
         .window_scale = TCP_WINDOW_SCALE_OURS,
-        .sack_permitted = set & SET_SACK,
-        .has_timestamps = set & SET_TIMESTAMPS,
+        .sack_permitted = number & WITH_SACK,
+        .has_timestamps = number & WITH_TIMESTAMPS,
     };
     size_t tcp_size = TCP_SIZE + tcp_option_write(&ours, true, tcp + TCP_SIZE);
     CHECK(ip_size + tcp_size <= GUARD_SYNACK_MOST);
@@ -85,10 +87,8 @@ static void form_make(struct guard_synack_form *form, bool v4, unsigned set, uin
 void guard_synack_init(struct guard_synack *synack, uint16_t mtu, uint16_t window)
 {
     *synack = (struct guard_synack){0};
-    for (unsigned set = 0; set < GUARD_SYNACK_SETS; set++) {
-        form_make(&synack->forms[FAMILY_V4][set], true, set, mtu, window);
-        form_make(&synack->forms[FAMILY_V6][set], false, set, mtu, window);
-    }
+    for (unsigned number = 0; number < GUARD_SYNACK_FORMS; number++)
+        form_make(&synack->forms[number], number, mtu, window);
 }
 
 bool guard_synack_fits(const struct rte_mbuf *m)
@@ -106,8 +106,9 @@ static inline void resize(struct rte_mbuf *m, size_t size)
 }
 
 // `sum` of the form and of the addresses.
-static inline void fill_tcp(uint8_t *tcp, const struct packet *syn,
-                            const struct guard_cookie_answer *cookie, uint64_t sum)
+static inline __attribute__((always_inline)) void fill_tcp(uint8_t *tcp, const struct packet *syn,
+                                                           const struct guard_cookie_answer *cookie,
+                                                           uint64_t sum)
 {
     sum += put(tcp, rte_cpu_to_be_32((uint32_t)syn->dst_port << 16 | syn->src_port));
     sum += put(tcp + 4, rte_cpu_to_be_32(cookie->iss));
@@ -119,28 +120,49 @@ static inline void fill_tcp(uint8_t *tcp, const struct packet *syn,
     put_checksum(tcp + 16, sum);
 }
 
-void guard_synack_write(const struct guard_synack *synack, struct rte_mbuf *m,
-                        const struct packet *syn, const struct guard_cookie_answer *cookie)
+static inline const struct guard_synack_form *form_of(const struct guard_synack *synack,
+                                                      const struct packet *syn, bool v4)
 {
     const struct tcp_option *offer = &syn->options;
-    unsigned set = (offer->has_window_scale ? SET_SCALE : 0) |
-                   (offer->sack_permitted ? SET_SACK : 0) |
-                   (offer->has_timestamps ? SET_TIMESTAMPS : 0);
-    bool v4 = addr_is_v4(&syn->src);
-    const struct guard_synack_form *form = &synack->forms[v4 ? FAMILY_V4 : FAMILY_V6][set];
-    uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+    unsigned number = (offer->has_window_scale ? WITH_SCALE : 0) |
+                      (offer->sack_permitted ? WITH_SACK : 0) |
+                      (offer->has_timestamps ? WITH_TIMESTAMPS : 0) | (v4 ? OF_V4 : 0);
+    return &synack->forms[number];
+}
+
+static inline void write_v4(const struct guard_synack_form *form, uint8_t *ip,
+                            const struct packet *syn, const struct guard_cookie_answer *cookie)
+{
+    memcpy(ip, form->bytes, V4_MOST);
+    memcpy(ip + V4_ADDRESSES, syn->dst.bytes + 12, 4);
+    memcpy(ip + V4_ADDRESSES + 4, syn->src.bytes + 12, 4);
+    uint64_t addresses = sum_of(syn->src.bytes + 12, 4) + sum_of(syn->dst.bytes + 12, 4);
+    put_checksum(ip + 10, form->ip_sum + addresses);
+    fill_tcp(ip + V4_SIZE, syn, cookie, form->tcp_sum + addresses);
+}
+
+static inline void write_v6(const struct guard_synack_form *form, uint8_t *ip,
+                            const struct packet *syn, const struct guard_cookie_answer *cookie)
+{
     memcpy(ip, form->bytes, sizeof form->bytes);
-    resize(m, form->size);
-    if (v4) {
-        memcpy(ip + V4_ADDRESSES, syn->dst.bytes + 12, 4);
-        memcpy(ip + V4_ADDRESSES + 4, syn->src.bytes + 12, 4);
-        uint64_t addresses = sum_of(syn->src.bytes + 12, 4) + sum_of(syn->dst.bytes + 12, 4);
-        put_checksum(ip + 10, form->ip_sum + addresses);
-        fill_tcp(ip + V4_SIZE, syn, cookie, form->tcp_sum + addresses);
-    } else {
-        memcpy(ip + V6_ADDRESSES, syn->dst.bytes, 16);
-        memcpy(ip + V6_ADDRESSES + 16, syn->src.bytes, 16);
-        uint64_t addresses = sum_of(syn->src.bytes, 16) + sum_of(syn->dst.bytes, 16);
-        fill_tcp(ip + V6_SIZE, syn, cookie, form->tcp_sum + addresses);
+    memcpy(ip + V6_ADDRESSES, syn->dst.bytes, 16);
+    memcpy(ip + V6_ADDRESSES + 16, syn->src.bytes, 16);
+    uint64_t addresses = sum_of(syn->src.bytes, 16) + sum_of(syn->dst.bytes, 16);
+    fill_tcp(ip + V6_SIZE, syn, cookie, form->tcp_sum + addresses);
+}
+
+void guard_synack_write(const struct guard_synack *synack, struct rte_mbuf *const *mbufs,
+                        const struct packet *const *syns, const struct guard_cookie_answer *cookies,
+                        unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        bool v4 = addr_is_v4(&syns[i]->src);
+        const struct guard_synack_form *form = form_of(synack, syns[i], v4);
+        uint8_t *ip = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+        resize(mbufs[i], form->size);
+        if (v4)
+            write_v4(form, ip, syns[i], &cookies[i]);
+        else
+            write_v6(form, ip, syns[i], &cookies[i]);
     }
 }

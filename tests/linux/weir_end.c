@@ -179,7 +179,7 @@ static void answer_syn(struct flow *f, struct rte_mbuf *m, const struct packet *
     struct guard_cookie_answer cookie;
     guard_cookie_make(&end.cookie, &syn, 1, end.now_us, &cookie);
     CHECK(guard_synack_fits(m));
-    guard_synack_write(&end.synack, m, syn, &cookie);
+    guard_synack_write(&end.synack, &m, &syn, &cookie, 1);
     forget_synack(a);
     a->synack = m;
     send_synack(a);

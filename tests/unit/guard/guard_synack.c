@@ -15,7 +15,7 @@ static void write_to(struct rte_mbuf *m, const struct packet *syn)
 {
     struct guard_synack synack;
     guard_synack_init(&synack, 1500, 65535);
-    guard_synack_write(&synack, m, syn, &cookie);
+    guard_synack_write(&synack, &m, &syn, &cookie, 1);
 }
 
 static struct packet full_syn(const char *client)
