@@ -36,7 +36,8 @@ struct worker {
     // Free mbufs (those in the lcores' caches not counted) that no SYN-ACK and no new session may
     // take: they are for ARP, ND, and the sessions that are open.
     uint32_t mbufs_reserve;
-    bool mbufs_low; // in this turn
+    bool mbufs_low;    // in this turn
+    bool refuses_most; // of the frames of the burst judged last
     bool drain_taken;
     bool draining; // no connection is taken, and sessions end where they can
     struct worker_tx tx[LEG_COUNT];

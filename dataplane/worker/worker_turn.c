@@ -187,15 +187,15 @@ static inline void parse(struct worker *w, struct burst *b, unsigned i, enum leg
     b->segments_count += b->kinds[i] == NET_TCP && !is_syn(&b->packets[i]);
 }
 
-// Under attack SYNs are not parsed before it is known whether they are refused anyway.
+// Under attack SYNs are not parsed before it is known whether they are refused anyway, as long as
+// most are: one that is answered after all was looked at twice.
 static void read_headers(struct worker *w, struct burst *b, const uint8_t *legs, unsigned first,
                          unsigned end)
 {
-    bool attacked = guard_is_attacked(w->guard);
+    bool glances = w->refuses_most && guard_is_attacked(w->guard);
     for (unsigned i = first; i < end; i++) {
         enum leg leg = (enum leg)legs[i];
-        if (attacked && leg == LEG_OUTSIDE &&
-            net_glance(w->net, b->mbufs[i], leg, &b->packets[i])) {
+        if (glances && leg == LEG_OUTSIDE && net_glance(w->net, b->mbufs[i], leg, &b->packets[i])) {
             b->kinds[i] = GLANCED;
             b->glanced[b->glanced_count++] = (uint8_t)i;
         } else {
@@ -273,6 +273,8 @@ static void judge_all(struct worker *w, struct burst *b)
             refuse(w, b, b->mbufs[i], &b->packets[i], reason);
     }
     answer(w, b);
+    if (b->count)
+        w->refuses_most = b->refused_count > b->count / 2;
     rte_mempool_put_bulk(w->config.mbufs, (void *const *)b->refused, b->refused_count);
     burst_empty(b);
 }
