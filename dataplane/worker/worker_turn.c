@@ -124,7 +124,8 @@ static inline enum reason syn(struct worker *w, struct burst *b, unsigned i)
     return reason;
 }
 
-static enum reason segment(struct worker *w, struct burst *b, unsigned i)
+static inline __attribute__((always_inline)) enum reason segment(struct worker *w, struct burst *b,
+                                                                 unsigned i)
 {
     const struct packet *packet = &b->packets[i];
     if (is_syn(packet))
