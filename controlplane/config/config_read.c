@@ -2,12 +2,13 @@
 /* The tables of weir.yaml. A key's place in its table is the order of reading: tls and backends
  * come before services, which refer to them. */
 #include "config/config.h"
+#include "config/config_auth.h"
 #include "config/config_backends.h"
 #include "config/config_classes.h"
 #include "config/config_dnsbl.h"
 #include "config/config_field.h"
-#include "config/config_findings.h"
 #include "config/config_martians.h"
+#include "config/config_smtp.h"
 #include "config/rules_read.h"
 
 #include "base/packet.h"
@@ -412,100 +413,7 @@ static const struct config_key lists_keys[] = {
     {NULL},
 };
 
-// smtp
-
-static const struct config_key score_keys[] = {
-    {"threshold", config_field_number, CONFIG_FIELD(policy_smtp, score_threshold), .least = 1,
-     .most = SCORE_MAX},
-    {NULL},
-};
-
-static void read_lenient_networks(struct config_reader *r, yaml_node_t *node,
-                                  const struct config_key *key, void *at)
-{
-    struct config *config = (struct config *)r->context;
-    config_classes_prefixes(r, node, key, &config->lenient_networks);
-}
-
-static void read_sender_map(struct config_reader *r, yaml_node_t *node,
-                            const struct config_key *key, void *at)
-{
-    char file[PATH_NAME_MAX + 1] = "";
-    const struct config_key path = {.size = sizeof file};
-    config_field_path(r, node, &path, file);
-    struct config *config = (struct config *)r->context;
-    if (file[0] && sender_map_read(file, MAP_SENDERS, &config->senders, r->errors) < 0)
-        return; // its errors name the file
-}
-
-static void read_subaddress(struct config_reader *r, yaml_node_t *node,
-                            const struct config_key *key, void *at)
-{
-    const char *text = config_schema_text(r, node, "one character, or none");
-    if (text && text[0] && (text[1] || !strchr("+-=_#", text[0])))
-        config_schema_expected(r, node, "one of + - = _ #, or nothing");
-    else if (text)
-        *(char *)at = text[0];
-}
-
-static const struct config_key smtp_keys[] = {
-    {"host_name", config_field_host, CONFIG_FIELD(policy_smtp, host_name), .required = true},
-    {"greeting", config_findings_section},
-    {"rdns", config_findings_section},
-    {"helo", config_findings_section},
-    {"spf_helo", config_findings_section},
-    {"spf", config_findings_section},
-    {"score", config_findings_section, .keys = score_keys},
-    {"lenient_networks", read_lenient_networks, .most = NETWORKS_MAX},
-    {"sender_map", read_sender_map},
-    {"subaddress", read_subaddress, CONFIG_FIELD(policy_smtp, subaddress)},
-    {NULL},
-};
-
-// auth, dns
-
-static const char *const auth_backend_names[] = {"passwd_file", "dovecot", NULL};
-
-// What has no '/' in it is no path.
-static void read_auth_socket(struct config_reader *r, yaml_node_t *node,
-                             const struct config_key *key, void *at)
-{
-    const char *text = config_schema_text(r, node, "a path or ADDRESS:PORT");
-    if (text && strchr(text, '/'))
-        config_field_path(r, node, key, at);
-    else if (text)
-        config_field_server(r, node, key, at);
-}
-
-static void read_mailbox_map(struct config_reader *r, yaml_node_t *node,
-                             const struct config_key *key, void *at)
-{
-    struct config *config = (struct config *)r->context;
-    const struct config_key path = {.size = sizeof config->mailbox_file};
-    config_field_path(r, node, &path, config->mailbox_file);
-    const char *file = config->mailbox_file;
-    if (file[0] && sender_map_read(file, MAP_MAILBOXES, &config->mailboxes, r->errors) < 0)
-        return; // its errors name the file
-}
-
-static void read_auth(struct config_reader *r, yaml_node_t *node, const struct config_key *key,
-                      void *at)
-{
-    const struct config_auth *auth = at;
-    config_schema_mapping(r, node, key, at);
-    if (auth->backend == CONFIG_AUTH_DOVECOT && !auth->socket[0])
-        config_schema_error(r, node, "expected a socket with backend dovecot");
-}
-
-static const struct config_key auth_keys[] = {
-    {"backend", config_field_choice, CONFIG_FIELD(config_auth, backend),
-     .choices = auth_backend_names},
-    {"socket", read_auth_socket, CONFIG_FIELD(config_auth, socket)},
-    {"passwd_file", config_field_path, CONFIG_FIELD(config_auth, passwd_file), .least = 1},
-    {"allow_plain", config_field_bool, CONFIG_FIELD(config_auth, allow_plain)},
-    {"mailbox_map", read_mailbox_map},
-    {NULL},
-};
+// dns
 
 static void take_server(struct config_reader *r, yaml_node_t *name, yaml_node_t *value, void *arg)
 {
@@ -569,10 +477,10 @@ static const struct config_key root_keys[] = {
     {"domains", read_domains},
     {"relay_networks", config_classes_prefixes, CONFIG_FIELD(config, relay_networks),
      .most = NETWORKS_MAX},
-    {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = smtp_keys,
+    {"smtp", config_schema_mapping, CONFIG_FIELD(config, head.smtp), .keys = config_smtp_keys,
      .required = true},
     {"dnsbl", config_schema_mapping, .keys = config_dnsbl_keys},
-    {"auth", read_auth, CONFIG_FIELD(config, auth), .keys = auth_keys},
+    {"auth", config_auth_read, CONFIG_FIELD(config, auth), .keys = config_auth_keys},
     {"dns", config_schema_mapping, CONFIG_FIELD(config, dns), .keys = dns_keys},
     {"limits", config_classes_limits, CONFIG_FIELD(config, head)},
     {"classes", config_classes_read},
@@ -581,39 +489,13 @@ static const struct config_key root_keys[] = {
     {NULL},
 };
 
-static bool has_backend(const struct config *config, struct span name)
-{
-    for (int i = 0; i < config->head.backends_count; i++)
-        if (span_equal_nocase(name, span_text(config->head.backends[i].name)))
-            return true;
-    return false;
-}
-
-static int mailboxes_check(const struct config *config, struct config_errors *errors)
-{
-    const struct sender_map *map = config->mailboxes;
-    struct config_place place = {.file = config->mailbox_file, .path = ""};
-    unsigned before = errors->count;
-    for (uint32_t i = 0; map && i < map->count; i++) {
-        const struct policy_sender *e = &map->entries[i];
-        struct span name = span_of(map->texts + e->text + e->sender_size, e->login_size);
-        if (!has_backend(config, name))
-            config_errors_add(errors, &place,
-                              "%.*s: expected a backend of the configuration, not "
-                              "\"%.*s\"",
-                              e->sender_size, map->texts + e->text, e->login_size,
-                              (const char *)name.at);
-    }
-    return errors->count > before ? -EINVAL : 0;
-}
-
 int config_read(const char *file, struct config **ret_config, struct config_errors *errors)
 {
     static const struct config_key root = {.read = config_schema_mapping, .keys = root_keys};
     struct config *config = config_new();
     int error = config_schema_load(file, &root, config, config, errors);
     if (!error)
-        error = mailboxes_check(config, errors);
+        error = config_auth_check(config, errors);
     if (error) {
         config_free(config);
         return error;

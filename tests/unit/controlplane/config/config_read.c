@@ -154,35 +154,6 @@ static void every_wrong_value_is_refused_by_line_key_and_expectation(void **stat
         assert_refused(least, rows[i].tail, rows[i].want);
 }
 
-static void what_is_wrong_with_senders_is_told(void **state)
-{
-    static const char head[] = "interfaces:\n"
-                               "  outside: {device: a, ipv4: 198.51.100.1/24}\n"
-                               "  inside: {device: b, ipv4: 203.0.113.1/24}\n"
-                               "backends: {b: {address: 192.0.2.1, port: 25, protocol: smtp}}\n"
-                               "services: {s: {port: 25, protocol: smtp, backend: b}}\n";
-    assert_refused(head, "smtp: {host_name: m.example, subaddress: '++'}\n",
-                   "6:42: smtp.subaddress: expected one of + - = _ #, or nothing, not \"++\"");
-    assert_refused(head, "smtp: {host_name: m.example, subaddress: x}\n",
-                   "6:42: smtp.subaddress: expected one of + - = _ #, or nothing, not \"x\"");
-}
-
-static void lenient_networks_are_read(void **state)
-{
-    static const char head[] = "interfaces:\n"
-                               "  outside: {device: a, ipv4: 198.51.100.1/24}\n"
-                               "  inside: {device: b, ipv4: 203.0.113.1/24}\n"
-                               "backends: {b: {address: 192.0.2.1, port: 25, protocol: smtp}}\n"
-                               "services: {s: {port: 25, protocol: smtp, backend: b}}\n";
-    struct config *config =
-        read_text(head, "smtp: {host_name: m.example, lenient_networks: [192.0.2.0/24, '::1']}\n");
-    assert_non_null(config);
-    assert_int_equal(config->lenient_networks.count, 2);
-    config_free(config);
-    assert_null(read_text(head, "smtp: {host_name: m.example, lenient_networks: [all]}\n"));
-    assert_non_null(strstr(errors.text, "smtp.lenient_networks"));
-}
-
 static void smtp_has_no_master(void **state)
 {
     static const char before[] = "interfaces:\n"
@@ -331,9 +302,7 @@ int main(void)
         cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
         cmocka_unit_test(every_wrong_value_is_refused_by_line_key_and_expectation),
-        cmocka_unit_test(lenient_networks_are_read),
         cmocka_unit_test(smtp_has_no_master),
-        cmocka_unit_test(what_is_wrong_with_senders_is_told),
         cmocka_unit_test(service_must_fit_its_backend_and_its_tls),
         cmocka_unit_test(interface_needs_an_address),
         cmocka_unit_test(many_errors_are_all_counted_and_the_first_shown),
