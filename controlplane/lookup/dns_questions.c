@@ -123,13 +123,6 @@ const struct dns_questions_counters *dns_questions_counters(const struct dns_que
 
 static const struct addr *source_of(const struct message *m)
 {
-    static_assert(offsetof(struct message, rdns_question.addr) ==
-                          offsetof(struct message, dnsbl_question.addr) &&
-                      offsetof(struct message, rdns_question.addr) ==
-                          offsetof(struct message, helo_question.addr) &&
-                      offsetof(struct message, rdns_question.addr) ==
-                          offsetof(struct message, spf_question.addr),
-                  "every question begins with the address");
     return &m->rdns_question.addr;
 }
 

@@ -19,6 +19,15 @@ static bool all_bytes(struct span text, bool (*is)(uint8_t))
     return true;
 }
 
+// Who keeps answers of the dns child, or counts its questions, need not know of which kind they
+// are.
+#define ADDR_AT(question) offsetof(struct message, question.addr)
+static_assert(ADDR_AT(rdns_question) == ADDR_AT(dnsbl_question) &&
+                  ADDR_AT(rdns_question) == ADDR_AT(helo_question) &&
+                  ADDR_AT(rdns_question) == ADDR_AT(spf_question),
+              "every question begins with the address");
+#undef ADDR_AT
+
 static bool is_graphic(uint8_t c)
 {
     return c > 0x20 && c < 0x7f;

@@ -29,7 +29,7 @@ void imap_enter(struct imap *imap, enum imap_state state)
 void imap_finish(struct imap *imap, enum reason reason)
 {
     imap_enter(imap, IMAP_OVER);
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
     imap->host->ops->finish(imap->host, reason);
 }
 
@@ -181,7 +181,7 @@ static void imap_client_closed(void *state, uint64_t now_us)
 static void imap_tls_started(void *state, uint64_t now_us)
 {
     struct imap *imap = state;
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
     imap->go_aheads = 0;
     imap_enter(imap, IMAP_COMMAND);
     imap->host->ops->deadline(imap->host, imap->login_until_us);
@@ -259,7 +259,7 @@ static void imap_drain(void *state, bool now, uint64_t now_us)
 static void imap_done(void *state)
 {
     struct imap *imap = state;
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
 }
 
 const struct mail_protocol imap_protocol = {

@@ -14,22 +14,13 @@ static void tell(struct imap *imap, const char *text)
 
 void imap_backend_open(struct imap *imap)
 {
-    struct mail_host *host = imap->host;
     imap->step = STEP_CONNECT;
-    imap->backend_up = false;
-    imap->backend_index = login_backend(host, &imap->sasl.login);
-    login_note(host, LOGIN_UNAVAILABLE); // until it lets the user in
-    host->ops->connect(host, imap->backend_index);
+    mailbox_connect(&imap->mailbox, imap->host);
 }
 
 static void leave(struct imap *imap, enum reason reason)
 {
-    sasl_wipe(&imap->sasl);
-    imap->host->ops->logout(imap->host);
-    if (imap->backend_up)
-        imap->host->ops->disconnect(imap->host);
-    imap->backend_up = false;
-    reply_refused(imap->host, reason);
+    mailbox_leave(&imap->mailbox, imap->host, reason);
     imap_enter(imap, IMAP_COMMAND);
 }
 
@@ -42,22 +33,22 @@ static void fail(struct imap *imap, enum reason reason)
 
 static void send_login(struct imap *imap)
 {
-    const struct auth_question *login = &imap->sasl.login;
+    const struct auth_question *login = &imap->mailbox.sasl.login;
     uint16_t offered = imap->host->offered.bits;
     char text[LOGIN_PLAIN_SIZE];
     imap->step = STEP_LOGIN;
-    if (imap->held && !login_master(imap->host, imap->backend_index)) {
+    if (mailbox_wants_token(&imap->mailbox, imap->host)) {
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE %s",
-                   mechanism_name((enum mechanism)imap->sasl.mechanism));
+                   mechanism_name((enum mechanism)imap->mailbox.sasl.mechanism));
     } else if ((offered & OFFER_AUTH_PLAIN) && (offered & OFFER_SASL_IR)) {
-        login_plain(imap->host, imap->backend_index, login, text);
+        login_plain(imap->host, imap->mailbox.backend, login, text);
         reply_line(imap->host, SIDE_BACKEND, "W AUTHENTICATE PLAIN %s", text);
         explicit_bzero(text, sizeof text);
-        sasl_wipe(&imap->sasl);
+        sasl_wipe(&imap->mailbox.sasl);
     } else if (offered & OFFER_AUTH_PLAIN) {
         tell(imap, "W AUTHENTICATE PLAIN");
     } else if (!(offered & OFFER_LOGIN_DISABLED) &&
-               !login_master(imap->host, imap->backend_index)) {
+               !mailbox_has_master(&imap->mailbox, imap->host)) {
         reply_line(imap->host, SIDE_BACKEND, "W LOGIN {%u}", login->user_size);
     } else {
         fail(imap, REASON_MAIL_BACKEND_BAD);
@@ -69,7 +60,7 @@ static void send_identity(struct imap *imap)
 {
     const struct mail_host *host = imap->host;
     char client[ADDR_TEXT_SIZE], local[ADDR_TEXT_SIZE];
-    if (host->policy->backends[imap->backend_index].identity != IDENTITY_FORWARD) {
+    if (host->policy->backends[imap->mailbox.backend].identity != IDENTITY_FORWARD) {
         send_login(imap);
         return;
     }
@@ -100,9 +91,9 @@ static void take_untagged(struct imap *imap, struct span line, struct span rest)
 // The backend's "+": the next piece of the login.
 static void take_go_ahead(struct imap *imap)
 {
-    struct auth_question *login = &imap->sasl.login;
+    struct auth_question *login = &imap->mailbox.sasl.login;
     char text[LOGIN_PLAIN_SIZE];
-    if (imap->step == STEP_LOGIN && imap->held) {
+    if (imap->step == STEP_LOGIN && imap->mailbox.held) {
         imap->step = STEP_TOKEN;
         return;
     }
@@ -111,7 +102,7 @@ static void take_go_ahead(struct imap *imap)
         return;
     }
     if (imap->host->offered.bits & OFFER_AUTH_PLAIN) {
-        size_t size = login_plain(imap->host, imap->backend_index, login, text);
+        size_t size = login_plain(imap->host, imap->mailbox.backend, login, text);
         reply_line(imap->host, SIDE_BACKEND, "%s", text);
         explicit_bzero(text, size);
     } else if (login->user_size > 0) {
@@ -122,7 +113,7 @@ static void take_go_ahead(struct imap *imap)
     } else {
         reply_line(imap->host, SIDE_BACKEND, "%.*s", login->password_size, login->password);
     }
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
 }
 
 static void opened(struct imap *imap, struct span line)
@@ -131,7 +122,7 @@ static void opened(struct imap *imap, struct span line)
     struct span filtered = span_of(text, imap_capability_filter(line, text));
     struct span list = imap_capability_list(filtered);
     size_t around = sizeof imap->tag + 64; // what the reply has beside the list
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
     login_note(imap->host, LOGIN_RIGHT);
     imap_enter(imap, IMAP_OPEN);
     imap_splice_read(imap, 1, false);
@@ -150,7 +141,7 @@ static void refused(struct imap *imap, struct span text)
         fail(imap, REASON_MAIL_BACKEND_DOWN);
         return;
     }
-    if (login_master(imap->host, imap->backend_index)) {
+    if (mailbox_has_master(&imap->mailbox, imap->host)) {
         fail(imap, REASON_IMAP_AUTH_FAILED);
         return;
     }
@@ -204,22 +195,10 @@ size_t imap_backend_input(struct imap *imap, struct span input)
 
 size_t imap_backend_token(struct imap *imap, struct span input)
 {
-    const struct mail_host_ops *ops = imap->host->ops;
-    struct span token;
-    if (imap->held && login_master(imap->host, imap->backend_index)) { // it is not asked for
-        imap->held = false;
-        return sasl_token(input, &token);
-    }
-    if (imap->step != STEP_TOKEN)
-        return 0;
-    size_t taken = sasl_token(input, &token);
-    if (ops->room(imap->host, SIDE_BACKEND) < token.size + 2)
-        return 0;
-    ops->send(imap->host, SIDE_BACKEND, token);
-    ops->send(imap->host, SIDE_BACKEND, span_text("\r\n"));
-    sasl_wipe(&imap->sasl);
-    imap->held = false;
-    imap->step = STEP_LOGIN;
+    bool asked = imap->step == STEP_TOKEN;
+    size_t taken = mailbox_token(&imap->mailbox, imap->host, input, asked);
+    if (asked && taken > 0)
+        imap->step = STEP_LOGIN;
     return taken;
 }
 
@@ -237,7 +216,7 @@ void imap_backend_event(struct imap *imap, enum mail_backend_event event)
 {
     switch (event) {
     case BACKEND_CONNECTED:
-        imap->backend_up = true;
+        imap->mailbox.up = true;
         send_identity(imap);
         break;
     case BACKEND_FAILED:

@@ -14,7 +14,7 @@
 #include "imap/imap_command.h"
 #include "mail/budget.h"
 #include "mail/mail.h"
-#include "mail/sasl.h"
+#include "mail/mailbox.h"
 
 enum imap_state {
 #define IMAP_STATE(name, text, next) IMAP_##name,
@@ -63,18 +63,15 @@ struct imap_backend_flow {
 struct imap {
     struct mail_host *host;
     uint64_t login_until_us;
-    uint64_t now_us;        // of the call that is being served
-    uint64_t idle_until_us; // once logged in
-    uint8_t state;          // enum imap_state
-    uint8_t step;           // enum imap_backend_step
-    bool backend_up;
-    uint8_t backend_index;      // whose mailbox it is
-    bool held;                  // the line with a token is in the client's input still
+    uint64_t now_us;            // of the call that is being served
+    uint64_t idle_until_us;     // once logged in
+    uint8_t state;              // enum imap_state
+    uint8_t step;               // enum imap_backend_step
     uint8_t go_aheads;          // "+" sent for literals of the command that is not whole yet
     uint32_t errors;            // bad commands
     uint32_t failures;          // wrong passwords
     char tag[IMAP_TAG_MAX + 1]; // of the command that is answered next
-    struct sasl sasl;
+    struct mailbox mailbox;
     struct imap_client_flow client;
     struct imap_backend_flow backend;
     struct budget budget;

@@ -105,13 +105,13 @@ static void refuse_in_clear(struct imap *imap)
 static void ask(struct imap *imap)
 {
     imap_enter(imap, IMAP_ASKING);
-    login_ask(imap->host, &imap->sasl.login);
+    login_ask(imap->host, &imap->mailbox.sasl.login);
 }
 
 // Well-formed, but no such pair can be right anywhere.
 static void refuse_impossible(struct imap *imap)
 {
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
     imap_count_error(imap, REASON_MAIL_AUTH_FAILED);
     if (imap->state != IMAP_OVER)
         imap_login_failed(imap);
@@ -125,8 +125,8 @@ static void run_login(struct imap *imap, struct span args)
         refuse_in_clear(imap);
         return;
     }
-    sasl_start(&imap->sasl, MECHANISM_NONE);
-    struct auth_question *login = &imap->sasl.login;
+    sasl_start(&imap->mailbox.sasl, MECHANISM_NONE);
+    struct auth_question *login = &imap->mailbox.sasl.login;
     bool sound = imap_command_astring(&args, text, sizeof text, &used);
     bool possible = sound && login_take_user(login, span_of(text, used));
     sound = sound && imap_command_byte(&args, ' ') &&
@@ -138,7 +138,7 @@ static void run_login(struct imap *imap, struct span args)
     } else if (sound) {
         refuse_impossible(imap);
     } else {
-        sasl_wipe(&imap->sasl);
+        sasl_wipe(&imap->mailbox.sasl);
         imap_bad(imap, "LOGIN wants a user and a password");
     }
 }
@@ -153,10 +153,10 @@ static void challenge_send(struct imap *imap, const char *challenge)
 static void proven(struct imap *imap)
 {
     struct mail_host *host = imap->host;
-    const struct auth_question *login = &imap->sasl.login;
+    const struct auth_question *login = &imap->mailbox.sasl.login;
     enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
     if (reason != REASON_NONE) {
-        sasl_wipe(&imap->sasl);
+        sasl_wipe(&imap->mailbox.sasl);
         login_note(host, LOGIN_THROTTLED);
         imap_enter(imap, IMAP_COMMAND);
         reply_refused(host, reason);
@@ -177,7 +177,7 @@ static void sasl_took(struct imap *imap, enum sasl_step step, const char *challe
         ask(imap);
         return;
     case SASL_ASKED:
-        imap->held = sasl_holds_token(&imap->sasl, imap->host);
+        imap->mailbox.held = sasl_holds_token(&imap->mailbox.sasl, imap->host);
         imap_enter(imap, IMAP_ASKING);
         return;
     case SASL_DONE:
@@ -185,7 +185,7 @@ static void sasl_took(struct imap *imap, enum sasl_step step, const char *challe
         return;
     case SASL_CANCELLED:
     case SASL_MALFORMED:
-        sasl_wipe(&imap->sasl);
+        sasl_wipe(&imap->mailbox.sasl);
         if (imap->state == IMAP_SASL)
             imap_enter(imap, IMAP_COMMAND);
         imap_bad(imap, step == SASL_CANCELLED ? "Authentication cancelled"
@@ -208,10 +208,10 @@ static void run_authenticate(struct imap *imap, struct span args)
         imap_say(imap, "%s NO [CANNOT] Mechanism not supported", imap->tag);
         imap_count_error(imap, REASON_MAIL_BAD_COMMAND);
     } else {
-        sasl_start(&imap->sasl, mechanism);
+        sasl_start(&imap->mailbox.sasl, mechanism);
         if (end == args.size)
             initial = span_of(NULL, 0);
-        enum sasl_step step = sasl_feed(&imap->sasl, imap->host, initial, &challenge);
+        enum sasl_step step = sasl_feed(&imap->mailbox.sasl, imap->host, initial, &challenge);
         sasl_took(imap, step, challenge);
     }
 }
@@ -326,7 +326,7 @@ static size_t take_command(struct imap *imap, struct span input)
         command_cut(imap, command);
     else
         command_run(imap, command);
-    return imap->held ? 0 : scan.size;
+    return imap->mailbox.held ? 0 : scan.size;
 }
 
 static size_t take_response(struct imap *imap, struct span input)
@@ -339,22 +339,22 @@ static size_t take_response(struct imap *imap, struct span input)
     case LINE_PARTIAL:
         return 0;
     case LINE_REFUSED:
-        sasl_wipe(&imap->sasl);
+        sasl_wipe(&imap->mailbox.sasl);
         imap_enter(imap, IMAP_COMMAND);
         return line_refused(imap, reason, taken);
     case LINE_WHOLE:
         break;
     }
-    enum sasl_step step = sasl_feed(&imap->sasl, imap->host, line, &challenge);
+    enum sasl_step step = sasl_feed(&imap->mailbox.sasl, imap->host, line, &challenge);
     sasl_took(imap, step, challenge);
-    return imap->held ? 0 : taken;
+    return imap->mailbox.held ? 0 : taken;
 }
 
 size_t imap_login_input(struct imap *imap, struct span input)
 {
-    if (imap->held) { // nothing came of it
+    if (imap->mailbox.held) { // nothing came of it
         struct span token;
-        imap->held = false;
+        imap->mailbox.held = false;
         return sasl_token(input, &token);
     }
     if (imap->state == IMAP_SASL)
@@ -377,12 +377,12 @@ void imap_login_failed(struct imap *imap)
 void imap_login_answer(struct imap *imap, const struct message *answer)
 {
     char challenge[SASL_TEXT_SIZE];
-    enum login_verdict verdict = sasl_judge(&imap->sasl, imap->host, answer, challenge);
+    enum login_verdict verdict = sasl_judge(&imap->mailbox.sasl, imap->host, answer, challenge);
     if (verdict == LOGIN_GOES_ON)
         return challenge_send(imap, challenge);
     if (verdict == LOGIN_RIGHT)
         return proven(imap);
-    sasl_wipe(&imap->sasl);
+    sasl_wipe(&imap->mailbox.sasl);
     imap_enter(imap, IMAP_COMMAND);
     reply_refused(imap->host,
                   verdict == LOGIN_WRONG ? REASON_MAIL_AUTH_FAILED : REASON_MAIL_AUTH_UNAVAILABLE);

@@ -26,7 +26,7 @@ void pop3_enter(struct pop3 *pop3, enum pop3_state state)
 void pop3_finish(struct pop3 *pop3, enum reason reason)
 {
     pop3_enter(pop3, POP3_OVER);
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
     pop3->host->ops->finish(pop3->host, reason);
 }
 
@@ -162,7 +162,7 @@ static void pop3_client_closed(void *state, uint64_t now_us)
 static void pop3_tls_started(void *state, uint64_t now_us)
 {
     struct pop3 *pop3 = state;
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
     pop3_enter(pop3, POP3_COMMAND);
     pop3->host->ops->deadline(pop3->host, pop3->login_until_us);
 }
@@ -231,7 +231,7 @@ static void pop3_drain(void *state, bool now, uint64_t now_us)
 static void pop3_done(void *state)
 {
     struct pop3 *pop3 = state;
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
 }
 
 const struct mail_protocol pop3_protocol = {

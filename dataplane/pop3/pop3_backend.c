@@ -7,22 +7,13 @@
 
 void pop3_backend_open(struct pop3 *pop3)
 {
-    struct mail_host *host = pop3->host;
     pop3->step = POP3_CONNECT;
-    pop3->backend_up = false;
-    pop3->backend_index = login_backend(host, &pop3->sasl.login);
-    login_note(host, LOGIN_UNAVAILABLE); // until it lets the user in
-    host->ops->connect(host, pop3->backend_index);
+    mailbox_connect(&pop3->mailbox, pop3->host);
 }
 
 static void leave(struct pop3 *pop3, enum reason reason)
 {
-    sasl_wipe(&pop3->sasl);
-    pop3->host->ops->logout(pop3->host);
-    if (pop3->backend_up)
-        pop3->host->ops->disconnect(pop3->host);
-    pop3->backend_up = false;
-    reply_refused(pop3->host, reason);
+    mailbox_leave(&pop3->mailbox, pop3->host, reason);
     pop3_enter(pop3, POP3_COMMAND);
 }
 
@@ -35,16 +26,15 @@ static void fail(struct pop3 *pop3, enum reason reason)
 
 static void send_user(struct pop3 *pop3)
 {
-    const struct auth_question *login = &pop3->sasl.login;
+    const struct auth_question *login = &pop3->mailbox.sasl.login;
     pop3->step = POP3_USER;
-    if (pop3->held && !login_master(pop3->host, pop3->backend_index)) {
+    if (mailbox_wants_token(&pop3->mailbox, pop3->host)) {
         reply_line(pop3->host, SIDE_BACKEND, "AUTH %s",
-                   mechanism_name((enum mechanism)pop3->sasl.mechanism));
+                   mechanism_name((enum mechanism)pop3->mailbox.sasl.mechanism));
         return;
     }
-    if (login_master(
-            pop3->host,
-            pop3->backend_index)) { // the response in a line of its own (RFC 5034, section 4)
+    // The response is in a line of its own (RFC 5034, section 4).
+    if (mailbox_has_master(&pop3->mailbox, pop3->host)) {
         reply_line(pop3->host, SIDE_BACKEND, "AUTH PLAIN");
         return;
     }
@@ -53,28 +43,28 @@ static void send_user(struct pop3 *pop3)
 
 static void send_password(struct pop3 *pop3)
 {
-    const struct auth_question *login = &pop3->sasl.login;
+    const struct auth_question *login = &pop3->mailbox.sasl.login;
     pop3->step = POP3_PASS;
     reply_line(pop3->host, SIDE_BACKEND, "PASS %.*s", login->password_size, login->password);
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
 }
 
 static void take_go_ahead(struct pop3 *pop3)
 {
     char text[LOGIN_PLAIN_SIZE];
-    if (pop3->step == POP3_USER && pop3->held) {
+    if (pop3->step == POP3_USER && pop3->mailbox.held) {
         pop3->step = POP3_TOKEN;
         return;
     }
-    if (pop3->step != POP3_USER || !login_master(pop3->host, pop3->backend_index)) {
+    if (pop3->step != POP3_USER || !mailbox_has_master(&pop3->mailbox, pop3->host)) {
         fail(pop3, REASON_MAIL_BACKEND_BAD);
         return;
     }
     pop3->step = POP3_PASS;
-    size_t size = login_plain(pop3->host, pop3->backend_index, &pop3->sasl.login, text);
+    size_t size = login_plain(pop3->host, pop3->mailbox.backend, &pop3->mailbox.sasl.login, text);
     reply_line(pop3->host, SIDE_BACKEND, "%s", text);
     explicit_bzero(text, size);
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
 }
 
 // Dovecot's extension: taken from its login_trusted_networks, answered by +OK.
@@ -82,7 +72,7 @@ static void send_identity(struct pop3 *pop3)
 {
     const struct mail_host *host = pop3->host;
     char client[ADDR_TEXT_SIZE];
-    if (host->policy->backends[pop3->backend_index].identity != IDENTITY_FORWARD) {
+    if (host->policy->backends[pop3->mailbox.backend].identity != IDENTITY_FORWARD) {
         send_user(pop3);
         return;
     }
@@ -98,8 +88,8 @@ static void take_ok(struct pop3 *pop3)
         send_user(pop3);
         return;
     case POP3_USER:
-        if (pop3->held ||
-            login_master(pop3->host, pop3->backend_index)) // it is no OK that AUTH waits for
+        // It is no OK that AUTH waits for.
+        if (pop3->mailbox.held || mailbox_has_master(&pop3->mailbox, pop3->host))
             fail(pop3, REASON_MAIL_BACKEND_BAD);
         else
             send_password(pop3);
@@ -129,8 +119,7 @@ static void take_err(struct pop3 *pop3, struct span text)
         fail(pop3, REASON_MAIL_BACKEND_BAD);
     } else if (span_starts_nocase(text, span_text("[SYS/"))) {
         fail(pop3, REASON_MAIL_BACKEND_DOWN);
-    } else if (login_master(pop3->host,
-                            pop3->backend_index)) { // nothing was wrong with the user's password
+    } else if (mailbox_has_master(&pop3->mailbox, pop3->host)) { // nothing is wrong with the user's
         fail(pop3, REASON_POP3_AUTH_FAILED);
     } else { // our login was right for us and is not for the backend
         leave(pop3, REASON_POP3_AUTH_FAILED);
@@ -166,22 +155,10 @@ size_t pop3_backend_input(struct pop3 *pop3, struct span input)
 
 size_t pop3_backend_token(struct pop3 *pop3, struct span input)
 {
-    const struct mail_host_ops *ops = pop3->host->ops;
-    struct span token;
-    if (pop3->held && login_master(pop3->host, pop3->backend_index)) { // it is not asked for
-        pop3->held = false;
-        return sasl_token(input, &token);
-    }
-    if (pop3->step != POP3_TOKEN)
-        return 0;
-    size_t taken = sasl_token(input, &token);
-    if (ops->room(pop3->host, SIDE_BACKEND) < token.size + 2)
-        return 0;
-    ops->send(pop3->host, SIDE_BACKEND, token);
-    ops->send(pop3->host, SIDE_BACKEND, span_text("\r\n"));
-    sasl_wipe(&pop3->sasl);
-    pop3->held = false;
-    pop3->step = POP3_PASS;
+    bool asked = pop3->step == POP3_TOKEN;
+    size_t taken = mailbox_token(&pop3->mailbox, pop3->host, input, asked);
+    if (asked && taken > 0)
+        pop3->step = POP3_PASS;
     return taken;
 }
 
@@ -189,7 +166,7 @@ void pop3_backend_event(struct pop3 *pop3, enum mail_backend_event event)
 {
     switch (event) {
     case BACKEND_CONNECTED:
-        pop3->backend_up = true;
+        pop3->mailbox.up = true;
         send_identity(pop3);
         break;
     case BACKEND_FAILED:

@@ -12,7 +12,7 @@
 
 #include "mail/budget.h"
 #include "mail/mail.h"
-#include "mail/sasl.h"
+#include "mail/mailbox.h"
 
 enum pop3_state {
 #define POP3_STATE(name, text, next) POP3_##name,
@@ -51,13 +51,10 @@ struct pop3 {
     uint64_t idle_until_us; // once logged in
     uint8_t state;          // enum pop3_state
     uint8_t step;           // enum pop3_backend_step
-    bool backend_up;
-    bool quit;             // QUIT was passed on
-    uint32_t errors;       // bad commands
-    uint32_t failures;     // wrong passwords
-    uint8_t backend_index; // whose mailbox it is
-    bool held;             // the line with a token is in the client's input still
-    struct sasl sasl;      // USER keeps its name here
+    bool quit;              // QUIT was passed on
+    uint32_t errors;        // bad commands
+    uint32_t failures;      // wrong passwords
+    struct mailbox mailbox; // USER keeps its name here
     struct pop3_flow flow;
     struct budget budget;
 };

@@ -61,14 +61,14 @@ static void run_stls(struct pop3 *pop3, struct span args)
 static void ask(struct pop3 *pop3)
 {
     pop3_enter(pop3, POP3_ASKING);
-    login_ask(pop3->host, &pop3->sasl.login);
+    login_ask(pop3->host, &pop3->mailbox.sasl.login);
 }
 
 // Whether there is such a user is not told before the password (RFC 1939, section 13).
 static void run_user(struct pop3 *pop3, struct span args)
 {
-    sasl_start(&pop3->sasl, MECHANISM_NONE);
-    if (login_take_user(&pop3->sasl.login, args))
+    sasl_start(&pop3->mailbox.sasl, MECHANISM_NONE);
+    if (login_take_user(&pop3->mailbox.sasl.login, args))
         pop3_say(pop3, "+OK Now the password");
     else
         pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "USER wants a name");
@@ -76,13 +76,13 @@ static void run_user(struct pop3 *pop3, struct span args)
 
 static void run_pass(struct pop3 *pop3, struct span args)
 {
-    struct auth_question *login = &pop3->sasl.login;
+    struct auth_question *login = &pop3->mailbox.sasl.login;
     if (login->user_size == 0) {
         pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "USER comes first");
     } else if (login_take_password(login, args)) { // spaces in it are part of it
         ask(pop3);
     } else {
-        sasl_wipe(&pop3->sasl);
+        sasl_wipe(&pop3->mailbox.sasl);
         pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "PASS wants a password");
     }
 }
@@ -106,10 +106,10 @@ static void challenge_send(struct pop3 *pop3, const char *challenge)
 static void proven(struct pop3 *pop3)
 {
     struct mail_host *host = pop3->host;
-    const struct auth_question *login = &pop3->sasl.login;
+    const struct auth_question *login = &pop3->mailbox.sasl.login;
     enum reason reason = host->ops->login(host, span_of(login->user, login->user_size));
     if (reason != REASON_NONE) {
-        sasl_wipe(&pop3->sasl);
+        sasl_wipe(&pop3->mailbox.sasl);
         login_note(host, LOGIN_THROTTLED);
         pop3_enter(pop3, POP3_COMMAND);
         reply_refused(host, reason);
@@ -128,13 +128,13 @@ static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challe
         challenge_send(pop3, challenge);
         return;
     case SASL_READY:
-        if (fits_a_line(&pop3->sasl.login)) {
+        if (fits_a_line(&pop3->mailbox.sasl.login)) {
             ask(pop3);
             return;
         }
         break;
     case SASL_ASKED:
-        pop3->held = sasl_holds_token(&pop3->sasl, pop3->host);
+        pop3->mailbox.held = sasl_holds_token(&pop3->mailbox.sasl, pop3->host);
         pop3_enter(pop3, POP3_ASKING);
         return;
     case SASL_DONE:
@@ -144,7 +144,7 @@ static void sasl_took(struct pop3 *pop3, enum sasl_step step, const char *challe
     case SASL_MALFORMED:
         break;
     }
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
     if (pop3->state == POP3_SASL)
         pop3_enter(pop3, POP3_COMMAND);
     pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND,
@@ -163,10 +163,10 @@ static void run_auth(struct pop3 *pop3, struct span args)
         pop3_refuse(pop3, REASON_MAIL_BAD_COMMAND, "AUTH wants a mechanism that CAPA lists");
         return;
     }
-    sasl_start(&pop3->sasl, mechanism);
+    sasl_start(&pop3->mailbox.sasl, mechanism);
     if (end == args.size)
         initial = span_of(NULL, 0);
-    enum sasl_step step = sasl_feed(&pop3->sasl, pop3->host, initial, &challenge);
+    enum sasl_step step = sasl_feed(&pop3->mailbox.sasl, pop3->host, initial, &challenge);
     sasl_took(pop3, step, challenge);
 }
 
@@ -207,7 +207,7 @@ static void command_run(struct pop3 *pop3, struct span line)
 
 static size_t line_refused(struct pop3 *pop3, enum reason reason, size_t taken)
 {
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
     if (pop3->state == POP3_SASL)
         pop3_enter(pop3, POP3_COMMAND);
     if (reason == REASON_MAIL_LINE_TOO_LONG) {
@@ -224,8 +224,8 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
     struct span line;
     size_t taken;
     enum reason reason;
-    if (pop3->held) { // nothing came of it
-        pop3->held = false;
+    if (pop3->mailbox.held) { // nothing came of it
+        pop3->mailbox.held = false;
         return sasl_token(input, &line);
     }
     if (pop3->state == POP3_COMMAND && line_is_foreign_protocol(input)) {
@@ -243,12 +243,12 @@ size_t pop3_login_input(struct pop3 *pop3, struct span input)
     }
     if (pop3->state == POP3_SASL) {
         const char *challenge = "";
-        enum sasl_step step = sasl_feed(&pop3->sasl, pop3->host, line, &challenge);
+        enum sasl_step step = sasl_feed(&pop3->mailbox.sasl, pop3->host, line, &challenge);
         sasl_took(pop3, step, challenge);
     } else {
         command_run(pop3, line);
     }
-    return pop3->held ? 0 : taken;
+    return pop3->mailbox.held ? 0 : taken;
 }
 
 void pop3_login_failed(struct pop3 *pop3)
@@ -262,12 +262,12 @@ void pop3_login_failed(struct pop3 *pop3)
 void pop3_login_answer(struct pop3 *pop3, const struct message *answer)
 {
     char challenge[SASL_TEXT_SIZE];
-    enum login_verdict verdict = sasl_judge(&pop3->sasl, pop3->host, answer, challenge);
+    enum login_verdict verdict = sasl_judge(&pop3->mailbox.sasl, pop3->host, answer, challenge);
     if (verdict == LOGIN_GOES_ON)
         return challenge_send(pop3, challenge);
     if (verdict == LOGIN_RIGHT)
         return proven(pop3);
-    sasl_wipe(&pop3->sasl);
+    sasl_wipe(&pop3->mailbox.sasl);
     pop3_enter(pop3, POP3_COMMAND);
     reply_refused(pop3->host,
                   verdict == LOGIN_WRONG ? REASON_MAIL_AUTH_FAILED : REASON_MAIL_AUTH_UNAVAILABLE);

@@ -24,13 +24,6 @@ static const struct {
     {sizeof(struct helo_question), sizeof(struct helo_answer)},
     {sizeof(struct spf_question), sizeof(struct spf_answer)},
 };
-static_assert(offsetof(struct message, rdns_question.addr) ==
-                      offsetof(struct message, dnsbl_question.addr) &&
-                  offsetof(struct message, rdns_question.addr) ==
-                      offsetof(struct message, helo_question.addr) &&
-                  offsetof(struct message, rdns_question.addr) ==
-                      offsetof(struct message, spf_question.addr),
-              "every question begins with the address");
 
 int verdicts_init(struct verdicts *verdicts, uint32_t entries, const struct siphash_key *key)
 {
