@@ -132,10 +132,7 @@ def main():
                  "nginx mail": lab_rig.Peer("nginx", "nginx", "-c", nginx),
                  "dovecot proxy": lab_rig.Peer("dovecot-proxy",
                                                *dovecot("dovecot-proxy", lab_rig.PEER, PROXY))}
-        for address, port in WHERE.values():
-            lab_rig.wait_open(address, port)
-        results = lab_rig.interleaved(asked, kinds, load)
-    lab_rig.report("imap.lab", "login", results)
+        lab_rig.compare("imap.lab", "login", asked, kinds, WHERE, load)
     return 0
 
 

@@ -305,6 +305,13 @@ def interleaved(asked, kinds, load):
             for name in kinds}
 
 
+def compare(bench, each, asked, kinds, where, load):
+    """Rounds of all kinds, once each listens where clients dial it, {kind: (address, port)}."""
+    for address, port in where.values():
+        wait_open(address, port)
+    report(bench, each, interleaved(asked, kinds, load))
+
+
 def report(bench, each, results):
     """Weir's rate against what goes directly, its processor time against nginx's; then the others'
     likewise."""

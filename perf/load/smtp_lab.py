@@ -75,10 +75,7 @@ def main():
                      "nginx", "nginx", "-c", lab_rig.written("nginx.conf", NGINX, **values)),
                  "haproxy tcp": lab_rig.Peer(
                      "haproxy", "haproxy", "-f", lab_rig.written("haproxy.cfg", HAPROXY, **values))}
-        for address, port in WHERE.values():
-            lab_rig.wait_open(address, port)
-        results = lab_rig.interleaved(asked, kinds, load)
-    lab_rig.report("smtp.lab", "mail", results)
+        lab_rig.compare("smtp.lab", "mail", asked, kinds, WHERE, load)
     return 0
 
 

@@ -12,7 +12,6 @@ import random
 import signal
 import smtplib
 import socket
-import threading
 import time
 import unittest
 
@@ -28,20 +27,12 @@ ROLES = 3  # each has a channel to every worker
 STALL_SECONDS = 1.0  # a SYN that is lost once takes that long, and none may be
 
 
-class Load(threading.Thread):
+class Load(lab.Background):
     """Does one thing over and over; counts how it ended."""
 
     def __init__(self):
-        super().__init__(daemon=True)
-        self.ended, self.outcomes = threading.Event(), {}
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
+        super().__init__()
+        self.outcomes = {}
 
     def run(self):
         while not self.ended.is_set():

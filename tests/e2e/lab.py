@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 import subprocess
+import threading
 import time
 import uuid
 
@@ -118,6 +119,22 @@ def collect(node, found):
                     found[row["name"].upper()] = value
             else:
                 collect(row, found)
+
+
+class Background(threading.Thread):
+    """Runs within a `with`; its run() goes on until `ended`."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
 
 
 class Watch:

@@ -5,7 +5,6 @@ import itertools
 import os
 import signal
 import smtplib
-import threading
 import time
 import unittest
 
@@ -14,22 +13,14 @@ import talk
 from labkit import names
 
 
-class Mailer(threading.Thread):
+class Mailer(lab.Background):
     """Sends mails one after the other, each from another source, so that no limit holds them back;
     remembers what was accepted and how others failed."""
 
     def __init__(self):
         super().__init__()
-        self.accepted, self.codes, self.ended = [], [], threading.Event()
+        self.accepted, self.codes = [], []
         self.sources = itertools.cycle(f"198.19.{part}.1" for part in range(256))
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
 
     def run(self):
         while not self.ended.is_set():

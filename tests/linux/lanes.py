@@ -14,9 +14,11 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -278,3 +280,13 @@ class Road:
         for end in (self.near, *(lane.far for lane in self.lanes)):
             end.tell("forget")
         return rest
+
+
+@contextlib.contextmanager
+def road(seed, size):
+    """In a namespace of its own, a road whose transfers are of so many bytes of that seed."""
+    enter()
+    with tempfile.NamedTemporaryFile() as pattern:
+        Path(pattern.name).write_bytes(random.Random(seed).randbytes(size))
+        with Road(pattern.name) as laid:
+            yield laid
