@@ -166,6 +166,7 @@ struct worker *worker_open(const struct worker_config *config, const char **ret_
     memset(w, 0, sizeof *w);
     w->config = *config;
     w->counters = config->counters;
+    w->cycles = config->clock_start;
     w->us_per_cycle = 1e6 / (double)rte_get_tsc_hz();
     w->now_us = (uint64_t)((double)(rte_rdtsc() - config->clock_start) * w->us_per_cycle);
     w->snapshot_next = config->snapshot;

@@ -29,6 +29,7 @@ struct worker {
     struct counter_block *counters;
     uint64_t now_us;                // of this turn
     double us_per_cycle;            // of the time-stamp counter
+    uint64_t cycles;                // the counter, as this turn began
     uint64_t busy_cycles;           // of turns that did work
     uint64_t bars;                  // of the guard, whose sessions are looked for
     uint64_t slow_us;               // when the slow things are due again

@@ -481,6 +481,10 @@ static bool turn(struct worker *w, uint64_t cycles, uint64_t now_us)
 bool worker_turn(struct worker *w)
 {
     uint64_t cycles = rte_rdtsc();
+    // Set back, as that of a virtual machine that was moved may be: time goes on from where it was.
+    if (unlikely(cycles < w->cycles))
+        w->config.clock_start -= w->cycles - cycles;
+    w->cycles = cycles;
     return turn(w, cycles, (uint64_t)((double)(cycles - w->config.clock_start) * w->us_per_cycle));
 }
 

@@ -3,6 +3,7 @@
 #include "support/link_sim_packet.h"
 #include "worker_rig.h"
 
+#include <rte_cycles.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -327,6 +328,22 @@ static void every_frame_of_noise_is_a_counted_refusal(void **state)
     assert_int_equal(worker_rig_refusals(rig), given);
 }
 
+static void time_goes_on_when_the_cycle_counter_is_set_back(void **state)
+{
+    struct worker_rig *rig = *state;
+    struct worker *w = rig->worker;
+    uint64_t hour = 3600 * rte_get_tsc_hz();
+    worker_rig_turns(rig, 1);
+    w->cycles += hour; // it was ahead
+    w->config.clock_start += hour;
+    uint64_t now_us = w->now_us;
+    worker_rig_turns(rig, 2);
+    assert_in_range(w->now_us - now_us, 0, 60000000);
+    w->config.clock_start = w->cycles = UINT64_MAX - 5; // another CPU's, when the first turn begins
+    worker_rig_turns(rig, 2);
+    assert_in_range(w->now_us, 0, 60000000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, worker_rig_setup, worker_rig_teardown)
@@ -344,6 +361,7 @@ int main(void)
         TEST(a_burst_of_syns_is_answered_in_order),
         TEST(a_syn_that_meets_its_connection_is_challenged),
         TEST(under_attack_most_syns_are_refused_before_they_are_parsed),
+        TEST(time_goes_on_when_the_cycle_counter_is_set_back),
         TEST(every_frame_of_noise_is_a_counted_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
