@@ -24,6 +24,7 @@ struct attach_server {
     int roles[ROLE_COUNT];        // -1: nobody
     bool told[ROLE_COUNT];        // the owner knows of it
     bool ready;
+    uint32_t refused; // contract version of the last who was refused for it
 };
 
 static const char *const role_names[ROLE_COUNT] = {"ops", "dns", "auth"};
@@ -168,8 +169,11 @@ static void greet(struct attach_server *server, int slot)
         return;
     }
     if (hello.version != contract_version) {
-        log_error("what=\"connection refused\" role=%s cause=\"contract version %u, ours is %u\"",
-                  role_names[hello.role], hello.version, contract_version);
+        if (hello.version != server->refused) // it tries again and again
+            log_error(
+                "what=\"connection refused\" role=%s cause=\"contract version %u, ours is %u\"",
+                role_names[hello.role], hello.version, contract_version);
+        server->refused = hello.version;
         close(fd);
         return;
     }
@@ -177,6 +181,7 @@ static void greet(struct attach_server *server, int slot)
     if (server->roles[role] >= 0)
         role_close(server, role);
     server->roles[role] = fd;
+    server->refused = 0;
     log_info("what=\"attached\" role=%s", role_names[role]);
     role_tell(server, role);
 }
