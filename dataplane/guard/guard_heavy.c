@@ -2,16 +2,17 @@
 #include "guard/guard_heavy.h"
 
 #include "guard/guard_memory.h"
+#include "guard/guard_name.h"
 
 #include <errno.h>
 #include <math.h>
 
 enum {
-    BUCKETS = GUARD_HEAVY_ENTRIES / GUARD_HEAVY_WAYS,
+    BUCKET_BITS = 7,
     INTERVAL_MOST = 1 << 16,
     HALVINGS_MOST = 32, // before counts are scaled back to the present
 };
-static_assert((BUCKETS & (BUCKETS - 1)) == 0, "a mask chooses the bucket");
+static_assert(GUARD_HEAVY_ENTRIES == GUARD_HEAVY_WAYS << BUCKET_BITS, "all are used");
 
 // Connections are few and worth a longer look.
 static const uint64_t half_lives_us[TOP_MEASURE_COUNT] = {
@@ -23,11 +24,6 @@ static const uint64_t half_lives_us[TOP_MEASURE_COUNT] = {
 
 enum { TABLES = TOP_MEASURE_COUNT * TOP_SCOPE_COUNT };
 static const size_t memory_size = sizeof(struct guard_heavy_entry) * GUARD_HEAVY_ENTRIES * TABLES;
-
-struct key {
-    uint64_t value;
-    uint32_t family;
-};
 
 int guard_heavy_init(struct guard_heavy *heavy, int numa_node, const struct siphash_key *key)
 {
@@ -55,47 +51,47 @@ void guard_heavy_done(struct guard_heavy *heavy)
     explicit_bzero(heavy, sizeof *heavy);
 }
 
-static struct key key_of(const struct addr *addr, enum top_scope scope)
+static struct guard_name name_of(const struct guard_heavy *heavy, const struct addr *addr,
+                                 enum top_scope scope)
 {
-    bool prefix = scope == TOP_PREFIXES, v4 = addr_is_v4(addr);
-    uint64_t bytes;
-    memcpy(&bytes, v4 ? addr->bytes + 8 : addr->bytes, sizeof bytes);
-    bytes = __builtin_bswap64(bytes);
-    if (v4)
-        return (struct key){(uint32_t)bytes >> (prefix ? 8 : 0), 4};
-    return (struct key){bytes >> (prefix ? 16 : 0), 6};
+    struct guard_name name = guard_name_of(&heavy->key, addr);
+    return scope == TOP_PREFIXES ? guard_name_prefix(&heavy->key, &name) : name;
 }
 
 static struct addr addr_of(const struct guard_heavy_entry *entry, enum top_scope scope)
 {
-    bool prefix = scope == TOP_PREFIXES;
     if (entry->family == 4) {
-        uint32_t v4 = __builtin_bswap32((uint32_t)(entry->key << (prefix ? 8 : 0)));
+        unsigned host_bits = scope == TOP_PREFIXES ? GUARD_NAME_HOST_BITS_V4 : 0;
+        uint32_t v4 = __builtin_bswap32((uint32_t)(entry->number << host_bits));
         return addr_from_v4(&v4);
     }
     struct addr addr = {0};
-    uint64_t v6 = __builtin_bswap64(entry->key << (prefix ? 16 : 0));
+    uint64_t v6 = __builtin_bswap64(entry->number);
     memcpy(addr.bytes, &v6, sizeof v6);
     return addr;
 }
 
-static struct guard_heavy_entry *bucket_of(const struct guard_heavy *heavy,
-                                           struct guard_heavy_entry *table, struct key key)
+static struct guard_heavy_entry *bucket_of(struct guard_heavy_entry *table,
+                                           const struct guard_name *name)
 {
-    uint64_t word[2] = {key.value, key.family};
-    return table + (siphash(&heavy->key, word, sizeof word) & (BUCKETS - 1)) * GUARD_HEAVY_WAYS;
+    return table + (name->hash >> (32 - BUCKET_BITS)) * GUARD_HEAVY_WAYS;
 }
 
-static bool is_of(const struct guard_heavy_entry *entry, struct key key)
+static uint32_t family_of(const struct guard_name *name)
 {
-    return entry->key == key.value && entry->family == key.family;
+    return name->v4 ? 4 : 6;
 }
 
-static void charge(struct guard_heavy_entry *bucket, struct key key, double weight)
+static bool is_of(const struct guard_heavy_entry *entry, const struct guard_name *name)
 {
-    struct guard_heavy_entry *least = bucket;
+    return entry->number == name->number && entry->family == family_of(name);
+}
+
+static void charge(struct guard_heavy_entry *table, const struct guard_name *name, double weight)
+{
+    struct guard_heavy_entry *bucket = bucket_of(table, name), *least = bucket;
     for (unsigned i = 0; i < GUARD_HEAVY_WAYS; i++) {
-        if (is_of(&bucket[i], key)) {
+        if (is_of(&bucket[i], name)) {
             bucket[i].count += weight;
             return;
         }
@@ -103,8 +99,8 @@ static void charge(struct guard_heavy_entry *bucket, struct key key, double weig
     }
     least->error = (float)least->count;
     least->count += weight;
-    least->key = key.value;
-    least->family = key.family;
+    least->number = name->number;
+    least->family = family_of(name);
 }
 
 /* Geometric with mean N, so every event is taken with the chance 1/N whatever came before it. It
@@ -123,17 +119,17 @@ void guard_heavy_sample(struct guard_heavy *heavy, enum top_measure measure,
     struct guard_heavy_sampler *s = &heavy->samplers[measure];
     double weight = s->unit * s->interval;
     if (++s->samples >= GUARD_HEAVY_SAMPLES && s->interval < INTERVAL_MOST) {
-        s->samples = 0;
+        s->samples /= 2; // as many as there would have been
         s->interval *= 2;
     }
     s->skip = gap(heavy, s->interval);
     if (addr_is_zero(source))
         return;
     s->total += weight;
-    for (int scope = 0; scope < TOP_SCOPE_COUNT; scope++) {
-        struct key key = key_of(source, (enum top_scope)scope);
-        charge(bucket_of(heavy, s->tables[scope], key), key, weight);
-    }
+    struct guard_name name = name_of(heavy, source, TOP_SOURCES),
+                      prefix = guard_name_prefix(&heavy->key, &name);
+    charge(s->tables[TOP_SOURCES], &name, weight);
+    charge(s->tables[TOP_PREFIXES], &prefix, weight);
 }
 
 // All counts as if the epoch were now: so they stay numbers that a double and a float can hold.
@@ -207,11 +203,11 @@ void guard_heavy_find(const struct guard_heavy *heavy, enum top_measure measure,
                       enum top_scope scope, const struct addr *addr, struct top_place *ret_place)
 {
     struct guard_heavy_entry *table = heavy->samplers[measure].tables[scope];
-    struct key key = key_of(addr, scope);
-    const struct guard_heavy_entry *entry = bucket_of(heavy, table, key);
+    struct guard_name name = name_of(heavy, addr, scope);
+    const struct guard_heavy_entry *entry = bucket_of(table, &name);
     *ret_place = (struct top_place){0};
     for (unsigned i = 0; i < GUARD_HEAVY_WAYS; i++, entry++) {
-        if (!is_of(entry, key))
+        if (!is_of(entry, &name))
             continue;
         double least = entry->count - entry->error;
         ret_place->most = rate_of(heavy, measure, entry->count);

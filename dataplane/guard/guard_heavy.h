@@ -37,7 +37,7 @@ enum {
 };
 
 struct guard_heavy_entry {
-    uint64_t key;    // address or prefix, right-aligned
+    uint64_t number; // of an address or prefix: guard_name.h
     double count;    // with what it may have taken over
     float error;     // of it, taken over from others
     uint32_t family; // 4 or 6; 0: free

@@ -145,6 +145,21 @@ static void a_high_rate_is_sampled_within_its_bound(void **state)
     assert_int_equal(heavy.samplers[TOP_PACKETS].interval, 1);
 }
 
+static void a_steady_rate_settles_on_one_interval(void **state)
+{
+    for (unsigned a_tick = 40; a_tick < 1 << 16; a_tick *= 4) {
+        uint32_t interval = 0;
+        for (unsigned tick = 0; tick < 60; tick++) {
+            interval = heavy.samplers[TOP_PACKETS].interval;
+            note(TOP_PACKETS, "192.0.2.1", a_tick);
+            assert_true(tick < 20 || heavy.samplers[TOP_PACKETS].interval == interval);
+            pass(GUARD_HEAVY_TICK_US);
+            assert_true(tick < 20 || heavy.samplers[TOP_PACKETS].interval == interval);
+        }
+        assert_in_range(a_tick / interval, GUARD_HEAVY_SAMPLES / 4, GUARD_HEAVY_SAMPLES);
+    }
+}
+
 static void a_tick_has_a_bounded_number_of_samples(void **state)
 {
     struct guard_heavy_sampler *s = &heavy.samplers[TOP_PACKETS];
@@ -254,6 +269,7 @@ int main(void)
         TEST(counts_fade_by_half_each_half_life),
         TEST(a_steady_rate_is_shown_as_it_is),
         TEST(a_high_rate_is_sampled_within_its_bound),
+        TEST(a_steady_rate_settles_on_one_interval),
         TEST(a_tick_has_a_bounded_number_of_samples),
         TEST(zipf_streams_stay_within_the_bounds),
         TEST(a_random_flood_does_not_hide_a_heavy_source),
