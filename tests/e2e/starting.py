@@ -91,32 +91,47 @@ class Configuration(unittest.TestCase):
         self.assertIn("/no/such.yaml", done.stdout + done.stderr)
 
 
+def start(old, new, *before):
+    """A shield of its own with that change to the lab's configuration: how its data plane, run by
+    the command `before`, ended, and what it said."""
+    text = names.CONFIG.read_text()
+    assert old in text
+    text = text.replace(old, new)
+    with tempfile.TemporaryDirectory() as folder:
+        text = text.replace(str(names.RUN), folder).replace(str(names.PID), folder)
+        text = text.replace(names.METRICS, "127.0.0.1:9465")
+        text = text.replace("hugepage_mb: 512", "hugepage_mb: 128")
+        text = text.replace("mbufs: 32768", "mbufs: 4096")
+        config = Path(folder, "weir.yaml")
+        config.write_text(text)
+        host = ["ip", "netns", "exec", names.HOST]
+        dataplane = subprocess.Popen(
+            [*host, *before, shield.program("dataplane"), "--socket", f"{folder}/dataplane.sock"],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        control = subprocess.Popen(
+            [*host, shield.program("controlplane"), "--config", config],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        try:
+            said = dataplane.communicate(timeout=30)[1]
+        finally:
+            dataplane.kill()
+            control.kill()
+            control.communicate()
+    return dataplane.returncode, said
+
+
 class Starting(unittest.TestCase):
+    def refused(self, word, *change):
+        code, said = start(*change)
+        self.assertGreater(code, 0, f"a clean exit, no signal: {said}")
+        self.assertIn(word, said)
+
     def test_a_port_that_does_not_exist(self):
-        text = names.CONFIG.read_text().replace("iface=weir-out", "iface=no-such-port")
-        with tempfile.TemporaryDirectory() as folder:
-            text = text.replace(str(names.RUN), folder).replace(str(names.PID), folder)
-            text = text.replace(names.METRICS, "127.0.0.1:9465")
-            text = text.replace("hugepage_mb: 512", "hugepage_mb: 128")
-            text = text.replace("mbufs: 32768", "mbufs: 4096")
-            config = Path(folder, "weir.yaml")
-            config.write_text(text)
-            host = ["ip", "netns", "exec", names.HOST]
-            dataplane = subprocess.Popen(
-                [*host, shield.program("dataplane"), "--socket", f"{folder}/dataplane.sock"],
-                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-            control = subprocess.Popen(
-                [*host, shield.program("controlplane"), "--config", config],
-                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-            try:
-                said = dataplane.communicate(timeout=30)[1]
-            finally:
-                dataplane.kill()
-                control.kill()
-                control.communicate()
-        self.assertNotEqual(dataplane.returncode, 0)
-        self.assertGreater(dataplane.returncode, 0, "a clean exit, no signal")
-        self.assertIn("no-such-port", said)
+        self.refused("no-such-port", "iface=weir-out", "iface=no-such-port")
+
+    def test_a_source_table_beyond_memory(self):
+        self.refused("boot.sources", "sources: 262144", "sources: 134217728",
+                     "prlimit", f"--data={1 << 30}")  # of 2 GiB
 
     def test_the_data_plane_without_root(self):
         done = lab.call(*NOBODY, shield.program("dataplane"), "--socket", "/tmp/weir-nobody.sock",
