@@ -209,16 +209,11 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
                 struct guard_look *ret_looks)
 {
     CHECK(count <= GUARD_BURST && guard->pending.count == 0);
-    struct guard_name names[GUARD_BURST], prefixes[GUARD_BURST];
-    bool with_prefixes = guard_answer_needs_prefixes(&guard->answer);
-    guard_name_burst(&guard->answer.name_key, packets, count, names,
-                     with_prefixes ? prefixes : NULL);
     for (unsigned i = 0; i < count; i++) {
         struct guard_look *look = &ret_looks[i];
         look->service = (int8_t)service_of(guard, &packets[i]);
         look->class = CLASS_DEFAULT;
-        guard_answer_locate(&guard->answer, &names[i], with_prefixes ? &prefixes[i] : NULL,
-                            &look->place);
+        guard_answer_locate(&guard->answer, &packets[i], &look->place);
     }
     if (guard->lists)
         classify_all(guard, packets, count, ret_looks);

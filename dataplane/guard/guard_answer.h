@@ -92,26 +92,19 @@ void guard_answer_policy(struct guard_answer *answer,
 // To be called some 100 times a second: peace or attack, and the tables' origins move on.
 void guard_answer_advance(struct guard_answer *answer, uint64_t now_us);
 
-// Whether judging may look for prefixes.
-static inline bool guard_answer_needs_prefixes(const struct guard_answer *answer)
-{
-    return answer->pressure.attack && !answer->is_spent;
-}
-
-// Where judging will look for a packet of that source, and the memory that it may read there is
-// asked for. `prefix` NULL: that is not expected to be looked at.
+// Where judging will look for a packet, and the memory that it may read there is asked
+// for.
 static inline void guard_answer_locate(const struct guard_answer *answer,
-                                       const struct guard_name *source,
-                                       const struct guard_name *prefix,
+                                       const struct packet *packet,
                                        struct guard_answer_place *ret_place)
 {
-    ret_place->name = *source;
-    ret_place->source = guard_source_locate(&answer->sources, source);
+    ret_place->name = guard_name_of(&answer->name_key, &packet->src);
+    ret_place->source = guard_source_locate(&answer->sources, &ret_place->name);
     guard_source_prefetch(&ret_place->source);
-    guard_proven_prefetch(&answer->proven, source);
+    guard_proven_prefetch(&answer->proven, &ret_place->name);
     ret_place->prefix.line = NULL;
-    if (prefix) {
-        ret_place->prefix = guard_source_locate(&answer->full_prefixes[BUDGET_FIRST], prefix);
+    if (answer->pressure.attack && !answer->is_spent) {
+        ret_place->prefix = guard_answer_prefix(answer, BUDGET_FIRST, &ret_place->name);
         guard_source_prefetch(&ret_place->prefix);
     }
 }

@@ -17,17 +17,15 @@
  * tells the address from all others there.
  */
 
-#include "base/packet.h"
+#include "base/addr.h"
 #include "base/siphash.h"
 
 #include <string.h>
 
-// Wellons, "Prospecting for Hash Functions", 2018
-#define GUARD_NAME_MIX_FIRST 0x7feb352d
-#define GUARD_NAME_MIX_LAST  0x846ca68b
-
 enum { GUARD_NAME_HOST_BITS_V4 = 8, GUARD_NAME_SUBNETS_V6 = 0xffff }; // of a prefix
 
+// Of a burst's names hashed side by side, four at a time, nothing was gained: two multiplications
+// are too little.
 struct guard_name {
     uint64_t number;
     uint32_t hash;
@@ -38,8 +36,8 @@ static inline uint32_t guard_name_hash(const struct siphash_key *key, uint64_t n
 {
     uint64_t product = ((key->word[0] | 1) + (number >> 32)) * (key->word[1] + (uint32_t)number);
     uint32_t hash = (uint32_t)(v4 ? product : product >> 32);
-    hash = (hash ^ hash >> 16) * GUARD_NAME_MIX_FIRST;
-    return (hash ^ hash >> 15) * GUARD_NAME_MIX_LAST;
+    hash = (hash ^ hash >> 16) * 0x7feb352d; // Wellons, "Prospecting for Hash Functions", 2018
+    return (hash ^ hash >> 15) * 0x846ca68b;
 }
 
 // One key for all tables. An IPv4 address is read alone, as it was just written: a wider load
@@ -64,8 +62,3 @@ static inline struct guard_name guard_name_prefix(const struct siphash_key *key,
                                : name->number & ~(uint64_t)GUARD_NAME_SUBNETS_V6;
     return (struct guard_name){number, guard_name_hash(key, number, name->v4), name->v4};
 }
-
-// The names of the packets' sources, and of their prefixes unless that is NULL: four at a time
-// where they are of one family.
-void guard_name_burst(const struct siphash_key *key, const struct packet *packets, unsigned count,
-                      struct guard_name *ret_names, struct guard_name *ret_prefixes);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "guard/guard_name.h"
 
-#include "base/rng.h"
 #include "packet_make.h"
 
 #include <setjmp.h>
@@ -89,53 +88,6 @@ static void each_half_of_the_key_counts(void **state)
     assert_true(guard_name_of(&one, &a).hash != hash && guard_name_of(&two, &a).hash != hash);
 }
 
-static struct addr any_addr(struct rng *rng, unsigned kind)
-{
-    uint64_t words[2] = {rng_next(rng), rng_next(rng)};
-    struct addr a = addr_from_v6(words);
-    if (kind == 0)
-        a = addr_from_v4(words);
-    if (kind == 2)
-        memset(a.bytes, 0, rng_below(rng, 17)); // nearly an IPv4 address, if any
-    return a;
-}
-
-static bool is_same(const struct guard_name *a, const struct guard_name *b)
-{
-    return a->hash == b->hash && a->number == b->number && a->v4 == b->v4;
-}
-
-// Of one family, of the other, of both, and of what looks like one but is of the other.
-static void a_burst_gives_the_names_of_its_packets(void **state)
-{
-    enum { BURST = 33, ROUNDS = 20000 };
-    static struct packet packets[BURST];
-    struct rng rng;
-    rng_seed(&rng, 20261122);
-    unsigned v4 = 0, v6 = 0;
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        struct siphash_key any = {{rng_next(&rng), rng_next(&rng)}};
-        unsigned count = (unsigned)rng_below(&rng, BURST + 1), kinds = (unsigned)rng_below(&rng, 4);
-        for (unsigned i = 0; i < count; i++)
-            packets[i].src = any_addr(&rng, kinds < 3 ? kinds : (unsigned)rng_below(&rng, 3));
-        struct guard_name names[BURST + 1] = {{0}}, prefixes[BURST + 1] = {{0}};
-        bool with_prefixes = rng_next(&rng) & 1;
-        guard_name_burst(&any, packets, count, names, with_prefixes ? prefixes : NULL);
-        for (unsigned i = 0; i < count; i++) {
-            struct guard_name name = guard_name_of(&any, &packets[i].src);
-            assert_true(is_same(&names[i], &name));
-            v4 += name.v4;
-            v6 += !name.v4;
-            name = guard_name_prefix(&any, &name);
-            assert_true(!with_prefixes || is_same(&prefixes[i], &name));
-        }
-        const struct guard_name nothing = {0};
-        assert_true(is_same(&names[count], &nothing) && is_same(&prefixes[count], &nothing));
-    }
-    assert_in_range(v4, ROUNDS, UINT32_MAX);
-    assert_in_range(v6, ROUNDS, UINT32_MAX);
-}
-
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -144,7 +96,6 @@ int main(void)
         cmocka_unit_test(the_number_is_the_address_or_the_64),
         cmocka_unit_test(all_subnets_of_a_48_have_its_prefix),
         cmocka_unit_test(each_half_of_the_key_counts),
-        cmocka_unit_test(a_burst_gives_the_names_of_its_packets),
     };
     return cmocka_run_group_tests_name("guard_name", cases, NULL, NULL);
 }
