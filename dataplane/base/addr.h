@@ -35,13 +35,19 @@ static inline bool addr_equal(const struct addr *a, const struct addr *b)
     return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
-static inline bool addr_is_v4(const struct addr *a)
+// Bits that an IPv4 address has not.
+static inline uint64_t addr_v6_bits(const struct addr *a)
 {
     uint64_t zeros;
     uint32_t mapped;
     memcpy(&zeros, a->bytes, sizeof zeros);
     memcpy(&mapped, a->bytes + 8, sizeof mapped);
-    return zeros == 0 && mapped == __builtin_bswap32(0xffff);
+    return zeros | (mapped ^ __builtin_bswap32(0xffff));
+}
+
+static inline bool addr_is_v4(const struct addr *a)
+{
+    return addr_v6_bits(a) == 0;
 }
 
 // `v4` points to 4 bytes in network order. (Made in a register: 16 bytes read back right after they

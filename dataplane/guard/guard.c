@@ -180,7 +180,7 @@ void guard_policy(struct guard *guard, const struct policy *policy, const struct
 
 static uint8_t classify(const struct guard *guard, const struct addr *source)
 {
-    return guard->lists ? guard_lists_find(guard->lists, source) : CLASS_DEFAULT;
+    return guard->lists ? guard_lists_class(guard->lists, source) : CLASS_DEFAULT;
 }
 
 static int service_of(const struct guard *guard, const struct packet *packet)
@@ -193,15 +193,21 @@ static int service_of(const struct guard *guard, const struct packet *packet)
     return -1;
 }
 
-static void classify_all(const struct guard *guard, const struct packet *packets, unsigned count,
-                         struct guard_look *looks)
+static void lists_locate(const struct guard *guard, const struct packet *packets, unsigned count,
+                         struct guard_lists_burst *ret_listed)
 {
-    const struct addr *sources[GUARD_BURST] = {NULL};
+    ret_listed->n = count;
+    for (unsigned i = 0; i < count; i++)
+        ret_listed->addrs[i] = &packets[i].src;
+    guard_lists_locate(guard->lists, ret_listed);
+}
+
+static void lists_find(const struct guard *guard, struct guard_lists_burst *listed,
+                       struct guard_look *looks)
+{
     uint8_t classes[GUARD_BURST];
-    for (unsigned i = 0; i < count; i++)
-        sources[i] = &packets[i].src;
-    guard_lists_find_burst(guard->lists, sources, count, classes);
-    for (unsigned i = 0; i < count; i++)
+    guard_lists_find(guard->lists, listed, classes);
+    for (unsigned i = 0; i < listed->n; i++)
         looks[i].class = classes[i];
 }
 
@@ -209,6 +215,9 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
                 struct guard_look *ret_looks)
 {
     CHECK(count <= GUARD_BURST && guard->pending.count == 0);
+    struct guard_lists_burst listed;
+    if (guard->lists) // the rest is done while memory comes
+        lists_locate(guard, packets, count, &listed);
     for (unsigned i = 0; i < count; i++) {
         struct guard_look *look = &ret_looks[i];
         look->service = (int8_t)service_of(guard, &packets[i]);
@@ -216,7 +225,7 @@ void guard_look(struct guard *guard, const struct packet *packets, unsigned coun
         guard_answer_locate(&guard->answer, &packets[i], &look->place);
     }
     if (guard->lists)
-        classify_all(guard, packets, count, ret_looks);
+        lists_find(guard, &listed, ret_looks);
 }
 
 enum reason guard_admit(struct guard *guard, const struct packet *packet,

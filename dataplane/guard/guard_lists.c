@@ -169,22 +169,68 @@ void guard_lists_free(struct guard_lists *lists)
 
 size_t guard_lists_bytes(const struct guard_lists *lists)
 {
-    return sizeof *lists + guard_ranges_bytes(&lists->ranges[FAMILY_V4]) +
-           guard_ranges_bytes(&lists->ranges[FAMILY_V6]);
+    return sizeof *lists + lists->ranges[FAMILY_V4].bytes + lists->ranges[FAMILY_V6].bytes;
 }
 
-void guard_lists_find_burst(const struct guard_lists *lists, const struct addr *const *addrs,
-                            unsigned n, uint8_t *ret_classes)
+// IPv4 to the front, IPv6 to the back.
+static void part_families(struct guard_lists_burst *burst)
 {
+    const struct addr *addrs[GUARD_LISTS_BURST];
+    memcpy(addrs, burst->addrs, burst->n * sizeof addrs[0]);
+    unsigned v4 = 0, v6 = burst->n;
+    for (unsigned i = 0; i < burst->n; i++) {
+        bool is_v4 = addr_is_v4(addrs[i]);
+        v6 -= !is_v4;
+        unsigned at = is_v4 ? v4 : v6;
+        burst->addrs[at] = addrs[i];
+        burst->order[at] = (uint8_t)i;
+        v4 += is_v4;
+    }
+}
+
+void guard_lists_locate(const struct guard_lists *lists, struct guard_lists_burst *burst)
+{
+    CHECK(burst->n <= GUARD_LISTS_BURST);
     if (lists->is_empty)
-        memset(ret_classes, CLASS_DEFAULT, n);
-    else
-        guard_ranges_find(lists->ranges, addrs, n, ret_classes);
+        return;
+    uint64_t v6_bits = 0; // one question of a burst, which most often is of IPv4 alone
+    for (unsigned i = 0; i < burst->n; i++)
+        v6_bits |= addr_v6_bits(burst->addrs[i]);
+    burst->v4 = burst->n;
+    for (unsigned i = 0; v6_bits && i < burst->n; i++)
+        burst->v4 -= !addr_is_v4(burst->addrs[i]);
+    burst->is_parted = burst->v4 > 0 && burst->v4 < burst->n;
+    if (burst->is_parted)
+        part_families(burst);
+    guard_ranges_locate(&lists->ranges[FAMILY_V4], burst->addrs, burst->v4, burst->lines);
+    guard_ranges_locate(&lists->ranges[FAMILY_V6], burst->addrs + burst->v4, burst->n - burst->v4,
+                        burst->lines + burst->v4);
 }
 
-uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr)
+void guard_lists_find(const struct guard_lists *lists, struct guard_lists_burst *burst,
+                      uint8_t *ret_classes)
 {
+    if (lists->is_empty) {
+        memset(ret_classes, CLASS_DEFAULT, burst->n);
+        return;
+    }
+    guard_ranges_find(&lists->ranges[FAMILY_V4], burst->addrs, burst->v4, burst->lines,
+                      ret_classes);
+    guard_ranges_find(&lists->ranges[FAMILY_V6], burst->addrs + burst->v4, burst->n - burst->v4,
+                      burst->lines + burst->v4, ret_classes + burst->v4);
+    if (!burst->is_parted)
+        return;
+    uint8_t parted[GUARD_LISTS_BURST];
+    memcpy(parted, ret_classes, burst->n);
+    for (unsigned i = 0; i < burst->n; i++)
+        ret_classes[burst->order[i]] = parted[i];
+}
+
+uint8_t guard_lists_class(const struct guard_lists *lists, const struct addr *addr)
+{
+    struct guard_lists_burst burst = {.addrs = {addr}, .n = 1};
     uint8_t class;
-    guard_lists_find_burst(lists, &addr, 1, &class);
+    guard_lists_locate(lists, &burst);
+    guard_lists_find(lists, &burst, &class);
     return class;
 }

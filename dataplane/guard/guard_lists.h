@@ -19,10 +19,25 @@
 
 enum { GUARD_LISTS_BURST = 32 };
 
-// Classes are CLASS_DEFAULT..CLASS_ALLOW. n <= GUARD_LISTS_BURST; the look-ups' cache misses
-// overlap.
-void guard_lists_find_burst(const struct guard_lists *lists, const struct addr *const *addrs,
-                            unsigned n, uint8_t *ret_classes);
-uint8_t guard_lists_find(const struct guard_lists *lists, const struct addr *addr);
+struct guard_line;
+
+struct guard_lists_burst {
+    const struct addr *addrs[GUARD_LISTS_BURST]; // the caller's, and n; once located, spent
+    unsigned n;
+    unsigned v4; // of these, in front
+    bool is_parted;
+    uint8_t order[GUARD_LISTS_BURST]; // which each was, if so
+    const struct guard_line *lines[GUARD_LISTS_BURST];
+};
+
+/* In two steps, between which the caller does something else while memory comes: where the classes
+ * stand, and what they are, CLASS_DEFAULT..CLASS_ALLOW, in the order that the addresses had. Cache
+ * misses overlap within a burst, and with those of another that is located before this one is
+ * found.
+ */
+void guard_lists_locate(const struct guard_lists *lists, struct guard_lists_burst *burst);
+void guard_lists_find(const struct guard_lists *lists, struct guard_lists_burst *burst,
+                      uint8_t *ret_classes);
+uint8_t guard_lists_class(const struct guard_lists *lists, const struct addr *addr); // of one
 
 size_t guard_lists_bytes(const struct guard_lists *lists); // memory

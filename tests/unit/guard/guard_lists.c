@@ -13,7 +13,7 @@
 static uint8_t find(const struct guard_lists *lists, const char *text)
 {
     struct addr a = made_addr(text);
-    return guard_lists_find(lists, &a);
+    return guard_lists_class(lists, &a);
 }
 
 static struct guard_lists *build(const char *const *allow, const char *const *deny)
@@ -162,15 +162,18 @@ static void a_burst_of_both_families_is_answered_in_its_order(void **state)
     struct guard_lists *lists = build((const char *[]){"10.0.0.0/8", "2001:db8::/32", NULL},
                                       (const char *[]){"192.0.2.0/24", NULL});
     struct addr addrs[5];
-    const struct addr *pointers[5];
     uint8_t classes[5];
+    struct guard_lists_burst burst = {.n = 5};
     for (int i = 0; i < 5; i++) {
         addrs[i] = made_addr(texts[i]);
-        pointers[i] = &addrs[i];
+        burst.addrs[i] = &addrs[i];
     }
-    guard_lists_find_burst(lists, pointers, 5, classes);
+    guard_lists_locate(lists, &burst);
+    guard_lists_find(lists, &burst, classes);
     assert_memory_equal(classes, wanted, sizeof wanted);
-    guard_lists_find_burst(lists, pointers, 0, classes);
+    burst.n = 0;
+    guard_lists_locate(lists, &burst);
+    guard_lists_find(lists, &burst, classes);
     guard_lists_free(lists);
 }
 
@@ -202,7 +205,7 @@ static void random_lists_equal_a_search_of_all_prefixes(void **state)
                 for (int b = 15; (i & 8) && b >= 0 && ++a.bytes[b] == 0; b--)
                     ;
             }
-            assert_int_equal(guard_lists_find(lists, &a), slow_find(policy, &a));
+            assert_int_equal(guard_lists_class(lists, &a), slow_find(policy, &a));
         }
         guard_lists_free(lists);
     }
