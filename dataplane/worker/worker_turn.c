@@ -210,7 +210,8 @@ static void take(struct worker *w, struct burst *b, struct rte_mbuf **frames, co
                  unsigned count)
 {
     fetch(frames, 0, count);
-    memcpy(b->mbufs, frames, count * sizeof *frames);
+    if (count > 0) // with none, frames are NULL
+        memcpy(b->mbufs, frames, count * sizeof *frames);
     b->count = count;
     for (unsigned first = 0; first < count; first += GROUP) {
         unsigned end = RTE_MIN(first + GROUP, count);
