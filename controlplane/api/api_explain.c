@@ -138,7 +138,7 @@ static void say_history(struct explain *explain)
         say(explain, "a SYN flood is on: unproven SYNs share budgets by prefix and in all");
 }
 
-// Of the limits that hold sources, those that do not refuse this one.
+// Limits that do not refuse this source.
 static json_t *say_modes(struct explain *explain)
 {
     const struct policy *head = &explain->request->plane->publisher.config->head;
@@ -149,7 +149,7 @@ static json_t *say_modes(struct explain *explain)
     for (int i = 0; i < LIMIT_COUNT && is_judged; i++) {
         enum limit limit = (enum limit)i;
         enum limit_mode mode = policy_mode(head, explain->class, limit);
-        if (!limit_facts(limit)->by_class || limit_why_modeless(limit) || mode == MODE_ENFORCE)
+        if (limit_why_modeless(limit) || mode == MODE_ENFORCE)
             continue;
         api_limit_name(limit, name);
         say(explain, "%s is %s", name,

@@ -120,17 +120,17 @@ static void limits_that_do_not_refuse_are_named_for_the_source_s_class(void **st
     struct config *config = api_rig.plane.publisher.config;
     config->head.modes[LIMIT_CONNECTIONS_SOURCE] = MODE_SHADOW;
     config->head.modes[LIMIT_TLS_RATE_PREFIX] = MODE_OFF;
-    config->head.modes[LIMIT_LOGIN_SECONDS] = MODE_OFF; // of a session, not of sources
+    config->head.modes[LIMIT_LOGIN_SECONDS] = MODE_OFF;
     api_rig_start("{'command':'explain','address':'8.8.8.8'}");
     answer_all(&(struct explain_answer){0});
-    assert_evidence((const char *[]){"on no list", "not banned",
-                                     "not proven: no handshake of it is remembered",
-                                     "0 connections open", "no debt of SYNs",
-                                     "connections_source is in shadow for it: it counts, and "
-                                     "refuses nothing",
-                                     "tls_rate_prefix is off for it", NULL});
+    assert_evidence(
+        (const char *[]){"on no list", "not banned", "not proven: no handshake of it is remembered",
+                         "0 connections open", "no debt of SYNs",
+                         "connections_source is in shadow for it: it counts, and "
+                         "refuses nothing",
+                         "tls_rate_prefix is off for it", "login_seconds is off for it", NULL});
     const json_t *modes = json_object_get(api_rig.response, "modes");
-    assert_int_equal(json_object_size(modes), 2);
+    assert_int_equal(json_object_size(modes), 3);
     assert_string_equal(json_string_value(json_object_get(modes, "connections_source")), "shadow");
     config->head.modes[LIMIT_CONNECTIONS_SOURCE] = MODE_ENFORCE;
     config->head.modes[LIMIT_TLS_RATE_PREFIX] = MODE_ENFORCE;
