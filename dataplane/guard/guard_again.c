@@ -54,6 +54,11 @@ static struct guard_again_cell *cell_of(const struct guard_again *again, uint64_
     return &again->cells[hash >> (64 - GUARD_AGAIN_BITS)];
 }
 
+void guard_again_fetch(const struct guard_again *again, const struct packet *syn)
+{
+    __builtin_prefetch(cell_of(again, hash(again, syn)), 1);
+}
+
 static uint32_t clock_of(const struct packet *syn, uint64_t now_us)
 {
     return syn->options.ts_value - (uint32_t)(now_us / 1000);

@@ -71,8 +71,8 @@ static inline bool guard_again_looks_at(const struct guard_again *again, const s
     return mixed <= again->share;
 }
 
+// Asks for the memory of its cell.
+void guard_again_fetch(const struct guard_again *again, const struct packet *syn);
 // A SYN that is about to be refused: whether it was refused before, a retransmission's time ago.
-// Its cell is not asked for ahead: at most 250,000 a second wait for memory, and all would be asked
-// whether they are among them.
 enum guard_again_grade guard_again_note(struct guard_again *again, const struct packet *syn,
                                         uint64_t now_us);

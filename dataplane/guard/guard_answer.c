@@ -348,9 +348,12 @@ enum reason guard_answer_glance(struct guard_answer *answer,
                                 const struct guard_answer_limits *limits, const struct packet *syn,
                                 const struct guard_answer_place *place, uint64_t now_us)
 {
-    if (!answer->pressure.attack || guard_proven_has(&answer->proven, &place->name) ||
-        guard_again_looks_at(&answer->again, syn))
+    if (!answer->pressure.attack || guard_proven_has(&answer->proven, &place->name))
         return REASON_NONE;
+    if (guard_again_looks_at(&answer->again, syn)) {
+        guard_again_fetch(&answer->again, syn);
+        return REASON_NONE;
+    }
     return known_refusal(answer, limits, place, now_us * 1000);
 }
 

@@ -120,7 +120,7 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
                                                const struct guard_answer_place *place,
                                                uint64_t now_us);
 // What guard_answer_judge would refuse under attack, told by what is known anyway and by the SYN's
-// source, ports and sequence number alone. NONE: that has to be judged.
+// addresses, ports and sequence number alone. NONE: that has to be judged.
 enum reason guard_answer_glance(struct guard_answer *answer,
                                 const struct guard_answer_limits *limits, const struct packet *syn,
                                 const struct guard_answer_place *place, uint64_t now_us);

@@ -145,6 +145,7 @@ bool fast_glance(const struct net *net, const struct rte_mbuf *m, enum leg leg,
         (tcp[13] & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST | TCP_URG)) != TCP_SYN)
         return false;
     ret_packet->src = v4 ? addr_from_v4(ip + 12) : addr_from_v6(ip + 8);
+    ret_packet->dst = net->fast[leg].local[family];
     ret_packet->leg = (uint8_t)leg;
     segment_fields(tcp, ret_packet);
     return true;

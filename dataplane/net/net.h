@@ -58,8 +58,8 @@ enum net_kind net_input(struct net *net, struct rte_mbuf *m, enum leg leg, uint6
                         enum reason *ret_reason);
 
 // True: by its headers m is a SYN without data to an address of ours, and net_input would find no
-// fault but a wrong checksum or options that make no sense. *ret_packet has its source, ports,
-// sequence number, flags and leg; all else in it is unspecified. m is as it was.
+// fault but a wrong checksum or options that make no sense. *ret_packet has its addresses,
+// ports, sequence number, flags and leg; all else in it is unspecified. m is as it was.
 bool net_glance(const struct net *net, const struct rte_mbuf *m, enum leg leg,
                 struct packet *ret_packet) MUST_CHECK;
 
