@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Compiled once for each instruction set, with GUARD_BUCKET_WAYS as the name of what it gives and
+/* Compiled once for each instruction set, with GUARD_BUCKET_WAY as the name of what it gives and
  * LANES as the 64-bit lanes of its vectors. */
 #include "guard/guard_bucket.h"
 
@@ -37,7 +37,6 @@ enum { WAY_BITS = 3 };
 #define OTHER (UINT64_C(1) << 62)
 #define ORDINARY                                                                                   \
     (UINT64_C(1) << 61) // or it would be a subnormal double, which a CPU may take for 0
-#define TAT_MASK ((ORDINARY >> WAY_BITS) - 1)
 
 static inline lanes ranks(lanes tats, lanes own, unsigned first_way)
 {
@@ -93,55 +92,8 @@ static inline unsigned way_of(uint64_t rank)
     return rank & ((1 << WAY_BITS) - 1);
 }
 
-// 0 when it is another source's.
-static inline uint64_t tat_of(uint64_t rank)
-{
-    uint64_t own = rank / OTHER - 1; // all ones; a condition would become a branch
-    return rank >> WAY_BITS & TAT_MASK & own;
-}
-
-static unsigned way(const struct guard_source_slot *slot, uint64_t time_mask)
+unsigned GUARD_BUCKET_WAY(const struct guard_source_slot *slot, uint64_t time_mask)
 {
     return way_of(slot->v4 ? least_v4(slot->line, slot->tag, time_mask)
                            : least_v6(slot->line, slot->tag));
 }
-
-static inline bool take_v4(struct guard_source_v4 *bucket, uint64_t tag, uint64_t time_mask,
-                           const struct guard_rate *rate, uint64_t now)
-{
-    uint64_t least = least_v4(bucket, tag, time_mask), tat = tat_of(least);
-    bool conforming = guard_rate_judge(&tat, rate, now);
-    bucket->entries[way_of(least)] = tag | (tat < time_mask ? tat : time_mask);
-    return conforming;
-}
-
-static inline bool take_v6(struct guard_source_v6 *bucket, uint64_t number,
-                           const struct guard_rate *rate, uint64_t now)
-{
-    uint64_t least = least_v6(bucket, number), tat = tat_of(least);
-    bool conforming = guard_rate_judge(&tat, rate, now);
-    bucket->numbers[way_of(least)] = number;
-    bucket->tats[way_of(least)] = tat;
-    return conforming;
-}
-
-static uint32_t take(const struct guard_source_slot *slots, unsigned count,
-                     const struct guard_bucket_now *now, const struct guard_rate *rate,
-                     const struct guard_source_slot *ahead)
-{
-    const struct guard_rate r = *rate; // which no entry can be, though the compiler fears it
-    const struct guard_bucket_now at = *now;
-    uint32_t conforming = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (ahead)
-            guard_source_prefetch(&ahead[i]);
-        const struct guard_source_slot *s = &slots[i];
-        uint64_t v4_now = s->line < at.swept ? at.v4_before : at.v4_rest;
-        bool conforms = s->v4 ? take_v4(s->line, s->tag, at.v4_mask, &r, v4_now)
-                              : take_v6(s->line, s->tag, &r, at.v6);
-        conforming |= (uint32_t)conforms << i;
-    }
-    return conforming;
-}
-
-const struct guard_bucket_ways GUARD_BUCKET_WAYS = {way, take};

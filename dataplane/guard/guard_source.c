@@ -48,8 +48,8 @@ int guard_source_init(struct guard_source *table, uint32_t sources, int numa_nod
     *table = (struct guard_source){.v4_bits = bits,
                                    .v6_bits = bits,
                                    .v4_time_mask = (UINT64_C(1) << (32 + bits)) - 1,
-                                   .ways = __builtin_cpu_supports("avx2") ? &guard_bucket_avx2
-                                                                          : &guard_bucket_sse4};
+                                   .way = __builtin_cpu_supports("avx2") ? guard_bucket_way_avx2
+                                                                         : guard_bucket_way_sse4};
     table->v4 = guard_memory_take(v4_size(table), numa_node);
     table->v6 = guard_memory_take(v6_size(table), numa_node);
     if (!table->v4 || !table->v6) {
@@ -102,18 +102,5 @@ void guard_source_advance(struct guard_source *table, uint64_t now_ns)
 unsigned guard_source_make_room(const struct guard_source *table,
                                 const struct guard_source_slot *slot)
 {
-    return table->ways->way(slot, table->v4_time_mask);
-}
-
-uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
-                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
-                                 const struct guard_source_slot *ahead)
-{
-    CHECK(count <= GUARD_SOURCE_BURST);
-    uint64_t now = now_ns >> GUARD_SOURCE_TICK_BITS;
-    struct guard_bucket_now at = {guard_source_since(table->v4_next_origin, now),
-                                  guard_source_since(table->v4_origin, now), now, table->v4_swept,
-                                  table->v4_time_mask};
-    struct guard_rate ticks = guard_source_ticks(rate);
-    return table->ways->take(slots, count, &at, &ticks, ahead);
+    return table->way(slot, table->v4_time_mask);
 }

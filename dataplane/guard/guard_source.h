@@ -37,7 +37,6 @@ enum { GUARD_SOURCES_MIN = 4096, GUARD_SOURCES_MAX = 1 << 27 };
 enum {
     GUARD_SOURCE_V4_WAYS = 8,
     GUARD_SOURCE_V6_WAYS = 4,
-    GUARD_SOURCE_BURST = 32,
     GUARD_SOURCE_TICK_BITS = 4,
     GUARD_SOURCE_SWEEP = 64, // some µs
 };
@@ -52,10 +51,15 @@ struct guard_source_v6 {
 static_assert(sizeof(struct guard_source_v4) == 64, "a cache line");
 static_assert(sizeof(struct guard_source_v6) == 64, "a cache line");
 
-struct guard_bucket_ways; // the CPU's vectors: guard_bucket.h
+struct guard_source_slot {
+    void *line;   // the bucket
+    uint64_t tag; // IPv4: the stored bits of the hash, in place; IPv6: the number
+    bool v4;
+};
 
 struct guard_source {
-    const struct guard_bucket_ways *ways;
+    // By the CPU's vectors (guard_bucket.h).
+    unsigned (*way)(const struct guard_source_slot *slot, uint64_t time_mask);
     struct guard_source_v4 *v4;
     struct guard_source_v6 *v6;
     unsigned v4_bits, v6_bits; // log2 of the buckets
@@ -72,12 +76,6 @@ void guard_source_done(struct guard_source *table);
 
 // To be called some 100 times a second.
 void guard_source_advance(struct guard_source *table, uint64_t now_ns);
-
-struct guard_source_slot {
-    void *line;   // the bucket
-    uint64_t tag; // IPv4: the stored bits of the hash, in place; IPv6: the number
-    bool v4;
-};
 
 static inline struct guard_source_slot guard_source_locate(const struct guard_source *table,
                                                            const struct guard_name *name)
@@ -205,9 +203,3 @@ static inline bool guard_source_take(struct guard_source *table,
     struct guard_source_entry entry = guard_source_find(table, slot, now_ns);
     return guard_source_charge(table, &entry, rate);
 }
-
-// As if one was taken after the other; bit i: slots[i] was conforming. The lines of as many slots
-// of `ahead` (NULL: none) are fetched meanwhile.
-uint32_t guard_source_take_burst(struct guard_source *table, const struct guard_source_slot *slots,
-                                 unsigned count, const struct guard_rate *rate, uint64_t now_ns,
-                                 const struct guard_source_slot *ahead);

@@ -2,9 +2,10 @@
 
 /* guard.track: ns a packet to find the entries of a source, judge and charge it, against
  * rte_hash_lookup_bulk on the same keys in the same order, which only finds. Both work in bursts of
- * 32. Ours finds the places of a burst, then judges the one before while their lines come; IPv6
- * asks the /64 and the /48. Tables hold exactly as many entries as there are sources, so they are
- * full. Rounds of both alternate and the best of each count.
+ * 32. Ours is a worker's way: the places of a burst are found and their lines asked for, then the
+ * one before is judged, packet by packet; IPv6 asks the /64 and the /48. Tables hold exactly as
+ * many entries as there are sources, so they are full. Rounds of both alternate and the best of
+ * each count.
  *
  * The cases called floor are the machine's: a line a packet of as much memory, at random,
  * prefetched a burst ahead in the same way, read and written, and nothing else.
@@ -86,6 +87,7 @@ static void locate_v4(const struct tables *t, const struct packet packets[BURST]
     for (unsigned i = 0; i < BURST; i++) {
         struct guard_name name = guard_name_of(&t->key, &packets[i].src);
         to->sources[i] = guard_source_locate(&t->sources, &name);
+        guard_source_prefetch(&to->sources[i]);
     }
 }
 
@@ -94,27 +96,22 @@ static void locate_v6(const struct tables *t, const struct packet packets[BURST]
     for (unsigned i = 0; i < BURST; i++) {
         struct guard_name name = guard_name_of(&t->key, &packets[i].src);
         to->sources[i] = guard_source_locate(&t->sources, &name);
+        guard_source_prefetch(&to->sources[i]);
         struct guard_name prefix = guard_name_prefix(&t->key, &name);
         to->prefixes[i] = guard_source_locate(&t->prefixes, &prefix);
+        guard_source_prefetch(&to->prefixes[i]);
     }
 }
 
-// What conforms of `at`; the lines of `ahead` are fetched meanwhile.
-static uint32_t judge(struct tables *t, const struct places *at, const struct places *ahead,
-                      bool v4)
+// How many of a burst conform, one after the other, as guard_answer_judge takes them.
+static unsigned judge(struct tables *t, const struct places *at, bool v4)
 {
-    uint32_t conforming = guard_source_take_burst(&t->sources, at->sources, BURST, &t->source,
-                                                  t->now_ns, ahead->sources);
-    if (v4)
-        return conforming;
-    struct guard_source_slot prefixes[BURST];
-    unsigned count = 0;
-    for (unsigned i = 0; i < BURST; i++) {
-        prefixes[count] = at->prefixes[i];
-        count += conforming >> i & 1;
-        guard_source_prefetch(&ahead->prefixes[i]);
-    }
-    return guard_source_take_burst(&t->prefixes, prefixes, count, &t->prefix, t->now_ns, NULL);
+    unsigned conforming = 0;
+    for (unsigned i = 0; i < BURST; i++)
+        conforming +=
+            guard_source_take(&t->sources, &at->sources[i], &t->source, t->now_ns) &&
+            (v4 || guard_source_take(&t->prefixes, &at->prefixes[i], &t->prefix, t->now_ns));
+    return conforming;
 }
 
 static double run_ours(struct tables *t, const struct packets *p, bool v4)
@@ -130,8 +127,7 @@ static double run_ours(struct tables *t, const struct packets *p, bool v4)
         else
             locate_v6(t, packets, &places[burst % 2]);
         if (burst > 0)
-            t->conforming += (uint64_t)__builtin_popcount(
-                judge(t, &places[(burst - 1) % 2], &places[burst % 2], v4));
+            t->conforming += judge(t, &places[(burst - 1) % 2], v4);
         t->now_ns += 1000; // 32 Mpps
     }
     return (double)(clock_ns() - start_ns) / p->count;

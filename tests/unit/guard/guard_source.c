@@ -161,39 +161,6 @@ static void judgement_equals_the_reference_model(void **state)
     }
 }
 
-/* Bursts in which sources and buckets come several times, of both families: as one by one. */
-static void a_burst_is_judged_as_its_packets_one_after_the_other(void **state)
-{
-    struct guard_source one_by_one;
-    assert_int_equal(guard_source_init(&one_by_one, GUARD_SOURCES_MIN, -1), 0);
-    struct guard_rate rate = guard_rate_of(GUARD_RATE_SECOND_NS, 1000, 3);
-    struct rng rng;
-    rng_seed(&rng, 20261122);
-    uint64_t now_us = 0;
-    uint32_t refused = 0;
-    for (int round = 0; round < 20000; round++, now_us += rng_below(&rng, 300)) {
-        struct guard_source_slot slots[GUARD_SOURCE_BURST], others[GUARD_SOURCE_BURST];
-        unsigned count = (unsigned)rng_below(&rng, GUARD_SOURCE_BURST + 1);
-        uint64_t among = rng_next(&rng) & 1 ? 4 : 3 * GUARD_SOURCES_MIN;
-        uint32_t expected = 0;
-        for (unsigned i = 0; i < count; i++) {
-            uint32_t number = (uint32_t)rng_below(&rng, among);
-            struct addr source = number & 1 ? v6(number, 0) : v4(number);
-            struct guard_name name = guard_name_of(&key, &source);
-            slots[i] = guard_source_locate(&table, &name);
-            others[i] = guard_source_locate(&one_by_one, &name);
-            expected |= (uint32_t)guard_source_take(&one_by_one, &others[i], &rate, now_us * 1000)
-                        << i;
-        }
-        uint32_t taken = guard_source_take_burst(&table, slots, count, &rate, now_us * 1000,
-                                                 round & 1 ? slots : NULL);
-        assert_int_equal(taken, expected);
-        refused += count - (uint32_t)__builtin_popcount(taken);
-    }
-    assert_in_range(refused, 1000, 1000000); // both answers were met
-    guard_source_done(&one_by_one);
-}
-
 /* Conforming sources at 0.3 to 2 times as many as the table holds, each at exactly its rate, amid
  * as many that flood: no conforming one is ever refused.
  */
@@ -542,7 +509,6 @@ int main(void)
         CASE(rates_are_never_stricter_than_said_and_nearly_exact),
         CASE(no_limit_s_range_goes_beyond_what_a_rate_can_be),
         CASE(judgement_equals_the_reference_model),
-        CASE(a_burst_is_judged_as_its_packets_one_after_the_other),
         CASE(no_conforming_source_is_refused_at_any_load),
         CASE(floods_are_held_to_their_rate_at_low_load),
         CASE(a_full_bucket_gives_up_the_least_debt),
