@@ -82,21 +82,15 @@ struct places { // of a burst
     struct guard_source_slot sources[BURST], prefixes[BURST];
 };
 
-static void locate_v4(const struct tables *t, const struct packet packets[BURST], struct places *to)
+static inline void locate(const struct tables *t, const struct packet packets[BURST],
+                          struct places *to, bool v4)
 {
     for (unsigned i = 0; i < BURST; i++) {
         struct guard_name name = guard_name_of(&t->key, &packets[i].src);
         to->sources[i] = guard_source_locate(&t->sources, &name);
         guard_source_prefetch(&to->sources[i]);
-    }
-}
-
-static void locate_v6(const struct tables *t, const struct packet packets[BURST], struct places *to)
-{
-    for (unsigned i = 0; i < BURST; i++) {
-        struct guard_name name = guard_name_of(&t->key, &packets[i].src);
-        to->sources[i] = guard_source_locate(&t->sources, &name);
-        guard_source_prefetch(&to->sources[i]);
+        if (v4)
+            continue;
         struct guard_name prefix = guard_name_prefix(&t->key, &name);
         to->prefixes[i] = guard_source_locate(&t->prefixes, &prefix);
         guard_source_prefetch(&to->prefixes[i]);
@@ -122,10 +116,7 @@ static double run_ours(struct tables *t, const struct packets *p, bool v4)
     for (uint32_t burst = 0; burst < p->count / BURST; burst++) {
         for (unsigned i = 0; i < BURST; i++)
             packets[i].src = source_of(p->from[burst * BURST + i], v4);
-        if (v4)
-            locate_v4(t, packets, &places[burst % 2]);
-        else
-            locate_v6(t, packets, &places[burst % 2]);
+        locate(t, packets, &places[burst % 2], v4);
         if (burst > 0)
             t->conforming += judge(t, &places[(burst - 1) % 2], v4);
         t->now_ns += 1000; // 32 Mpps
