@@ -242,6 +242,19 @@ static void answer(struct worker *w, struct burst *b)
     net_output(w->net, synacks, count, LEG_OUTSIDE, w->now_us);
 }
 
+// At the glanced ones from `first` to the next segment, which may prove its source. Where it ended.
+static unsigned glance(struct worker *w, struct burst *b, unsigned first)
+{
+    unsigned end = b->glanced_count, segment = 0;
+    while (segment < b->segments_count && b->segments[segment] < b->glanced[first])
+        segment++;
+    while (segment < b->segments_count && b->glanced[end - 1] > b->segments[segment])
+        end--;
+    guard_glance(w->guard, b->packets, b->looks, b->glanced + first, end - first, w->now_us,
+                 b->reasons);
+    return end;
+}
+
 // REASON_NONE: it is parsed now, and to be judged.
 static inline enum reason glanced(struct worker *w, struct burst *b, unsigned i)
 {
@@ -262,14 +275,14 @@ static void burst_empty(struct burst *b)
 
 static void judge_all(struct worker *w, struct burst *b)
 {
-    if (b->glanced_count)
-        guard_glance(w->guard, b->packets, b->looks, b->glanced, b->glanced_count, w->now_us,
-                     b->reasons);
+    unsigned seen = b->glanced_count && b->glanced[0] == 0 ? glance(w, b, 0) : 0;
     for (unsigned i = 0; i < b->count; i++) {
         enum reason reason = b->kinds[i] == GLANCED ? glanced(w, b, i) : REASON_NONE;
         if (reason == REASON_NONE) {
             bool is_ours = likely(b->kinds[i] == NET_TCP) || b->kinds[i] == NET_ICMP_ECHO;
             reason = is_ours ? judge(w, b, i) : judge_other(w, b, i);
+            if (unlikely(seen < b->glanced_count && b->glanced[seen] == i + 1))
+                seen = glance(w, b, seen);
         }
         if (reason != REASON_NONE)
             refuse(w, b, b->mbufs[i], &b->packets[i], reason);

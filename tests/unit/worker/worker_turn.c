@@ -305,6 +305,26 @@ static void under_attack_most_syns_are_refused_before_they_are_parsed(void **sta
     assert_true(rig->counters.reasons[REASON_TCP_BAD_CHECKSUM] > WRONG_BURSTS * BURST / 10);
 }
 
+// In order of arrival: who just proved to be there is not refused as one that never did.
+static void under_attack_a_syn_behind_its_source_s_handshake_is_answered(void **state)
+{
+    struct worker_rig *rig = *state;
+    enum { BURSTS = 2000, SYNS = BURST - 1 };
+    rig->policy->limits[LIMIT_SYN_ATTACK_HIGH] = 1000;
+    guard_policy(rig->worker->guard, rig->policy, rig->snapshot.lists);
+    uint32_t iss = cookie_for(rig, 5000);
+    uint64_t now_us = rig->worker->now_us + 1000000;
+    flood(rig, BURSTS, now_us); // in its name
+    flood(rig, 1, now_us + 100000);
+    uint64_t answered = rig->counters.counters[COUNTER_SYN_ANSWERED];
+    client_says(rig, 5000, TCP_ACK, ISS + 1, iss + 1);
+    for (uint16_t i = 0; i < SYNS; i++)
+        syn(rig, (uint16_t)(5001 + i), 25);
+    worker_turn_at(rig->worker, now_us + 100000);
+    assert_int_equal(rig->counters.counters[COUNTER_CONNECTIONS_ACCEPTED], 1);
+    assert_int_equal(rig->counters.counters[COUNTER_SYN_ANSWERED] - answered, SYNS);
+}
+
 static void every_frame_of_noise_is_a_counted_refusal(void **state)
 {
     struct worker_rig *rig = *state;
@@ -361,6 +381,7 @@ int main(void)
         TEST(a_burst_of_syns_is_answered_in_order),
         TEST(a_syn_that_meets_its_connection_is_challenged),
         TEST(under_attack_most_syns_are_refused_before_they_are_parsed),
+        TEST(under_attack_a_syn_behind_its_source_s_handshake_is_answered),
         TEST(time_goes_on_when_the_cycle_counter_is_set_back),
         TEST(every_frame_of_noise_is_a_counted_refusal),
     };
