@@ -6,8 +6,9 @@
  * Frames come in bursts. A burst is parsed, and the memory that judging will touch is asked for, a
  * few packets at a time; while that is on its way the burst before it is judged, packet by packet
  * in order of arrival: a look-up comes at its packet's turn, so a connection that a packet makes or
- * ends is there or gone for the next one. SYN-ACKs are written, and what was refused is freed,
- * together at the burst's end. */
+ * ends is there or gone for the next one. SYNs that pass are looked up and answered, and what was
+ * refused is freed, together at the burst's end. In a flood most SYNs are refused after a glance at
+ * their headers, and never parsed. */
 #include "worker/worker_internal.h"
 
 #include <rte_cycles.h>

@@ -87,6 +87,18 @@ static void check_tcp(const struct rig *rig)
     CHECK(p->leg < LEG_COUNT && p->tcp_flags != 0);
 }
 
+// What a glance told is what was parsed, or refused for what a glance does not look at.
+static void check_glance(const struct rig *rig, enum net_kind kind)
+{
+    const struct packet *seen = &rig->seen, *p = &rig->packet;
+    CHECK(kind == NET_TCP || (kind == NET_REFUSED && (rig->reason == REASON_TCP_BAD_CHECKSUM ||
+                                                      rig->reason == REASON_TCP_BAD_OPTIONS ||
+                                                      rig->reason == REASON_IP_BAD_CHECKSUM)));
+    CHECK(kind != NET_TCP || (addr_equal(&seen->src, &p->src) && addr_equal(&seen->dst, &p->dst) &&
+                              seen->src_port == p->src_port && seen->dst_port == p->dst_port &&
+                              seen->seq == p->seq && seen->leg == p->leg && p->payload_size == 0));
+}
+
 static void give(struct rig *rig, uint8_t mode, struct span bytes)
 {
     static struct frame f;
@@ -104,7 +116,10 @@ static void give(struct rig *rig, uint8_t mode, struct span bytes)
     if (mode & MODE_LATER)
         rig_run(rig, 2000000);
     enum leg leg = mode & MODE_INSIDE ? LEG_INSIDE : LEG_OUTSIDE;
-    switch (rig_give(rig, &f, leg)) {
+    enum net_kind kind = rig_give(rig, &f, leg);
+    if (rig->glanced)
+        check_glance(rig, kind);
+    switch (kind) {
     case NET_TCP:
         check_tcp(rig);
         break;

@@ -115,6 +115,7 @@ enum net_kind rig_give(struct rig *rig, const struct frame *frame, enum leg leg)
         CHECK(rte_pktmbuf_chain(m, mbuf_of(frame->at + first, frame->size - first)) == 0);
     m->ol_flags |= rig->ol_flags;
     m->vlan_tci = rig->vlan_tci;
+    rig->glanced = net_glance(rig->net, m, leg, &rig->seen);
     enum net_kind kind =
         net_input(rig->net, m, leg, rig->now_us, &rig->packet, &rig->icmp, &rig->reason);
     switch (kind) {

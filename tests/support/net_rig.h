@@ -29,6 +29,8 @@ struct rig {
     unsigned mbufs_free; // at the start
     // What the last rig_give gave:
     struct packet packet;
+    bool glanced; // net_glance told of the frame given last, this
+    struct packet seen;
     struct net_icmp icmp;
     enum reason reason;
     struct frame taken; // what a NET_TCP mbuf holds
