@@ -61,6 +61,10 @@ void worker_drain(struct worker *w, bool drain, uint32_t seconds);
 bool worker_turn(struct worker *w);
 bool worker_turn_at(struct worker *w, uint64_t now_us); // by a clock of the caller's own
 
+// worker_burst.c: bursts until the queue is empty or the turn's share is used up; frames taken
+unsigned worker_receive(struct worker *w, enum leg leg);
+unsigned worker_receive_steered(struct worker *w);
+
 // worker_steer.c: hands frames to the workers that own their sources or ports. Those that stay are
 // moved to the front; how many.
 unsigned worker_steer(struct worker *w, struct rte_mbuf **frames, unsigned count, enum leg leg);

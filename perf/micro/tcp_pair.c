@@ -162,7 +162,7 @@ static void deliver_burst(struct tcp_pair *pair, int to, unsigned count)
     struct rte_mbuf *burst[BURST];
     enum leg leg = to == TCP_PAIR_SERVER ? LEG_OUTSIDE : LEG_INSIDE;
     CHECK(count > 0 && count <= BURST);
-    for (unsigned i = 0; i < count; i++) { // as worker_turn.c does
+    for (unsigned i = 0; i < count; i++) { // as worker_burst.c does
         burst[i] = end->ring[end->head++ % TCP_PAIR_RING];
         rte_prefetch0(rte_pktmbuf_mtod(burst[i], void *));
     }
