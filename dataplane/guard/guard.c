@@ -249,12 +249,12 @@ void guard_glance(struct guard *guard, const struct packet *packets, const struc
                   const uint8_t *which, unsigned count, uint64_t now_us, uint8_t *ret_reasons)
 {
     unsigned refused = 0;
-    bool any_barred = guard->bans.table.count > 0;
+    bool any_banned = guard->bans.table.count > 0;
     for (unsigned k = 0; k < count; k++) {
         const struct packet *syn = &packets[which[k]];
         const struct guard_look *look = &looks[which[k]];
         enum reason reason = REASON_NONE;
-        if (any_barred || look->class != CLASS_DEFAULT)
+        if (any_banned || look->class != CLASS_DEFAULT)
             reason = guard_admit(guard, syn, look, now_us);
         if (reason == REASON_NONE && look->class != CLASS_ALLOW && look->service >= 0 &&
             syn->src_port != 0) {

@@ -124,6 +124,7 @@ struct guard_answer_verdict guard_answer_judge(struct guard_answer *answer,
 enum reason guard_answer_glance(struct guard_answer *answer,
                                 const struct guard_answer_limits *limits, const struct packet *syn,
                                 const struct guard_answer_place *place, uint64_t now_us);
+// So many of a burst were refused thereby: they count as if judged.
 void guard_answer_glanced(struct guard_answer *answer, unsigned refused, uint64_t now_us);
 // Whether a SYN-ACK to an unproven source may be sent once more, which is charged then.
 bool guard_answer_repeat(struct guard_answer *answer, const struct guard_answer_limits *limits,

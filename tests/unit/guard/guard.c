@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/rng.h"
 #include "scene_make.h"
 
 #include <setjmp.h>
@@ -7,21 +6,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
-// A whole handshake. The client's ports differ, so that each is another connection.
-static enum reason connect_from(struct scene *s, const char *client, uint16_t port)
-{
-    static uint16_t next_port = 1024;
-    struct packet syn = made_syn(client, port);
-    syn.src_port = next_port++;
-    struct seen_synack seen;
-    enum reason reason = answer_syn(s, &syn, &seen);
-    if (reason != REASON_NONE)
-        return reason;
-    struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
-    struct tcp_handshake handshake;
-    return take_ack(s, &ack, &handshake);
-}
 
 static enum reason admit(struct scene *s, const char *client)
 {
@@ -518,99 +502,6 @@ static void syns_that_met_connections_are_the_callers_again(void **state)
     assert_int_equal(guard_answer(s->guard, 0, synacks, s->now_us), 0);
 }
 
-// The whole way, without a glance.
-static enum reason judge_syn(struct scene *s, const struct packet *syn)
-{
-    struct made_mbuf made;
-    struct rte_mbuf *synacks[GUARD_BURST];
-    struct guard_look look = look_at(s, syn);
-    enum reason reason = guard_admit(s->guard, syn, &look, s->now_us);
-    if (reason == REASON_NONE)
-        reason = guard_syn(s->guard, made_mbuf_init(&made, 60, 128), syn, &look, s->now_us);
-    (void)guard_answer(s->guard, 0, synacks, s->now_us);
-    return reason;
-}
-
-static void in_peace_a_glance_tells_nothing(void **state)
-{
-    struct packet syn = made_syn("198.18.0.1", 25), denied = made_syn("203.0.113.9", 25);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(glance_at(*state, &syn), REASON_NONE);
-    assert_int_equal(glance_at(*state, &denied), REASON_DENY_LIST);
-}
-
-static struct packet any_syn(struct rng *rng)
-{
-    static const char *const names[] = {"198.18.0.1", "198.18.0.2",  "198.18.7.1",
-                                        "192.0.2.1",  "192.0.2.200", "203.0.113.9"};
-    char name[] = "2001:db8:1::1";
-    name[9] = (char)('1' + rng_below(rng, 4));
-    struct packet syn =
-        made_syn(rng_below(rng, 3) ? names[rng_below(rng, 6)] : name, rng_below(rng, 20) ? 25 : 26);
-    syn.src_port = (uint16_t)rng_below(rng, 20); // also none, and some again
-    syn.seq = (uint32_t)rng_below(rng, 1000);
-    syn.options.mss = rng_below(rng, 2) ? 1460 : 1400;
-    return syn;
-}
-
-// What the policy says of it changes now and then.
-static void any_policy(struct scene *twins[2], struct rng *rng)
-{
-    static const enum limit limits[] = {LIMIT_SYN_RATE_SOURCE, LIMIT_SYN_ANSWERS_PREFIX,
-                                        LIMIT_SYN_ANSWERS_TOTAL};
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        uint8_t mode = (uint8_t)rng_below(rng, 3);
-        uint64_t value = 1 + rng_below(rng, 40);
-        for (int twin = 0; twin < 2; twin++) {
-            twins[twin]->policy.policy.modes[limits[i]] = mode;
-            twins[twin]->policy.policy.limits[limits[i]] = value;
-        }
-    }
-    for (int twin = 0; twin < 2; twin++)
-        scene_policy(twins[twin]);
-}
-
-// Two guards see the same; one of them glances first.
-static void a_glance_refuses_what_judging_would_and_leaves_the_same_behind(void **state)
-{
-    struct scene *twins[2] = {*state};
-    void *other;
-    assert_int_equal(set_up(&other), 0);
-    twins[1] = other;
-    struct rng rng;
-    rng_seed(&rng, 1);
-    unsigned told = 0, reasons[REASON_COUNT] = {0};
-    for (int twin = 0; twin < 2; twin++) {
-        twins[twin]->policy.policy.limits[LIMIT_SYN_ATTACK_HIGH] = 1000;
-        twins[twin]->policy.policy.limits[LIMIT_SYN_ATTACK_LOW] = 1000;
-        scene_policy(twins[twin]);
-    }
-    for (unsigned i = 0; i < 200000; i++) {
-        struct packet syn = any_syn(&rng);
-        uint64_t step_us = rng_below(&rng, 2000) ? rng_below(&rng, 3) : rng_below(&rng, 300000);
-        if (i % 1000 == 0)
-            any_policy(twins, &rng);
-        bool connects = rng_below(&rng, 5000) == 0;
-        for (int twin = 0; twin < 2; twin++) {
-            twins[twin]->now_us += step_us;
-            (void)sent_by(twins[twin], &(struct out){.exhausted = true}, 0);
-            if (connects)
-                (void)connect_from(twins[twin], "198.18.0.1", 25);
-        }
-        enum reason glanced = glance_at(twins[1], &syn);
-        enum reason judged = judge_syn(twins[0], &syn);
-        told += glanced != REASON_NONE;
-        assert_int_equal(glanced == REASON_NONE ? judge_syn(twins[1], &syn) : glanced, judged);
-        reasons[judged]++;
-    }
-    assert_memory_equal(&twins[0]->counters, &twins[1]->counters, sizeof twins[0]->counters);
-    assert_true(told > 10000);
-    assert_true(reasons[REASON_SYN_RATE_SOURCE] > 1000);
-    assert_true(reasons[REASON_SYN_BACKSCATTER_TOTAL] > 1000);
-    assert_true(reasons[REASON_SYN_BACKSCATTER_PREFIX] > 1000);
-    assert_int_equal(tear_down(&other), 0);
-}
-
 // SYN at one worker, ACK at another: as after a change of steering.
 static void any_worker_takes_any_workers_cookie(void **state)
 {
@@ -695,8 +586,6 @@ int main(void)
         CASE(without_room_for_an_answer_the_mbuf_stays_the_callers),
         CASE(a_burst_of_syns_is_answered_in_its_order),
         CASE(syns_that_met_connections_are_the_callers_again),
-        CASE(in_peace_a_glance_tells_nothing),
-        CASE(a_glance_refuses_what_judging_would_and_leaves_the_same_behind),
         CASE(any_worker_takes_any_workers_cookie),
         CASE(a_known_handshake_needs_no_cookie_but_fits_the_limits),
         CASE(without_a_policy_there_is_no_service),

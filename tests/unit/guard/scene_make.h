@@ -131,3 +131,18 @@ static inline enum reason answer_syn(struct scene *s, const struct packet *syn,
         assert_true(seen_synack(m, syn, ret));
     return reason;
 }
+
+// A whole handshake. The client's ports differ, so that each is another connection.
+static inline enum reason connect_from(struct scene *s, const char *client, uint16_t port)
+{
+    static uint16_t next_port = 1024;
+    struct packet syn = made_syn(client, port);
+    syn.src_port = next_port++;
+    struct seen_synack seen;
+    enum reason reason = answer_syn(s, &syn, &seen);
+    if (reason != REASON_NONE)
+        return reason;
+    struct packet ack = made_ack(&syn, seen.seq, seen.options.ts_value);
+    struct tcp_handshake handshake;
+    return take_ack(s, &ack, &handshake);
+}
