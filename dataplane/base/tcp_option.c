@@ -109,9 +109,9 @@ static __attribute__((noinline)) bool parse_any(struct span options, struct tcp_
     return true;
 }
 
-bool tcp_option_parse_some(struct span options, struct tcp_option *ret_option)
+bool tcp_option_parse_some(struct span options, struct tcp_option *option)
 {
-    return parse_usual(options, ret_option) || parse_any(options, ret_option);
+    return parse_usual(options, option) || parse_any(options, option);
 }
 
 struct writer {

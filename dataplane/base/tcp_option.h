@@ -29,12 +29,10 @@ struct tcp_option {
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
 };
 
+bool tcp_option_parse_some(struct span options, struct tcp_option *option); // into an empty one
+
 // False when an option's length is impossible; *ret_option is unspecified then. (It is filled in
 // place: a copy from the stack, field by field written and read at once, costs as much again.)
-static inline bool tcp_option_parse(struct span options, struct tcp_option *ret_option);
-
-bool tcp_option_parse_some(struct span options, struct tcp_option *ret_option); // at least a byte
-
 static inline bool tcp_option_parse(struct span options, struct tcp_option *ret_option)
 {
     memset(ret_option, 0, offsetof(struct tcp_option, sack));
